@@ -1,0 +1,1 @@
+"""StyleGAN2 face inversion and restoration in JAX."""

@@ -1,0 +1,24 @@
+"""Strict JAX for every test: no silent promotion, no silent broadcasting, four devices."""
+
+import os
+import pathlib
+
+# Must be set before jax is imported.
+os.environ.setdefault('XLA_FLAGS', '--xla_force_host_platform_device_count=4')
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+
+import jax
+import pytest
+
+jax.config.update('jax_numpy_dtype_promotion', 'strict')
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
+
+
+@pytest.fixture(scope='session')
+def shared() -> pathlib.Path:
+  """The folder of reference outputs; tests that need it skip where it is absent."""
+  if not SHARED.is_dir():
+    pytest.skip(f'reference data not found at {SHARED}: parity is NOT being checked')
+  return SHARED
