@@ -1,0 +1,198 @@
+"""The StyleGAN2 generator (Karras et al. 2020), written for one image."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from ganjax.models import layers
+from ganjax.models.config import GeneratorConfig, resolutions
+from ganjax.models.mapping import Mapping
+
+Noise = dict[str, jax.Array]  # 'b8.conv0' -> [8, 8]
+
+
+class StyledConv(nnx.Module):
+  """Modulated convolution, noise, bias and activation; doubles the size where `up`."""
+
+  def __init__(
+    self,
+    config: GeneratorConfig,
+    c_in: int,
+    c_out: int,
+    resolution: int,
+    up: bool,
+    dtype,
+  ):
+    self.weight = nnx.Param(jnp.zeros((3, 3, c_in, c_out)))
+    self.bias = nnx.Param(jnp.zeros((c_out,)))
+    self.affine = layers.Modulation(config.w_dim, c_in)
+    if config.use_noise:
+      self.noise_strength = nnx.Param(jnp.zeros(()))
+      self.noise_const = nnx.Param(jnp.zeros((resolution, resolution)))
+    self.up, self.clamp, self.dtype = up, config.conv_clamp, dtype
+    self.frozen = nnx.data(None)
+
+  def freeze(self) -> None:
+    prepare = layers.frozen_up if self.up else layers.frozen
+    self.frozen = nnx.data((prepare(self.weight[...].astype(self.dtype)), self._energy()))
+
+  def _energy(self):
+    return jnp.sum(jnp.square(self.weight[...]), axis=(0, 1))
+
+  def __call__(self, x, w, noise: jax.Array | None, gain: float = 1.0) -> jax.Array:
+    style = self.affine(w, self.weight.shape[3])
+    kernel, energy = self.weight[...].astype(self.dtype), self._energy()
+    if self.frozen is not None and style.ndim == 1:
+      kernel, energy = self.frozen
+    x = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, self.up)
+    if noise is not None:
+      x += (noise * self.noise_strength[...])[:, :, None].astype(x.dtype)
+    return layers.activate(x + self.bias[...].astype(x.dtype)[None, None], gain, self.clamp)
+
+
+class ToRGB(nnx.Module):
+  """1×1 modulated convolution to an image, without demodulation; float32 out."""
+
+  def __init__(self, config: GeneratorConfig, c_in: int, dtype):
+    self.weight = nnx.Param(jnp.zeros((1, 1, c_in, config.img_channels)))
+    self.bias = nnx.Param(jnp.zeros((config.img_channels,)))
+    self.affine = layers.Modulation(config.w_dim, c_in)
+    self.clamp, self.dtype = config.conv_clamp, dtype
+    self.frozen = nnx.data(None)
+
+  def freeze(self) -> None:
+    self.frozen = nnx.data(layers.frozen(self.weight[...].astype(self.dtype)))
+
+  def __call__(self, x, w) -> jax.Array:
+    c_in, c_out = self.weight.shape[2:]
+    style = self.affine(w, c_out) * c_in**-0.5
+    kernel = self.weight[...].astype(self.dtype)
+    if self.frozen is not None and style.ndim == 1:
+      kernel = self.frozen
+    x = layers.modulated_conv(x.astype(self.dtype), kernel, None, style)
+    return layers.limit(x.astype(jnp.float32) + self.bias[...][None, None], self.clamp)
+
+
+class SynthesisBlock(nnx.Module):
+  """One resolution of the synthesis network."""
+
+  def __init__(self, config: GeneratorConfig, index: int, dtype):
+    sizes = resolutions(config.resolution)
+    self.resolution, self.architecture = sizes[index], config.architecture
+    c_out = config.channels[index]
+    if index == 0:
+      self.const = nnx.Param(jnp.zeros((4, 4, c_out)))
+    else:
+      c_in = config.channels[index - 1]
+      self.conv0 = StyledConv(config, c_in, c_out, self.resolution, True, dtype)
+      if config.architecture == 'resnet':
+        self.skip = layers.Conv(1, c_in, c_out, bias=False, resample='up', dtype=dtype)
+    self.conv1 = StyledConv(config, c_out, c_out, self.resolution, False, dtype)
+    self.num_convs = 1 if index == 0 else 2
+    self.has_torgb = config.architecture == 'skip' or index == len(sizes) - 1
+    if self.has_torgb:
+      self.torgb = ToRGB(config, c_out, dtype)
+
+  def conv_names(self) -> list[str]:
+    """The block's convolutions, in the order in which they take rows of ws."""
+    return ['conv1'] if self.num_convs == 1 else ['conv0', 'conv1']
+
+  def __call__(self, x, image, ws, noise: Noise):
+    """x [H/2, W/2, C], image so far, ws [num_convs + 1, w_dim] -> x [H, W, C′], image."""
+    take = lambda name: noise.get(f'b{self.resolution}.{name}')
+    if self.num_convs == 1:
+      x = self.conv1(self.const[...], ws[0], take('conv1'))
+    elif self.architecture == 'resnet':
+      shortcut = self.skip(x, gain=0.5**0.5)
+      x = self.conv0(x, ws[0], take('conv0'))
+      x = shortcut + self.conv1(x, ws[1], take('conv1'), gain=0.5**0.5)
+    else:
+      x = self.conv0(x, ws[0], take('conv0'))
+      x = self.conv1(x, ws[1], take('conv1'))
+    if image is not None:
+      image = layers.upsample(image)
+    if self.has_torgb:
+      rgb = self.torgb(x, ws[self.num_convs])
+      image = rgb if image is None else image + rgb
+    return x, image
+
+
+class Synthesis(nnx.Module):
+  """From the rows of W+ to an image."""
+
+  def __init__(self, config: GeneratorConfig, dtype):
+    self.use_noise = config.use_noise
+    self.sizes = resolutions(config.resolution)
+    for index, size in enumerate(self.sizes):
+      setattr(self, f'b{size}', SynthesisBlock(config, index, dtype))
+
+  def blocks(self) -> list[SynthesisBlock]:
+    """From 4 px to the image's size."""
+    return [getattr(self, f'b{size}') for size in self.sizes]
+
+  def noise_const(self) -> Noise:
+    """The noise maps stored with the weights; empty for a generator without noise."""
+    if not self.use_noise:
+      return {}
+    return {
+      f'b{block.resolution}.{name}': getattr(block, name).noise_const[...]
+      for block in self.blocks()
+      for name in block.conv_names()
+    }
+
+  def noise_random(self, key: jax.Array) -> Noise:
+    """Fresh standard normal noise maps, each from a key of its own."""
+    maps = self.noise_const()
+    keys = jax.random.split(key, max(1, len(maps)))
+    return {
+      name: jax.random.normal(keys[i], value.shape, jnp.float32)
+      for i, (name, value) in enumerate(maps.items())
+    }
+
+  def __call__(
+    self, ws: jax.Array, noise: str | Noise = 'const', key: jax.Array | None = None
+  ) -> jax.Array:
+    """Synthesises one image.
+
+    Args:
+      ws: [num_ws, w_dim] (W+), or [num_ws, C_max, w_dim] (W++: one style per output channel; a
+        layer with fewer channels reads the first ones).
+      noise: 'const' (the maps stored with the weights), 'none', 'random', or the maps themselves
+        as `noise_const` gives them.
+      key: for noise='random'.
+
+    Returns:
+      [H, W, 3], float32, nominally in [-1, 1]; not clipped.
+    """
+    maps = self._maps(noise, key)
+    x = image = None
+    row = 0
+    for block in self.blocks():
+      x, image = block(x, image, ws[row : row + block.num_convs + 1], maps)
+      row += block.num_convs
+    return image
+
+  def _maps(self, noise, key) -> Noise:
+    if isinstance(noise, dict):
+      expected = self.noise_const()
+      if noise.keys() != expected.keys():
+        raise ValueError(f'noise maps must be named {list(expected)}, not {list(noise)}')
+      return noise
+    if noise == 'random':
+      if key is None:
+        raise ValueError("noise='random' needs a key")
+      return self.noise_random(key)
+    if noise in ('const', 'none'):
+      return self.noise_const() if noise == 'const' else {}
+    raise ValueError(f"noise must be 'const', 'none', 'random' or maps, not {noise!r}")
+
+
+class Generator(nnx.Module):
+  """Mapping and synthesis; `generator.synthesis(generator.mapping(z))` is an image."""
+
+  def __init__(self, config: GeneratorConfig, dtype=jnp.float32):
+    self.config = config
+    self.mapping = Mapping(
+      config.mapping, config.z_dim, config.c_dim, config.w_dim, config.num_ws
+    )
+    self.synthesis = Synthesis(config, dtype)

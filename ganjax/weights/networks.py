@@ -1,0 +1,136 @@
+"""Builds networks from weights files, checking every tensor in both directions."""
+
+import dataclasses
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from ganjax.models.config import discriminator_config, generator_config
+from ganjax.models.discriminator import Discriminator
+from ganjax.models.generator import Generator
+from ganjax.models.vgg16 import LPIPS
+from ganjax.weights import store
+
+DEFAULT = pathlib.Path(__file__).parent / 'stylegan2-faces128.safetensors'
+
+PRECISIONS = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16}
+
+
+class CropTemplate(NamedTuple):
+  """How much around eyes and mouth the generator expects to see; see `ganjax.faces.Template`."""
+
+  eye_scale: float
+  mouth_scale: float
+  centre_shift: float
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Networks:
+  """A generator with its discriminator (None if the file has none) and what came with them."""
+
+  generator: Generator
+  discriminator: Discriminator | None
+  template: CropTemplate = dataclasses.field(metadata={'static': True})
+  sha256: str = dataclasses.field(metadata={'static': True})
+
+  @property
+  def resolution(self) -> int:
+    """Side of the images in px."""
+    return self.generator.config.resolution
+
+
+def load(path: str | os.PathLike | None = None, precision: str = 'float32') -> Networks:
+  """Loads a StyleGAN2.
+
+  Args:
+    path: a file made by `python -m ports.stylegan2`; None for the bundled 128 px face generator.
+    precision: 'float32', or 'bfloat16' for the convolutions alone.
+
+  Raises:
+    WeightsError: the file is missing, broken, of another family, or its tensors are not exactly
+      those of the architecture in its header.
+  """
+  path = pathlib.Path(path) if path is not None else DEFAULT
+  if precision not in PRECISIONS:
+    raise store.WeightsError(f'precision must be one of {list(PRECISIONS)}, not {precision!r}')
+  tensors, header = read_family(path, 'stylegan2')
+  dtype = PRECISIONS[precision]
+  try:
+    generator = Generator(generator_config(header['generator']), dtype)
+    entry = header.get('discriminator')
+    discriminator = Discriminator(discriminator_config(entry), dtype) if entry else None
+    template = CropTemplate(**header['template'])
+  except (KeyError, TypeError, ValueError) as error:
+    raise store.WeightsError(f'{path}: broken header: {error}') from None
+  modules = {'generator': generator, 'discriminator': discriminator}
+  assign({name: m for name, m in modules.items() if m is not None}, tensors, path)
+  return Networks(generator, discriminator, template, store.sha256(path))
+
+
+def load_lpips(path: str | os.PathLike, precision: str = 'float32') -> LPIPS:
+  """Loads VGG16 with LPIPS heads, as made by `python -m ports.vgg16`.
+
+  Raises:
+    WeightsError: as `load`; also when the file holds no heads.
+  """
+  path = pathlib.Path(path)
+  tensors, header = read_family(path, 'vgg16')
+  if not header.get('lpips'):
+    raise store.WeightsError(f'{path}: holds no LPIPS heads; port it again with --lpips')
+  lpips = LPIPS(tuple(header['widths']), PRECISIONS[precision])
+  assign({'': lpips}, tensors, path)
+  return lpips
+
+
+def read_family(path: pathlib.Path, family: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+  """`store.read`, but only for files of the given family ('stylegan2', 'vgg16')."""
+  tensors, header = store.read(path)
+  if header.get('family') != family:
+    raise store.WeightsError(
+      f'{path}: holds a {header.get("family")} network where {family} is needed'
+    )
+  return tensors, header
+
+
+def assign(
+  modules: dict[str, nnx.Module], tensors: dict[str, np.ndarray], path: pathlib.Path
+) -> None:
+  """Fills the modules' parameters in place from tensors called 'module.layer.parameter'.
+
+  Raises:
+    WeightsError: names every tensor that is missing, left over or of another shape.
+  """
+  parameters = {
+    '.'.join((*([prefix] if prefix else []), *map(str, keys))): variable
+    for prefix, module in modules.items()
+    for keys, variable in nnx.to_flat_state(nnx.state(module, nnx.Param))
+  }
+  problems = [f'{name} is missing' for name in sorted(parameters.keys() - tensors.keys())]
+  problems += [f'{name} is not expected' for name in sorted(tensors.keys() - parameters.keys())]
+  for name in sorted(parameters.keys() & tensors.keys()):
+    wanted, got = tuple(parameters[name].shape), tensors[name].shape
+    if wanted != got:
+      problems.append(f'{name} has shape {got}, not {wanted}')
+  if problems:
+    raise store.WeightsError(f'{path}: {len(problems)} tensors do not fit: ' + '; '.join(problems))
+  for prefix, module in modules.items():
+    state = nnx.state(module, nnx.Param)
+    for keys, variable in nnx.to_flat_state(state):
+      name = '.'.join((*([prefix] if prefix else []), *map(str, keys)))
+      variable[...] = jnp.asarray(tensors[name], jnp.float32)
+    nnx.update(module, state)
+
+
+def tensors_of(modules: dict[str, nnx.Module]) -> dict[str, np.ndarray]:
+  """The inverse of `assign`: parameters as 'module.layer.parameter' -> array."""
+  return {
+    '.'.join((prefix, *map(str, keys))): np.asarray(variable[...])
+    for prefix, module in modules.items()
+    for keys, variable in nnx.to_flat_state(nnx.state(module, nnx.Param))
+  }
