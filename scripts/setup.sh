@@ -1,0 +1,28 @@
+# Sourced by the other scripts: makes .venv with everything in the given requirements file, once.
+# usage: source scripts/setup.sh requirements.txt      (PYTHON=python3.12 chooses the interpreter)
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'
+if [ ! -x .venv/bin/python ]; then
+  for candidate in ${PYTHON:-python3 python3.12 python3.11}; do
+    if "$candidate" -c "$supported" 2>/dev/null; then
+      "$candidate" -m venv .venv
+      break
+    fi
+  done
+fi
+if ! .venv/bin/python -c "$supported" 2>/dev/null; then
+  echo "ganjax needs Python 3.11 or 3.12: install one, or name it, as in PYTHON=python3.12 bash $0" >&2
+  exit 1
+fi
+
+# What was installed last, by content: a second run goes straight on, a changed file installs again.
+wanted=$(cat requirements*.txt pyproject.toml | cksum)-$1
+if [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ]; then
+  echo "Installing $1 into .venv (a few minutes the first time) …"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r "$1"
+  echo "$wanted" > .venv/installed
+fi
+source .venv/bin/activate
