@@ -1,0 +1,217 @@
+"""One picture's card in the report: its pictures, figures, curve, progress and files, as HTML.
+
+Every value from a run folder passes `text` (HTML) or `Files.link` (URL) on its way into the page.
+"""
+
+import html
+import os
+import pathlib
+import urllib.parse
+from typing import NamedTuple
+
+from PIL import Image
+
+from ganjax.report.runs import number, section
+
+_RESTORED_NAMES = {'generate': 'generated', 'invert': 'inverted'}
+_UNITS = {'psnr': ' dB'}
+_DECIMALS = {'psnr': 1, 'ssim': 2}
+
+
+class Picture(NamedTuple):
+  label: str
+  path: str
+  blocky: bool = False  # enlarge pixel by pixel: a low-resolution picture, shown as what it is
+
+
+class Files(NamedTuple):
+  """The files of one run, as seen from the page."""
+
+  run: pathlib.Path
+  prefix: str  # from the page's folder to the run's; '' or ends in '/'
+
+  def local(self, name: object) -> pathlib.Path | None:
+    """The file, or None where it is absent or the name leads out of the run's folder."""
+    if not isinstance(name, str) or not name or os.path.isabs(name):
+      return None
+    clean = os.path.normpath(name)
+    path = self.run / clean
+    # os.path.isfile, because it answers False, not an error, for a name no system can hold.
+    return path if clean.split(os.sep)[0] != '..' and os.path.isfile(path) else None
+
+  def link(self, name: object) -> str | None:
+    """A URL relative to the page, ready for an HTML attribute; None where `local` is None."""
+    if self.local(name) is None:
+      return None
+    path = self.prefix + os.path.normpath(str(name))
+    url = urllib.parse.quote(os.fsencode(path))
+    # './' keeps a first part such as 'a:b' or '/' from being read as a scheme or a host.
+    return f'./{url}'
+
+
+def text(value: object) -> str:
+  """Any value as HTML text, safe in content and in attributes."""
+  shown = str(value).encode('utf-8', 'replace').decode()  # a lone surrogate cannot be written
+  return html.escape(shown, quote=True)
+
+
+def figure_text(metric: str, value: float) -> str:
+  """'24.1 dB', '0.77'."""
+  decimals = _DECIMALS.get(metric)
+  shown = f'{value:.4g}' if decimals is None else f'{value:.{decimals}f}'
+  return shown + _UNITS.get(metric, '')
+
+
+def gain_text(metric: str, before: float, after: float) -> str:
+  """'+3.8 dB'; a true minus sign."""
+  decimals = _DECIMALS.get(metric)
+  gain = after - before
+  shown = f'{gain:+.4g}' if decimals is None else f'{gain:+.{decimals}f}'
+  return shown.replace('-', '−') + _UNITS.get(metric, '')
+
+
+def card(record: dict, files: Files, identifier: str) -> str:
+  """The card of one results.jsonl record; absent parts are left out, missing files named."""
+  name = text(record.get('name', 'without a name'))
+  paths = {k: v for k, v in section(record, 'files').items() if isinstance(v, str) and v}
+  task = record.get('task')
+  restored = _RESTORED_NAMES.get(task, 'restored') if isinstance(task, str) else 'restored'
+  faces = _faces(restored, paths, files)
+  photos = [
+    Picture(label, paths[key])
+    for key, label in (('photo', 'photo'), ('pasted', 'pasted back'))
+    if key in paths
+  ]
+  parts = [
+    f'<article class="card" id="{identifier}" aria-labelledby="{identifier}-name">',
+    f'<h3 id="{identifier}-name">{name}</h3>',
+    _facts(record),
+    '<div class="pictures">',
+    *(_figure(picture, name, files) for picture in faces),
+    _compare(faces, name, files),
+    *(_figure(picture, name, files, 'photo') for picture in photos),
+    _metrics(section(record, 'metrics'), restored),
+    _curve(record, paths, name, files),
+    '</div>',
+    _progress(paths, name, files),
+    _links(paths, files),
+    '</article>',
+  ]
+  return '\n'.join(part for part in parts if part)
+
+
+def _facts(record: dict) -> str:
+  facts = []
+  if 'source' in record:
+    facts.append(f'from <span class="path">{text(record["source"])}</span>')
+  if (loss := number(record.get('loss'))) is not None:
+    facts.append(f'loss {loss:.4g}')
+  settled, steps = number(record.get('settled_at')), number(record.get('num_steps'))
+  if settled is not None:
+    of = '' if steps is None else f' of {steps:g}'
+    facts.append(f'settled at step {settled:g}{of}')
+  if (seconds := number(record.get('seconds'))) is not None:
+    facts.append(f'{seconds:.3g} s')
+  return f'<p class="facts">{" · ".join(facts)}</p>' if facts else ''
+
+
+def _faces(restored: str, paths: dict[str, str], files: Files) -> list[Picture]:
+  """The aligned pictures, side by side: degraded, restored (by what it is called), truth."""
+  width = {key: _width(files.local(paths.get(key))) for key in ('degraded', 'restored')}
+  blocky = bool(width['degraded'] and width['restored']) and width['degraded'] < width['restored']
+  wanted = (
+    ('degraded', 'degraded', blocky),
+    ('restored', restored, False),
+    ('aligned', 'truth' if 'restored' in paths else 'aligned', False),
+  )
+  return [Picture(label, paths[key], low) for key, label, low in wanted if key in paths]
+
+
+def _width(path: pathlib.Path | None) -> int:
+  if path is None:
+    return 0
+  try:
+    with Image.open(path) as image:  # reads the header only
+      return image.width
+  except (OSError, ValueError, Image.DecompressionBombError):
+    return 0
+
+
+def _figure(picture: Picture, name: str, files: Files, kind: str = 'face') -> str:
+  if (link := files.link(picture.path)) is None:
+    shown = f'<div class="missing">no file<br><span class="path">{text(picture.path)}</span></div>'
+  else:
+    pixels = ' class="blocky"' if picture.blocky else ''
+    alt = f'{name}, {text(picture.label)}'
+    image = f'<img{pixels} src="{link}" alt="{alt}" loading="lazy">'
+    shown = f'<a class="zoom" href="{link}">{image}</a>'
+  caption = f'<figcaption>{text(picture.label)}</figcaption>'
+  return f'<figure class="{kind}">{shown}{caption}</figure>'
+
+
+def _compare(faces: list[Picture], name: str, files: Files) -> str:
+  """A before/after slider; without script it shows half of each."""
+  if len(faces) < 2 or faces[0].label != 'degraded':
+    return ''
+  before, after = faces[0], faces[1]
+  links = files.link(before.path), files.link(after.path)
+  if None in links:
+    return ''
+  label = f'{text(before.label)} ↔ {text(after.label)}'
+  pixels = ' class="blocky"' if before.blocky else ''
+  return (
+    f'<figure class="compare"><div class="stack">'
+    f'<img{pixels} src="{links[0]}" alt="{name}, {text(before.label)}" loading="lazy">'
+    f'<img class="over" src="{links[1]}" alt="{name}, {text(after.label)}" loading="lazy">'
+    f'<input type="range" min="0" max="100" value="50" hidden aria-label="{label}: {name}">'
+    f'</div><figcaption>{label}</figcaption></figure>'
+  )
+
+
+def _metrics(metrics: dict, restored: str) -> str:
+  """The figures as a table; without the columns about the degraded picture if none has one."""
+  afters = {m: number(v) for m, v in metrics.items() if not m.endswith('_degraded')}
+  befores = {m: number(metrics.get(f'{m}_degraded')) for m in afters}
+  compared = any(before is not None for before in befores.values())
+  rows = []
+  for metric, after in afters.items():
+    if after is None:
+      continue
+    cells, before = [figure_text(metric, after)], befores[metric]
+    if compared and before is None:
+      cells = ['–', *cells, '–']
+    elif before is not None:
+      cells = [figure_text(metric, before), *cells, gain_text(metric, before, after)]
+    data = ''.join(f'<td>{text(cell)}</td>' for cell in cells)
+    rows.append(f'<tr><th scope="row">{text(metric.upper())}</th>{data}</tr>')
+  if not rows:
+    return ''
+  names = ['degraded', restored, 'change'] if compared else [restored]
+  heads = ''.join(f'<th scope="col">{name}</th>' for name in names)
+  return (
+    f'<table class="metrics"><thead><tr><td></td>{heads}</tr></thead>'
+    f'<tbody>{"".join(rows)}</tbody></table>'
+  )
+
+
+def _curve(record: dict, paths: dict[str, str], name: str, files: Files) -> str:
+  if 'curve' not in paths:
+    return ''
+  settled = number(record.get('settled_at'))
+  label = 'loss curve' if settled is None else f'loss curve, settled at step {settled:g}'
+  return _figure(Picture(label, paths['curve']), name, files, 'curve')
+
+
+def _progress(paths: dict[str, str], name: str, files: Files) -> str:
+  """Closed at first: the picture moves, and closing it is how one makes it stop."""
+  if 'progress' not in paths:
+    return ''
+  figure = _figure(Picture('progress', paths['progress']), name, files, 'moving')
+  return f'<details class="progress"><summary>Progress, animated</summary>{figure}</details>'
+
+
+def _links(paths: dict[str, str], files: Files) -> str:
+  links = [
+    f'<a href="{link}">{text(key)}</a>' for key, path in paths.items() if (link := files.link(path))
+  ]
+  return f'<p class="files">Files: {" · ".join(links)}</p>' if links else ''

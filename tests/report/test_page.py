@@ -1,0 +1,323 @@
+import html.parser
+import json
+import pathlib
+import re
+import urllib.parse
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ganjax.report.page
+from ganjax.data.store import FORMAT
+from ganjax.report import ReportError, write_report
+
+HOSTILE = '<script>alert(1)</script>"\' onerror=x & ü %2e#?'
+VOID = {'meta', 'img', 'input', 'br', 'link'}
+
+
+class Page(html.parser.HTMLParser):
+  """Parses strictly: every element must be closed in order."""
+
+  def __init__(self, path: pathlib.Path):
+    super().__init__()
+    self.elements: list[tuple[str, dict[str, str | None]]] = []
+    self.text = ''
+    self._open: list[str] = []
+    self.source = path.read_text('utf-8')
+    self.feed(self.source)
+    self.close()
+    assert self._open == []
+
+  def handle_starttag(self, tag, attrs):
+    assert len({name for name, _ in attrs}) == len(attrs)
+    self.elements.append((tag, dict(attrs)))
+    if tag not in VOID:
+      self._open.append(tag)
+
+  def handle_endtag(self, tag):
+    assert self._open.pop() == tag
+
+  def handle_data(self, data):
+    if self._open and self._open[-1] not in ('style', 'script'):
+      self.text += data
+
+  def all(self, tag: str) -> list[dict[str, str | None]]:
+    return [attributes for name, attributes in self.elements if name == tag]
+
+  def links(self) -> list[str]:
+    return [
+      value
+      for _, attributes in self.elements
+      for key in ('src', 'href')
+      if (value := attributes.get(key))
+    ]
+
+
+def make_run(folder: pathlib.Path, names=('one',), *, drop=(), metrics=None, **config):
+  """A run folder with tiny pictures; `drop` names the kinds of files that a record lacks."""
+  folder.mkdir(parents=True)
+  header = {'format': FORMAT, 'hash': '', 'config': {'task': 'deblur', 'seed': 7, **config}}
+  (folder / 'config.json').write_text(json.dumps(header))
+  lines = []
+  for name in names:
+    files = {
+      kind: f'{kind}/{name.replace("/", "_")}.{end}'
+      for kind, end in {
+        'photo': 'png',
+        'aligned': 'png',
+        'degraded': 'png',
+        'restored': 'png',
+        'pasted': 'png',
+        'latent': 'npz',
+        'curve': 'png',
+        'progress': 'webp',
+      }.items()
+      if kind not in drop
+    }
+    for kind, path in files.items():
+      target = folder / path
+      target.parent.mkdir(exist_ok=True)
+      side = 4 if kind == 'degraded' else 16
+      if kind == 'latent':
+        target.write_bytes(b'npz')
+      else:
+        Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(target)
+    if metrics is None:
+      metrics = {'psnr': 24.0, 'ssim': 0.8, 'psnr_degraded': 20.0, 'ssim_degraded': 0.5}
+    lines.append(json.dumps({
+      'name': name, 'source': f'in/{name}.jpg', 'task': config.get('task', 'deblur'),
+      'files': files, 'metrics': metrics, 'loss': 0.12, 'settled_at': 312, 'num_steps': 500,
+      'seconds': 4.1,
+    }))  # fmt: skip
+  (folder / 'results.jsonl').write_text(''.join(f'{line}\n' for line in lines))
+  return folder
+
+
+def fail(run: pathlib.Path, **failure):
+  with open(run / 'failures.jsonl', 'a') as file:
+    file.write(json.dumps({'name': 'failed', **failure}) + '\n')
+
+
+def assert_links_lead_to_files(page: Page, folder: pathlib.Path):
+  for link in page.links():
+    if link.startswith('#'):
+      assert link[1:] in {attributes.get('id') for _, attributes in page.elements}
+      continue
+    parts = urllib.parse.urlsplit(link)
+    assert not any((parts.scheme, parts.netloc, parts.query, parts.fragment))
+    assert (folder / urllib.parse.unquote(parts.path)).is_file()
+
+
+def test_a_run_gives_a_page_with_all_its_parts(tmp_path):
+  run = make_run(tmp_path / 'out', ['one', 'two'], degradation='blur(kernel_size=25)')
+  path = write_report(run)
+  assert path == run / 'report.html'
+  page = Page(path)
+  assert_links_lead_to_files(page, run)
+  assert len(page.all('article')) == 2
+  for kind in ('photo', 'pasted', 'degraded', 'restored', 'aligned', 'curve', 'progress'):
+    assert any(f'/{kind}/two.' in img['src'] for img in page.all('img') if img.get('src'))
+  assert './latent/one.npz' in page.links()
+  assert 'blur(kernel_size=25)' in page.text
+  assert 'settled at step 312 of 500' in page.text
+  assert '4.1 s' in page.text
+  assert '+4.0 dB' in page.text
+  assert not list(run.glob('.*tmp'))
+
+
+def test_the_headline_counts_and_averages_over_all_runs(tmp_path):
+  make_run(tmp_path / 'a', ['one', 'two'])
+  make_run(
+    tmp_path / 'b', ['three'], metrics={'psnr': 30.0, 'psnr_degraded': 17.0}, task='colorize'
+  )
+  fail(tmp_path / 'a', source='x.jpg', reason='no face found')
+  make_run(tmp_path / 'deep' / 'er', ['unseen'])
+  page = Page(write_report(tmp_path))
+  text = ' '.join(page.text.split())
+  assert 'deblur, colorize' in text
+  assert '3 pictures done' in text
+  assert '1 failed' in text
+  assert '19.0 → 26.0 dB mean PSNR over 3 (+7.0 dB)' in text
+  assert '0.50 → 0.80 mean SSIM over 2 (+0.30)' in text
+  assert 'unseen' not in text
+  assert len(page.all('section')) == 2
+  assert {'#run-1', '#run-2'} <= set(page.links())
+  assert_links_lead_to_files(page, tmp_path)
+
+
+def test_runs_may_be_named(tmp_path):
+  for name in 'abc':
+    make_run(tmp_path / name, [f'picture {name}'])
+  text = Page(write_report(tmp_path, [tmp_path / 'c', tmp_path / 'a'])).text
+  assert text.index('picture c') < text.index('picture a')
+  assert 'picture b' not in text
+
+
+def test_a_mean_compares_the_same_pictures(tmp_path):
+  """A picture without a degraded figure must not lift the mean after."""
+  run = make_run(tmp_path / 'out', ['one'], metrics={'psnr': 24.0, 'psnr_degraded': 20.0})
+  other = json.dumps({'name': 'two', 'source': 'two.jpg', 'metrics': {'psnr': 60.0}})
+  with open(run / 'results.jsonl', 'a') as file:
+    file.write(other + '\n')
+  assert '20.0 → 24.0 dB' in Page(write_report(run)).text
+
+
+def test_opens_offline(tmp_path):
+  source = Page(write_report(make_run(tmp_path / 'out'))).source
+  assert not re.search(r'https?:|//[a-z]|@import|url\(', source)
+  assert "script-src 'sha256-" in source
+
+
+def test_every_picture_has_an_alternative_text_and_loads_lazily(tmp_path):
+  page = Page(write_report(make_run(tmp_path / 'out', ['one'])))
+  pictures = [img for img in page.all('img') if img.get('src')]
+  assert len(pictures) == 9  # seven files, two of them again in the slider
+  assert all(img['alt'].startswith('one, ') and img['loading'] == 'lazy' for img in pictures)
+
+
+def test_headings_descend_without_gaps(tmp_path):
+  make_run(tmp_path / 'a')
+  page = Page(write_report(tmp_path))
+  levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch('h[1-6]', tag)]
+  assert levels == [1, 2, 3]
+
+
+def test_a_low_resolution_picture_is_enlarged_by_pixels(tmp_path):
+  page = Page(write_report(make_run(tmp_path / 'out')))
+  blocky = {img['src'] for img in page.all('img') if img.get('class') == 'blocky'}
+  assert blocky == {'./degraded/one.png'}
+
+
+@pytest.mark.parametrize('name', [HOSTILE, '--><!--', '日本 ü', 'a:b', 'javascript:alert(1)'])
+def test_hostile_names_stay_text(tmp_path, name):
+  run = make_run(tmp_path / 'out & <b>', [name], degradation=name, **{name: name})
+  fail(run, source=name, reason=f'{name}!')
+  page = Page(write_report(tmp_path))
+  assert len(page.all('script')) == 1
+  assert not page.all('b')
+  assert not any(key.startswith('on') for _, attributes in page.elements for key in attributes)
+  assert f'{name}!' in page.text
+  assert any(img['alt'] == f'{name}, restored' for img in page.all('img'))
+  assert len([img for img in page.all('img') if img.get('src')]) == 9
+  assert_links_lead_to_files(page, tmp_path)
+
+
+@pytest.mark.parametrize(
+  'path',
+  ['../secret.png', '/etc/hostname', 'https://x.org/a.png', '//x.org/a', 'a\0b', '\ud800', '.', ''],
+)
+def test_paths_that_lead_elsewhere_are_not_followed(tmp_path, path):
+  run = make_run(tmp_path / 'out', [])
+  (tmp_path / 'secret.png').write_bytes(b'')
+  record = {
+    'name': 'one',
+    'source': 'one',
+    'files': {'restored': path, 'latent': path, 'aligned': path},
+  }
+  (run / 'results.jsonl').write_text(json.dumps(record) + '\n')
+  page = Page(write_report(run))
+  assert [link for link in page.links() if '.json' not in link] == []
+
+
+def test_missing_files_leave_a_placeholder(tmp_path):
+  run = make_run(tmp_path / 'out')
+  (run / 'restored/one.png').unlink()
+  (run / 'curve/one.png').unlink()
+  (run / 'degraded/one.png').write_bytes(b'not a picture')
+  page = Page(write_report(run))
+  assert sum('missing' in div.get('class', '') for div in page.all('div')) == 2
+  assert 'restored/one.png' in page.text
+  assert not page.all('input')  # half a slider compares nothing
+  assert_links_lead_to_files(page, run)
+
+
+@pytest.mark.parametrize(
+  ('drop', 'metrics', 'labels'),
+  [
+    (('aligned', 'pasted'), {}, ['degraded', 'restored', 'degraded ↔ restored', 'photo']),
+    (('degraded', 'photo', 'pasted'), {'psnr': 30.0}, ['restored', 'truth']),
+    (('degraded', 'restored', 'photo', 'pasted'), {}, ['aligned']),
+  ],
+)
+def test_absent_parts_are_left_out(tmp_path, drop, metrics, labels):
+  run = make_run(tmp_path / 'out', drop=(*drop, 'curve', 'progress'), metrics=metrics)
+  page = Page(write_report(run))
+  assert re.findall('<figcaption>(.*?)</figcaption>', page.source) == labels
+  assert 'missing' not in [div.get('class') for div in page.all('div')]
+  assert len(page.all('table')) == 1 + bool(metrics)
+
+
+def test_many_pictures_are_capped_and_counted(tmp_path, monkeypatch):
+  monkeypatch.setattr(ganjax.report.page, 'MAX_CARDS', 3)
+  run = make_run(tmp_path / 'out', [f'picture{i}' for i in range(8)])
+  page = Page(write_report(run))
+  assert len(page.all('article')) == 3
+  assert 'The first 3 of 8 pictures' in page.text
+  assert '8 pictures done' in page.text
+
+
+def test_failures_are_listed(tmp_path):
+  run = make_run(tmp_path / 'out', [])
+  fail(run, source='in/group.jpg', name='group', reason='no face found; pass --align=never')
+  text = Page(write_report(run)).text
+  assert 'in/group.jpg' in text
+  assert 'no face found; pass --align=never' in text
+  assert 'No picture was finished' in text
+
+
+def test_half_written_and_strange_records_are_survived(tmp_path):
+  run = make_run(tmp_path / 'out')
+  strange: list[dict] = [
+    {'name': 3, 'files': [], 'metrics': 4, 'loss': 'x', 'settled_at': True},
+    {'name': 'b', 'metrics': {'psnr': np.nan, 'ssim': np.inf, 'mse': 10**400}, 'seconds': -np.inf},
+    {'name': '\ud800', 'files': {'restored': None, 'curve': 7}, 'task': ['a']},
+    {'name': None},
+  ]
+  with open(run / 'results.jsonl', 'ab') as file:
+    for record in strange:
+      file.write(json.dumps({'source': 'x', **record}).encode() + b'\n')
+    file.write(b'{"name": "half\xff')
+  page = Page(write_report(run))
+  assert len(page.all('article')) == 5
+  assert not re.search(r'\b(nan|inf)\b', page.text.lower())
+
+
+def test_one_broken_run_does_not_cost_the_others(tmp_path):
+  make_run(tmp_path / 'a')
+  broken = make_run(tmp_path / 'b', ['lost'])
+  (broken / 'results.jsonl').write_text('not JSON\n')
+  page = Page(write_report(tmp_path))
+  assert 'line 1 is broken' in page.text
+  assert len(page.all('article')) == 1
+  with pytest.raises(ReportError, match='line 1 is broken'):
+    write_report(broken)
+
+
+def test_a_second_report_replaces_the_first(tmp_path):
+  run = make_run(tmp_path / 'out')
+  first = write_report(run).read_text()
+  fail(run, source='x', reason='y')
+  assert write_report(run).read_text() != first
+
+
+def test_a_failed_write_leaves_the_old_page(tmp_path, monkeypatch):
+  run = make_run(tmp_path / 'out')
+  before = write_report(run).read_bytes()
+
+  def refuse(*_):
+    raise OSError('disk full')
+
+  monkeypatch.setattr('os.replace', refuse)
+  fail(run, source='x', reason='y')
+  with pytest.raises(OSError, match='disk full'):
+    write_report(run)
+  assert (run / 'report.html').read_bytes() == before
+  assert not list(run.glob('.*'))
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+  with pytest.raises(ReportError, match=re.escape(f'{tmp_path}: no run found')):
+    write_report(tmp_path)
+  with pytest.raises(ReportError, match='no such folder'):
+    write_report(tmp_path / 'absent')
