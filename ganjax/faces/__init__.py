@@ -1,0 +1,21 @@
+"""Landmarks (dlib), the crop template, warping, pasting back; uint8 pictures, on the host."""
+
+from ganjax.faces.align import Mode, align, is_aligned
+from ganjax.faces.landmarks import detect
+from ganjax.faces.template import FFHQ, TIGHT, FaceError, Template
+from ganjax.faces.warp import Crop, crop, full_quad, paste
+
+__all__ = [
+  'FFHQ',
+  'TIGHT',
+  'Crop',
+  'FaceError',
+  'Mode',
+  'Template',
+  'align',
+  'crop',
+  'detect',
+  'full_quad',
+  'is_aligned',
+  'paste',
+]

@@ -1,0 +1,105 @@
+import importlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganjax import faces
+
+# `ganjax.faces.align` is the function; this is the module that holds it.
+module = importlib.import_module('ganjax.faces.align')
+
+TEMPLATES = [faces.FFHQ, faces.TIGHT]
+
+
+def test_a_portrait_is_cropped(astronaut, astronaut_face):
+  (found,) = faces.align(astronaut, faces.FFHQ, 96)
+  expected = faces.crop(astronaut, astronaut_face, faces.FFHQ, 96)
+  np.testing.assert_array_equal(found.image, expected.image)
+  np.testing.assert_array_equal(found.quad, expected.quad)
+
+
+@pytest.mark.parametrize('template', TEMPLATES)
+@pytest.mark.parametrize('size', [128, 300])
+def test_auto_passes_a_crop_through(astronaut, template, size):
+  (aligned,) = faces.align(astronaut, template, size)
+  (again,) = faces.align(aligned.image, template, size)
+  np.testing.assert_array_equal(again.image, aligned.image)
+  np.testing.assert_array_equal(again.quad, [(0, 0), (0, size), (size, size), (size, 0)])
+
+
+def test_auto_crops_what_is_aligned_for_another_generator(astronaut):
+  (wide,) = faces.align(astronaut, faces.FFHQ, 256)
+  (tight,) = faces.align(wide.image, faces.TIGHT, 128)
+  assert np.linalg.norm(tight.quad[3] - tight.quad[0]) < 0.75 * 256
+
+
+def test_always_crops_an_aligned_picture_again(astronaut):
+  (aligned,) = faces.align(astronaut, faces.TIGHT, 256)
+  (again,) = faces.align(aligned.image, faces.TIGHT, 256, mode='always')
+  assert np.abs(again.quad - faces.full_quad(aligned.image)).max() > 0.1
+  np.testing.assert_allclose(again.quad, faces.full_quad(aligned.image), atol=0.05 * 256)
+
+
+def test_never_looks_for_no_face(monkeypatch):
+  monkeypatch.setattr(module, 'detect', None)
+  picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+  (same,) = faces.align(picture, faces.FFHQ, 64, mode='never')
+  np.testing.assert_array_equal(same.image, picture)
+  (small,) = faces.align(picture, faces.FFHQ, 16, mode='never')
+  assert small.image.shape == (16, 16, 3)
+  np.testing.assert_array_equal(small.quad, faces.full_quad(picture))
+
+
+def test_never_refuses_an_oblong(astronaut):
+  with pytest.raises(faces.FaceError, match=r'512×300 px is not square.*--align=auto'):
+    faces.align(astronaut[:300], faces.FFHQ, 64, mode='never')
+
+
+def test_detects_once(astronaut, monkeypatch):
+  calls = []
+  monkeypatch.setattr(module, 'detect', lambda image: calls.append(1) or faces.detect(image))
+  faces.align(astronaut, faces.FFHQ, 64)
+  assert len(calls) == 1
+
+
+def test_every_face_of_a_photo(astronaut):
+  photo = np.concatenate([astronaut[:400, 64:400], astronaut[:400, 64:400, ::-1]], axis=1)
+  left, right = faces.align(photo, faces.TIGHT, 128)
+  np.testing.assert_allclose(right.quad - left.quad, np.broadcast_to((336, 0), (4, 2)), atol=4)
+  swapped = right.image[..., ::-1].astype(float)  # the right one has red and blue exchanged
+  assert np.abs(left.image - swapped).mean() < 8
+  back = photo
+  for image, quad in (left, right):
+    back = faces.paste(back, image, quad)
+  assert np.abs(back.astype(int) - photo).mean() < 0.5
+
+
+@pytest.mark.parametrize('mode', ['auto', 'always'])
+def test_no_face_is_an_error_with_a_remedy(mode):
+  with pytest.raises(faces.FaceError, match=r'no face found.*--align=never'):
+    faces.align(np.full((120, 160, 3), 200, np.uint8), faces.FFHQ, 64, mode=mode)
+
+
+def test_refuses_an_unknown_mode(astronaut):
+  with pytest.raises(faces.FaceError, match='auto, always or never'):
+    faces.align(astronaut, faces.FFHQ, 64, mode='sometimes')  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(('shift', 'aligned'), [(0, True), (20, True), (45, False)])
+def test_tolerance(make_face, shift, aligned):
+  face = make_face((74, 72), (180, 72), (127, 176)) + np.array([shift, 0])
+  picture = np.zeros((256, 256, 3), np.uint8)
+  assert faces.is_aligned(picture, [face], faces.TIGHT) is aligned
+  assert not faces.is_aligned(picture[:-1], [face], faces.TIGHT)
+  assert not faces.is_aligned(picture, [], faces.TIGHT)
+
+
+def test_tight_crops_pass_through(shared):
+  files = sorted((shared / 'faces' / 'validation').rglob('*.jpg'))[5::40]
+  pictures = [np.asarray(Image.open(file).convert('RGB')) for file in files]
+  crops = [faces.align(picture, faces.TIGHT, 200) for picture in pictures]
+  same = [np.array_equal(c[0].image, p) for c, p in zip(crops, pictures, strict=True)]
+  assert sum(same) >= len(files) - 1
+  # FFHQ's wide crop does not fit them: these are no FFHQ pictures.
+  assert not any(faces.is_aligned(p, faces.detect(p), faces.FFHQ) for p in pictures)
