@@ -1,0 +1,37 @@
+"""What was done to a picture, as pure operators: their true form, and the model to optimise with.
+
+`parse('blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)')` gives a `Pipeline`.
+"""
+
+from ganjax.degradations.blur import Blur
+from ganjax.degradations.downsample import Downsample
+from ganjax.degradations.grayscale import Grayscale
+from ganjax.degradations.jpeg import Jpeg
+from ganjax.degradations.mask import BoxMask, FileMask, StrokeMask
+from ganjax.degradations.noise import GaussianNoise, PhotonNoise
+from ganjax.degradations.parser import parse
+from ganjax.degradations.pipeline import (
+  DegradationError,
+  Identity,
+  Operator,
+  Pipeline,
+  stack,
+)
+
+__all__ = [
+  'Blur',
+  'BoxMask',
+  'DegradationError',
+  'Downsample',
+  'FileMask',
+  'GaussianNoise',
+  'Grayscale',
+  'Identity',
+  'Jpeg',
+  'Operator',
+  'PhotonNoise',
+  'Pipeline',
+  'StrokeMask',
+  'parse',
+  'stack',
+]

@@ -1,0 +1,46 @@
+"""Colour to grey."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from ganjax.degradations.pipeline import DegradationError, Operator
+
+WEIGHTS = {
+  'luma': (0.299, 0.587, 0.114),  # ITU-R BT.601
+  'mean': (1 / 3, 1 / 3, 1 / 3),
+}
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Grayscale(Operator):
+  """A weighted sum of the channels, repeated over all three."""
+
+  mode: str = dataclasses.field(default='luma', metadata={'static': True})
+
+  is_local: ClassVar[bool] = True
+
+  @classmethod
+  def create(cls, mode: str = 'luma') -> 'Grayscale':
+    """Checks the mode.
+
+    Args:
+      mode: 'luma' (Rec. 601 weights) or 'mean'.
+
+    Raises:
+      DegradationError: it is neither.
+    """
+    if mode not in WEIGHTS:
+      raise DegradationError(f'grayscale: mode={mode} is unknown: use {" or ".join(WEIGHTS)}')
+    return cls(mode)
+
+  def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
+    del key
+    weights = jnp.asarray(WEIGHTS[self.mode], jnp.float32).reshape(1, 1, 3)
+    return jnp.broadcast_to(jnp.sum(image * weights, axis=-1, keepdims=True), image.shape)
+
+  def __str__(self) -> str:
+    return f'grayscale(mode={self.mode})'

@@ -1,0 +1,148 @@
+"""JPEG compression."""
+
+import dataclasses
+import io
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from ganjax.degradations.pipeline import (
+  Leaf,
+  Operator,
+  from_bytes,
+  require_range,
+  spell,
+  to_bytes,
+)
+
+# ITU-T T.81, annex K, tables K.1 (luma) and K.2 (chroma); what libjpeg scales by the quality.
+LUMA_TABLE = np.array(
+  [
+    [16, 11, 10, 16, 24, 40, 51, 61],
+    [12, 12, 14, 19, 26, 58, 60, 55],
+    [14, 13, 16, 24, 40, 57, 69, 56],
+    [14, 17, 22, 29, 51, 87, 80, 62],
+    [18, 22, 37, 56, 68, 109, 103, 77],
+    [24, 35, 55, 64, 81, 104, 113, 92],
+    [49, 64, 78, 87, 103, 121, 120, 101],
+    [72, 92, 95, 98, 112, 100, 103, 99],
+  ],
+  np.int32,
+)
+CHROMA_TABLE = np.full((8, 8), 99, np.int32)
+CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
+
+# ITU-T T.871 (JFIF): R, G, B in [0, 255] -> Y, Cb, Cr; chroma and the shifted luma centred on 0.
+RGB_TO_YCC = np.array(
+  [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]]
+)
+YCC_TO_RGB = np.linalg.inv(RGB_TO_YCC)
+
+# The orthonormal DCT-II of 8 samples: [frequency, sample].
+DCT = np.cos(np.pi / 8 * np.outer(np.arange(8), np.arange(8) + 0.5)) / 2
+DCT[0] /= np.sqrt(2)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Jpeg(Operator):
+  """JPEG with 4:2:0 chroma.
+
+  True form: Pillow's codec. Model form: the same arithmetic on real numbers, with the rounding of
+  the coefficients made differentiable (Shin & Song 2017, "JPEG-resistant adversarial images").
+  Both are clipped; the model lets the gradient through, since ringing leaves the range on many
+  pixels that must still be pulled.
+  """
+
+  quality: Leaf  # int32
+
+  @classmethod
+  def create(cls, quality: int = 12) -> 'Jpeg':
+    """Raises DegradationError unless quality is within 1 to 100, the best."""
+    require_range('jpeg: quality', quality, 1, 100)
+    return cls(np.asarray(quality, np.int32))
+
+  def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
+    del key
+    height, width, _ = image.shape
+    padding = ((0, -height % 16), (0, -width % 16), (0, 0))
+    pixels = jnp.pad(image, padding, mode='edge') * 127.5 + 127.5
+    ycc = _mix(pixels, RGB_TO_YCC)
+    luma = _quantise(ycc[:, :, 0] - 128, quantisation_table(LUMA_TABLE, self.quality)) + 128
+    table = quantisation_table(CHROMA_TABLE, self.quality)
+    planes = [luma[:height, :width]]
+    for channel in (1, 2):
+      chroma = _quantise(_halve(ycc[:, :, channel]), table)
+      # The decoder interpolates within the picture: the padding must not reach into it.
+      chroma = chroma[: (height + 1) // 2, : (width + 1) // 2]
+      planes.append(_double(_double(chroma).T).T[:height, :width])
+    return clip((_mix(jnp.stack(planes, axis=-1), YCC_TO_RGB) - 127.5) / 127.5)
+
+  def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
+    del key
+    file = io.BytesIO()
+    picture = Image.fromarray(to_bytes(image))
+    picture.save(file, 'JPEG', quality=int(np.asarray(self.quality)), subsampling='4:2:0')
+    return from_bytes(np.asarray(Image.open(file)))
+
+  def __str__(self) -> str:
+    return f'jpeg(quality={spell(self.quality)})'
+
+
+def quantisation_table(base: np.ndarray, quality: Leaf) -> jax.Array:
+  """Scales a standard table by the quality, as libjpeg does.
+
+  Args:
+    base: int32 [8, 8], the table of quality 50.
+    quality: int32 scalar, 1 to 100.
+
+  Returns:
+    float32 [8, 8], whole numbers from 1 to 255.
+  """
+  percent = jnp.where(quality < 50, 5000 // quality, 200 - 2 * quality)
+  return jnp.clip((jnp.asarray(base) * percent + 50) // 100, 1, 255).astype(jnp.float32)
+
+
+def soft_round(x: jax.Array) -> jax.Array:
+  """Rounds, with a gradient: round(x) + (x - round(x))³ (Shin & Song 2017)."""
+  nearest = jnp.round(x)
+  return nearest + (x - nearest) ** 3
+
+
+def clip(x: jax.Array) -> jax.Array:
+  """Clips to [-1, 1], with the gradient of the identity."""
+  return x + jax.lax.stop_gradient(jnp.clip(x, -1.0, 1.0) - x)
+
+
+def _quantise(plane: jax.Array, table: jax.Array) -> jax.Array:
+  """To DCT coefficients, softly rounded to multiples of the table, and back; [H, W] -> [H, W]."""
+  height, width = plane.shape
+  dct = jnp.asarray(DCT, jnp.float32)
+  blocks = plane.reshape(height // 8, 8, width // 8, 8)
+  exact = jax.lax.Precision.HIGHEST
+  coefficients = jnp.einsum('iy,byax,jx->biaj', dct, blocks, dct, precision=exact)
+  steps = jnp.broadcast_to(table.reshape(1, 8, 1, 8), coefficients.shape)
+  rounded = soft_round(coefficients / steps) * steps
+  return jnp.einsum('iy,biaj,jx->byax', dct, rounded, dct, precision=exact).reshape(height, width)
+
+
+def _mix(image: jax.Array, matrix: np.ndarray) -> jax.Array:
+  """A linear map of the three channels."""
+  weights = jnp.asarray(matrix.T, jnp.float32)
+  return jnp.matmul(image, weights, precision=jax.lax.Precision.HIGHEST)
+
+
+def _halve(plane: jax.Array) -> jax.Array:
+  """The mean of each 2×2 square; [H, W] -> [H/2, W/2]."""
+  height, width = plane.shape
+  return jnp.mean(plane.reshape(height // 2, 2, width // 2, 2), axis=(1, 3))
+
+
+def _double(plane: jax.Array) -> jax.Array:
+  """Interpolates rows with the decoder's triangle filter, ¾ near and ¼ far; [H, W] -> [2H, W]."""
+  above = jnp.concatenate([plane[:1], plane[:-1]])
+  below = jnp.concatenate([plane[1:], plane[-1:]])
+  pairs = jnp.stack([0.75 * plane + 0.25 * above, 0.75 * plane + 0.25 * below], axis=1)
+  return pairs.reshape(2 * plane.shape[0], plane.shape[1])

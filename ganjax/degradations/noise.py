@@ -1,0 +1,113 @@
+"""Sensor noise: Gaussian, or few photons with dead pixels."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ganjax.degradations.pipeline import Leaf, Operator, host_rng, require_range, spell
+
+# Intensity below which the model's shot noise shrinks no further: the slope of a square root has
+# no bound at 0, and one black pixel would outweigh the rest of the gradient.
+DARKEST = 1e-3
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class GaussianNoise(Operator):
+  """Adds white noise of standard deviation sigma, in units of the [0, 1] range, and clips.
+
+  The model form draws fresh noise from its key and clips with `soft_clamp`.
+  """
+
+  sigma: Leaf  # float32, units of the [0, 1] range
+
+  is_local: ClassVar[bool] = True
+
+  @classmethod
+  def create(cls, sigma: float = 0.1) -> 'GaussianNoise':
+    """Raises DegradationError unless sigma is within 0 to 1."""
+    require_range('noise: sigma', sigma, 0, 1)
+    return cls(np.asarray(sigma, np.float32))
+
+  def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
+    noise = jax.random.normal(key, image.shape, jnp.float32)
+    return _signed(soft_clamp(_unsigned(image) + self.sigma * noise))
+
+  def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
+    noise = host_rng(key).standard_normal(image.shape, np.float32)
+    return np.clip(image + 2 * np.asarray(self.sigma) * noise, -1, 1)
+
+  def __str__(self) -> str:
+    return f'noise(sigma={spell(self.sigma)})'
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class PhotonNoise(Operator):
+  """Shot noise of a sensor that counts few photons, then pixels that fail and turn black.
+
+  True form: Poisson counts per channel around intensity · photons, clipped; then each pixel is
+  dropped with probability drop. Model form: the Poisson counts become a Gaussian of the same mean
+  and variance, clipped with `soft_clamp`; the drops are drawn alike (Poirier-Ginter & Lalonde
+  2023).
+  """
+
+  photons: Leaf  # float32, counts at intensity 1
+  drop: Leaf  # float32, probability
+
+  is_local: ClassVar[bool] = True
+
+  @classmethod
+  def create(cls, photons: float = 24.0, drop: float = 0.0) -> 'PhotonNoise':
+    """Raises DegradationError unless photons is within 1 to 1e6 and drop within 0 to 0.99."""
+    require_range('noise: photons', photons, 1, 1e6)
+    require_range('noise: drop', drop, 0, 0.99)
+    return cls(np.asarray(photons, np.float32), np.asarray(drop, np.float32))
+
+  def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
+    noise_key, drop_key = jax.random.split(key)
+    intensity = _unsigned(image)
+    deviation = jnp.sqrt(jnp.maximum(intensity, DARKEST) / self.photons)
+    noise = jax.random.normal(noise_key, image.shape, jnp.float32)
+    shape = (*image.shape[:2], 1)
+    kept = (jax.random.uniform(drop_key, shape) >= self.drop).astype(jnp.float32)
+    return _signed(kept * soft_clamp(intensity + deviation * noise))
+
+  def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
+    rng = host_rng(key)
+    intensity = np.clip((image + 1) / 2, 0, 1)
+    photons = float(np.asarray(self.photons))
+    counts = rng.poisson(intensity * photons) / photons
+    kept = rng.random((*image.shape[:2], 1)) >= float(np.asarray(self.drop))
+    return (2 * kept * np.clip(counts, 0, 1) - 1).astype(np.float32)
+
+  def __str__(self) -> str:
+    return f'noise(photons={spell(self.photons)}, drop={spell(self.drop)})'
+
+
+@jax.custom_jvp
+def soft_clamp(x: jax.Array) -> jax.Array:
+  """Clips to [0, 1], with the gradient of sigmoid(2·(x - ½)).
+
+  A plain clip has no gradient where the noise leaves the range, which under strong noise is most
+  of the picture (Poirier-Ginter & Lalonde 2023).
+  """
+  return jnp.clip(x, 0.0, 1.0)
+
+
+@soft_clamp.defjvp
+def _soft_clamp_jvp(primals, tangents):
+  (x,), (tangent,) = primals, tangents
+  sigmoid = jax.nn.sigmoid(2 * (x - 0.5))
+  return soft_clamp(x), 2 * sigmoid * (1 - sigmoid) * tangent
+
+
+def _unsigned(image: jax.Array) -> jax.Array:
+  return (image + 1) / 2
+
+
+def _signed(image: jax.Array) -> jax.Array:
+  return image * 2 - 1

@@ -1,0 +1,235 @@
+"""What every degradation can do, their composition, and the batch of them.
+
+An operator has two forms. The *true* form is what we do to a clean picture: on the host, with the
+real codecs. The *model* form is what the optimisation loop does to the synthesised picture: pure,
+differentiable, under jit and vmap. An operator is a frozen pytree whose leaves are its parameters,
+so they can differ per image (`jax.vmap`), be swept in a batch (`stack`), and be differentiated.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# Parsed operators hold numpy leaves, so that reading a flag does not start a JAX backend.
+Leaf = jax.Array | np.ndarray
+
+
+class DegradationError(ValueError):
+  """A degradation that cannot be applied; the message is one line and names the remedy."""
+
+
+class Operator:
+  """One degradation of one image, float32 [H, W, 3] in [-1, 1]."""
+
+  # Whether a pixel of the output depends on the same pixel of the input alone.
+  is_local: ClassVar[bool] = False
+
+  def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
+    """The differentiable form, for the optimisation loop.
+
+    Args:
+      image: float32 [H, W, 3]; [-1, 1], but a generator may overshoot.
+      key: what is random here is drawn from it.
+
+    Returns:
+      float32 [h, w, 3], where (h, w) = `output_shape(H, W)`.
+    """
+    raise NotImplementedError
+
+  def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
+    """The true form, on the host: float32 [H, W, 3] in [-1, 1] -> [h, w, 3] in [-1, 1]."""
+    return np.array(self.model(jnp.asarray(image), key))
+
+  def sample(self, key: jax.Array) -> 'Operator':
+    """Fixes what is random in the operator itself (where the strokes lie), for one image."""
+    del key
+    return self
+
+  def visible(self, height: int, width: int) -> jax.Array:
+    """Where the output shows the picture.
+
+    Args:
+      height: of the *output*, in pixels.
+      width: likewise.
+
+    Returns:
+      float32 [height, width, 1]; 1 where the picture shows, 0 in holes.
+    """
+    return jnp.ones((height, width, 1), jnp.float32)
+
+  def output_shape(self, height: int, width: int) -> tuple[int, int]:
+    """The output's (height, width) for an input of height × width."""
+    return height, width
+
+  def check(self, height: int, width: int) -> None:
+    """Raises DegradationError where the operator does not fit an input of height × width."""
+
+  @staticmethod
+  def harmonise(operators: Sequence) -> Sequence:
+    """Gives operators of this kind arrays of the same sizes, where they can have them."""
+    return operators
+
+  def __or__(self, other: 'Operator') -> 'Pipeline':
+    return Pipeline(_flat(self) + _flat(other))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Identity(Operator):
+  """Leaves the picture as it is: for plain inversion."""
+
+  is_local: ClassVar[bool] = True
+
+  def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
+    del key
+    return image
+
+  def __str__(self) -> str:
+    return 'identity'
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pipeline(Operator):
+  """Operators applied one after another, the first one first; written `a | b | c`.
+
+  `str(pipeline)` is the spec that `parse` reads back.
+  """
+
+  operators: tuple[Operator, ...]
+
+  def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
+    for index, operator in enumerate(self.operators):
+      image = operator.model(image, jax.random.fold_in(key, index))
+    return image
+
+  def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
+    """The true form; ends with a round trip through 8 bits, as if saved to a file.
+
+    Raises:
+      DegradationError: an operator does not fit the size of the image.
+    """
+    self.check(*image.shape[:2])
+    for index, operator in enumerate(self.operators):
+      image = operator.true(image, jax.random.fold_in(key, index))
+    return from_bytes(to_bytes(image))
+
+  def sample(self, key: jax.Array) -> 'Pipeline':
+    return Pipeline(
+      tuple(
+        operator.sample(jax.random.fold_in(key, index))
+        for index, operator in enumerate(self.operators)
+      )
+    )
+
+  def visible(self, height: int, width: int) -> jax.Array:
+    """Where the output shows the picture; [height, width, 1] of the output.
+
+    Only masks that nothing but pixel-local operators follow are holes. A mask before a blur, a
+    down-sampling or a codec has leaked into its surroundings: it is a part of the operator, and
+    comparing everywhere is right.
+    """
+    visible = jnp.ones((height, width, 1), jnp.float32)
+    for operator in reversed(self.operators):
+      if not operator.is_local:
+        break
+      visible = visible * operator.visible(height, width)
+    return visible
+
+  def output_shape(self, height: int, width: int) -> tuple[int, int]:
+    for operator in self.operators:
+      height, width = operator.output_shape(height, width)
+    return height, width
+
+  def check(self, height: int, width: int) -> None:
+    for operator in self.operators:
+      operator.check(height, width)
+      height, width = operator.output_shape(height, width)
+
+  @staticmethod
+  def harmonise(operators: Sequence['Pipeline']) -> Sequence['Pipeline']:
+    if len({len(pipeline.operators) for pipeline in operators}) > 1:
+      return operators
+    columns = zip(*(pipeline.operators for pipeline in operators), strict=True)
+    return [Pipeline(row) for row in zip(*map(_harmonise, columns), strict=True)]
+
+  def __str__(self) -> str:
+    return ' | '.join(str(operator) for operator in self.operators)
+
+
+def _flat(operator: Operator) -> tuple[Operator, ...]:
+  return operator.operators if isinstance(operator, Pipeline) else (operator,)
+
+
+def stack(operators: Sequence[Operator]) -> Operator:
+  """Makes one batched operator of one operator per image.
+
+  Args:
+    operators: alike in kind and order; their parameters may differ, and so may the number of
+      boxes and strokes of a mask.
+
+  Returns:
+    The same kind of operator, every leaf with a leading batch axis; for `jax.vmap`.
+
+  Raises:
+    DegradationError: there are none, or they differ in more than their parameters.
+  """
+  if not operators:
+    raise DegradationError('nothing to stack: give one degradation per image')
+  alike = _harmonise(operators)
+  for given, operator in zip(operators, alike, strict=True):
+    if _layout(operator) != _layout(alike[0]):
+      raise DegradationError(
+        f'cannot put {operators[0]} and {given} into one batch: they differ in more than their '
+        'numbers; run them apart'
+      )
+  return jax.tree.map(lambda *leaves: jnp.stack(leaves), *alike)
+
+
+def _harmonise(operators: Sequence[Operator]) -> Sequence[Operator]:
+  kinds = {type(operator) for operator in operators}
+  return kinds.pop().harmonise(operators) if len(kinds) == 1 else operators
+
+
+def _layout(operator: Operator) -> tuple:
+  leaves, structure = jax.tree.flatten(operator)
+  return structure, [np.shape(leaf) for leaf in leaves]
+
+
+def to_bytes(image: np.ndarray) -> np.ndarray:
+  """Float [-1, 1] -> uint8 [0, 255], rounded to the nearest."""
+  return np.rint((np.clip(image, -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def from_bytes(image: np.ndarray) -> np.ndarray:
+  """uint8 [0, 255] -> float32 [-1, 1]."""
+  return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def host_rng(key: jax.Array) -> np.random.Generator:
+  """The numpy generator that belongs to a JAX key."""
+  return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def require_range(name: str, value: float, low: float, high: float) -> None:
+  """Raises DegradationError unless low <= value <= high (so also for nan).
+
+  Args:
+    name: operator and argument, such as 'jpeg: quality'.
+  """
+  if not low <= value <= high:
+    raise DegradationError(f'{name}={value} is out of range: use {low:g} to {high:g}')
+
+
+def spell(value: Leaf) -> str:
+  """A parameter as the parser reads it: the shortest text that gives back the same float32."""
+  array = np.asarray(value)
+  if array.ndim:
+    return '[' + ' '.join(spell(item) for item in array) + ']'
+  if np.issubdtype(array.dtype, np.integer):
+    return str(int(array))
+  return np.format_float_positional(np.float32(array), trim='-')

@@ -1,0 +1,44 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganjax.degradations import DegradationError, Downsample
+from ganjax.degradations.downsample import FILTERS
+from ganjax.degradations.pipeline import from_bytes, to_bytes
+
+KEY = jax.random.key(0)
+PIXELS = np.random.default_rng(0).integers(0, 256, (32, 64, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize('name', FILTERS)
+def test_true_form_is_pillows_on_8_bits(name):
+  small = to_bytes(Downsample.create(4, name).true(from_bytes(PIXELS), KEY)).astype(int)
+  expected = np.asarray(Image.fromarray(PIXELS).resize((16, 8), FILTERS[name])).astype(int)
+  assert np.abs(small - expected).max() <= 1
+
+
+def test_model_form_is_the_mean_of_squares():
+  image = from_bytes(PIXELS)
+  small = Downsample.create(8, 'bicubic').model(jnp.asarray(image), KEY)
+  for y, x in ((0, 0), (3, 5), (1, 7)):
+    square = image[8 * y : 8 * y + 8, 8 * x : 8 * x + 8]
+    np.testing.assert_allclose(small[y, x], square.mean(axis=(0, 1)), atol=1e-6)
+
+
+def test_overshoot_is_clipped():
+  edges = np.where(np.arange(32) // 8 % 2, 1, -1).astype(np.float32)
+  image = np.ascontiguousarray(np.broadcast_to(edges[:, None, None], (32, 32, 3)))
+  small = Downsample.create(2, 'lanczos').true(image, KEY)
+  assert small.max() == 1
+  assert small.min() == -1
+
+
+def test_wrong_arguments_are_refused():
+  with pytest.raises(DegradationError, match='factor=1 is out of range: use 2 to 64'):
+    Downsample.create(1)
+  with pytest.raises(DegradationError, match='filter=cubic is unknown: use one of bilinear'):
+    Downsample.create(2, 'cubic')
+  with pytest.raises(DegradationError, match='factor=3 does not divide the 96×64 picture'):
+    Downsample.create(3).check(64, 96)

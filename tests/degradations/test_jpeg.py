@@ -1,0 +1,120 @@
+import io
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganjax.degradations import DegradationError, Jpeg
+from ganjax.degradations.jpeg import (
+  CHROMA_TABLE,
+  DCT,
+  LUMA_TABLE,
+  clip,
+  quantisation_table,
+  soft_round,
+)
+from ganjax.degradations.pipeline import from_bytes
+
+PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
+KEY = jax.random.key(0)
+
+
+@jax.jit
+def model_of(jpeg, image):
+  return jpeg.model(image, KEY)
+
+
+def demo(width, height):
+  with Image.open(PICTURE) as picture:
+    small = picture.convert('RGB').resize((width, height), Image.Resampling.LANCZOS)
+  return from_bytes(np.asarray(small))
+
+
+def psnr(first, second):
+  return 10 * np.log10(4 / np.mean(np.square(first - second)))
+
+
+def test_quantisation_tables_are_the_codecs_at_every_quality():
+  grey = Image.fromarray(np.zeros((16, 16, 3), np.uint8))
+  for quality in range(1, 101):
+    file = io.BytesIO()
+    grey.save(file, 'JPEG', quality=quality)
+    with Image.open(file) as picture:
+      tables = picture.quantization
+    for index, base in enumerate((LUMA_TABLE, CHROMA_TABLE)):
+      ours = quantisation_table(base, np.int32(quality)).ravel()
+      np.testing.assert_array_equal(ours, tables[index], err_msg=f'quality {quality}')
+
+
+@pytest.mark.parametrize('quality', [6, 9, 12, 15, 18, 50, 75, 95])
+def test_model_is_close_to_the_codec(quality):
+  image = demo(128, 128)
+  jpeg = Jpeg.create(quality)
+  true = jpeg.true(image, KEY)
+  model = model_of(jpeg, jnp.asarray(image))
+  assert psnr(model, true) > 37
+  # Much closer than the loss that it describes.
+  assert psnr(model, true) > psnr(image, true) + 10
+
+
+@pytest.mark.parametrize(('width', 'height'), [(40, 40), (33, 50), (7, 5), (17, 16)])
+def test_sizes_that_are_no_multiple_of_16(width, height):
+  image = demo(width, height)
+  jpeg = Jpeg.create(50)
+  model, true = model_of(jpeg, jnp.asarray(image)), jpeg.true(image, KEY)
+  assert model.shape == true.shape == image.shape
+  # The last rows and columns are as close as the rest.
+  for part in (np.s_[:], np.s_[-3:], np.s_[:, -3:]):
+    assert psnr(np.asarray(model)[part], true[part]) > 33
+
+
+def test_dct_is_orthonormal():
+  np.testing.assert_allclose(DCT @ DCT.T, np.eye(8), atol=1e-12)
+
+
+def test_soft_round_by_finite_differences():
+  x = jnp.asarray([-1.3, -0.2, 0.0, 0.1, 0.4, 2.75], jnp.float32)
+  step = 1e-2
+  slope = (soft_round(x + step) - soft_round(x - step)) / (2 * step)
+  np.testing.assert_allclose(jax.vmap(jax.grad(soft_round))(x), slope, atol=2e-3)
+  assert np.all(np.abs(soft_round(x) - x) <= 0.5)
+
+
+def test_gradient_by_finite_differences_where_no_coefficient_jumps():
+  """A grey picture made of coefficients that lie a quarter step beyond a multiple."""
+  quality = 20
+  table = np.asarray(quantisation_table(LUMA_TABLE, np.int32(quality)))
+  rng = np.random.default_rng(0)
+  steps = np.zeros((8, 8))
+  steps[:3, :3] = rng.integers(-1, 2, (3, 3)) + 0.25
+  block = DCT.T @ (steps * table) @ DCT / 127.5
+  image = np.tile(block[:, :, None], (2, 2, 3)).astype(np.float32)
+  assert np.abs(image).max() < 0.9
+  direction = rng.uniform(-1, 1, (16, 16, 3)).astype(np.float32)
+  weights = jnp.asarray(rng.standard_normal((16, 16, 3)), jnp.float32)
+  jpeg = Jpeg.create(quality)
+
+  def value(image):
+    return jnp.sum(weights * model_of(jpeg, image))
+
+  step = 5e-3
+  moved = [value(jnp.asarray(image + sign * step * direction)) for sign in (1, -1)]
+  slope = float(moved[0] - moved[1]) / (2 * step)
+  gradient = jax.grad(value)(jnp.asarray(image))
+  assert abs(slope) > 0.1
+  assert np.vdot(gradient, direction) == pytest.approx(slope, rel=3e-2)
+
+
+def test_clip_lets_the_gradient_through():
+  x = jnp.asarray([-2.0, -0.5, 0.5, 2.0], jnp.float32)
+  np.testing.assert_allclose(clip(x), [-1, -0.5, 0.5, 1])
+  np.testing.assert_array_equal(jax.grad(lambda x: jnp.sum(clip(x)))(x), np.ones(4))
+
+
+@pytest.mark.parametrize('quality', [0, 101, -5])
+def test_quality_out_of_range_is_refused(quality):
+  with pytest.raises(DegradationError, match=f'quality={quality} is out of range: use 1 to 100'):
+    Jpeg.create(quality)

@@ -1,0 +1,149 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganjax.degradations import BoxMask, DegradationError, FileMask, StrokeMask, parse, stack
+
+KEY = jax.random.key(0)
+
+
+def holes(mask, height=64, width=96):
+  return np.asarray(mask.visible(height, width))[:, :, 0] == 0
+
+
+def test_boxes_hide_exactly_their_pixels():
+  expected = np.zeros((64, 96), bool)
+  expected[10:30, 0:50] = True
+  expected[16:48, 72:96] = True
+  assert np.array_equal(holes(BoxMask.create(['10:30:0:50', '0.25:0.75:0.75:1.0'])), expected)
+
+
+def test_holes_are_black_and_the_rest_is_untouched():
+  image = np.random.default_rng(0).uniform(-1, 1, (64, 96, 3)).astype(np.float32)
+  mask = BoxMask.create(['10:30:0:50'])
+  for painted in (np.asarray(mask.model(jnp.asarray(image), KEY)), mask.true(image, KEY)):
+    assert np.all(painted[10:30, :50] == -1)
+    np.testing.assert_array_equal(painted[:, 50:], image[:, 50:])
+
+
+def test_fraction_and_pixel_boxes_print_apart():
+  text = 'mask(box=1:20:0:5, box=0.1:0.5:0.0:1.0, box=1:0.5:0:1.0)'
+  assert str(parse(text)) == text
+
+
+@pytest.mark.parametrize(
+  ('box', 'message'),
+  [
+    ('10:20:30', 'is not top:bottom:left:right'),
+    ('a:b:c:d', 'is not top:bottom:left:right'),
+    ('-1:5:0:5', 'is not top:bottom:left:right'),
+    ('1e1:20:0:5', 'is not top:bottom:left:right'),
+    ('.:20:0:5', 'is not top:bottom:left:right'),
+    ('20:10:0:5', 'is empty: top must be less than bottom'),
+    ('0:5:7:7', 'is empty'),
+    ('0.2:1.5:0.0:1.0', 'fraction=1.5 is out of range: use 0 to 1'),
+  ],
+)
+def test_wrong_boxes_are_refused(box, message):
+  with pytest.raises(DegradationError, match=message):
+    BoxMask.create([box])
+
+
+@pytest.mark.parametrize(
+  ('box', 'message'),
+  [
+    ('0:65:0:5', 'box=0:65:0:5 lies outside the 96×64 picture'),
+    ('0:5:90:97', 'lies outside'),
+    ('0.5:0.501:0:5', 'hides no pixel of the 96×64 picture'),
+    ('40:0.5:0:5', 'hides no pixel'),
+    ('0:64:0.0:1.0', 'hides the whole 96×64 picture'),
+  ],
+)
+def test_boxes_are_checked_against_the_size(box, message):
+  with pytest.raises(DegradationError, match=message):
+    BoxMask.create([box]).check(64, 96)
+
+
+def test_batch_of_unequal_numbers_of_boxes():
+  masks = [BoxMask.create(['1:5:1:5']), BoxMask.create(['2:9:2:9', '0.5:0.75:0.0:0.5'])]
+  batch = stack(masks)
+  batch.check(64, 96)
+  for index, mask in enumerate(masks):
+    one = jax.tree.map(lambda leaf, index=index: leaf[index], batch)
+    assert np.array_equal(holes(one), holes(mask))
+    assert str(one) == str(mask)
+
+
+def test_strokes_need_places_before_use():
+  mask = StrokeMask.create(5)
+  for use in (
+    lambda: mask.visible(8, 8),
+    lambda: mask.model(jnp.zeros((8, 8, 3)), KEY),
+    lambda: mask.true(np.zeros((8, 8, 3), np.float32), KEY),
+  ):
+    with pytest.raises(DegradationError, match=r'call sample\(key\) first'):
+      use()
+
+
+def test_strokes_end_in_opposite_outer_thirds_along_either_axis():
+  lines = np.asarray(StrokeMask.create(100).sample(KEY).lines)
+  assert lines.min() >= 0
+  assert lines.max() <= 1
+  downward = (lines[:, 0] <= 1 / 3) & (lines[:, 2] >= 2 / 3)
+  rightward = (lines[:, 1] <= 1 / 3) & (lines[:, 3] >= 2 / 3)
+  assert np.all(downward | rightward)
+  assert 20 < np.sum(downward & ~rightward) < 80
+
+
+def test_stroke_has_the_width_and_round_ends():
+  line = np.asarray([[0.25, 0.5, 0.75, 0.5]], np.float32)
+  mask = StrokeMask(np.int32(1), np.float32(0.1), line, 1)
+  painted = holes(mask, 100, 200)
+  assert np.array_equal(np.nonzero(painted[50])[0], np.arange(95, 105))
+  assert np.array_equal(np.nonzero(painted[:, 100])[0], np.arange(20, 80))
+  assert not painted[20, 95]
+
+
+def test_first_strokes_do_not_depend_on_their_number():
+  few, many = (holes(StrokeMask.create(count).sample(KEY)) for count in (3, 9))
+  assert np.all(many[few])
+  assert many.sum() > few.sum()
+
+
+def test_other_key_gives_other_strokes():
+  first, second = (holes(StrokeMask.create(5).sample(jax.random.key(seed))) for seed in (0, 1))
+  assert not np.array_equal(first, second)
+
+
+def test_sampled_strokes_stack_too():
+  masks = [StrokeMask.create(count).sample(KEY) for count in (2, 7)]
+  batch = jax.jit(jax.vmap(lambda mask: mask.visible(64, 96)))(stack(masks))
+  for index, mask in enumerate(masks):
+    np.testing.assert_array_equal(batch[index], mask.visible(64, 96))
+
+
+def test_file_is_resized_to_the_nearest_and_thresholded(tmp_path):
+  grey = np.asarray([[255, 0, 130], [127, 255, 255]], np.uint8)
+  path = tmp_path / 'holes, and "more".png'
+  Image.fromarray(grey).save(path)
+  mask = FileMask.create(str(path))
+  expected = np.kron(grey < 128, np.ones((4, 5), bool))
+  assert np.array_equal(holes(mask, 8, 15), expected)
+  assert np.array_equal(holes(parse(str(mask)), 8, 15), expected)
+  # Smaller than the file: no smearing, still 0 or 1.
+  assert set(np.unique(mask.visible(1, 2))) <= {0.0, 1.0}
+
+
+def test_files_that_are_no_masks_are_refused(tmp_path):
+  black, broken = tmp_path / 'black.png', tmp_path / 'broken.png'
+  Image.new('L', (4, 4)).save(black)
+  broken.write_bytes(b'\x89PNG\r\n\x1a\n nonsense')
+  for path, message in (
+    (black, 'black all over'),
+    (broken, 'cannot be read'),
+    (tmp_path / 'absent.png', r'cannot be read \(FileNotFoundError\)'),
+  ):
+    with pytest.raises(DegradationError, match=message):
+      FileMask.create(str(path))
