@@ -1,0 +1,200 @@
+"""Picture files to arrays and back. Any file may be hostile, so limits are checked first."""
+
+import io
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
+
+MAX_FILE_BYTES = 256 * 2**20
+MAX_PIXELS = 120_000_000  # a 108-megapixel phone camera's pictures still pass
+MAX_JPEG_SCANS = 2000  # a scan of a few bytes costs a pass over all pixels; cameras write ≤ 12
+FORMATS = ('PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM')  # none runs another program
+
+# What undoes each EXIF orientation (Exif 2.32, table 6); 1 is upright.
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+  2: lambda pixels: pixels[:, ::-1],
+  3: lambda pixels: pixels[::-1, ::-1],
+  4: lambda pixels: pixels[::-1],
+  5: lambda pixels: pixels.swapaxes(0, 1),
+  6: lambda pixels: np.rot90(pixels, -1),
+  7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+  8: lambda pixels: np.rot90(pixels),
+}
+
+# Pillow warns through process-wide filters, which only one thread at a time may change.
+_filters = threading.Lock()
+
+
+class ImageError(ValueError):
+  """A picture cannot be read; the message names the file and the remedy."""
+
+
+def decode(source: str | os.PathLike | bytes, name: str | None = None) -> np.ndarray:
+  """Reads one picture, upright, in sRGB.
+
+  The EXIF orientation is applied; a colour profile is converted to sRGB (a broken one is ignored);
+  transparency is laid over white; of an animation the first frame is taken. Deep grey pictures
+  are scaled so that the depth's white becomes 255; floats are taken as [0, 1], else [0, 255],
+  else [0, 65535], the first that holds all values.
+
+  Args:
+    source: a file's path, or its bytes.
+    name: what to call it in errors; by default the path.
+
+  Returns:
+    uint8 [H, W, 3].
+
+  Raises:
+    ImageError: missing, too large, truncated, or no picture in one of `FORMATS`.
+  """
+  encoded = isinstance(source, bytes)
+  name = printable(name or ('the picture' if encoded else os.fspath(source)))
+  try:
+    return _decode(source if isinstance(source, bytes) else _read(source))
+  except ImageError as error:
+    raise ImageError(f'{name}: {error}') from None
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+  """The PNG file of one picture; the same pixels always give the same bytes.
+
+  Args:
+    pixels: uint8, [H, W, 3] or [H, W].
+
+  Raises:
+    ImageError: another type or shape, or no pixels.
+  """
+  colour = pixels.ndim == 3 and pixels.shape[2] == 3
+  if pixels.dtype != np.uint8 or not (colour or pixels.ndim == 2) or not pixels.size:
+    raise ImageError(f'a picture must be uint8 [H, W, 3] or [H, W]; got {pixels.dtype} '
+                     f'{list(pixels.shape)}')  # fmt: skip
+  file = io.BytesIO()
+  Image.fromarray(np.ascontiguousarray(pixels)).save(file, 'PNG')
+  return file.getvalue()
+
+
+def printable(text: str | bytes) -> str:
+  """`text` on one line: file names may hold line breaks, escape codes and broken UTF-8."""
+  return ''.join(c if c.isprintable() else '?' for c in os.fsdecode(text))
+
+
+def _read(path: str | os.PathLike) -> bytes:
+  try:
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+      raise ImageError('not a regular file; name a picture file')
+    _check_file_size(status.st_size)
+    with open(path, 'rb') as file:
+      return file.read(MAX_FILE_BYTES + 1)
+  except OSError as error:
+    raise ImageError(f'cannot be read ({error.strerror}); check path and permissions') from None
+
+
+def _check_file_size(size: int) -> None:
+  if size > MAX_FILE_BYTES:
+    limit = MAX_FILE_BYTES // 2**20
+    raise ImageError(f'{size / 2**20:.0f} MiB, more than {limit} MiB; save it smaller')
+
+
+def _decode(data: bytes) -> np.ndarray:
+  _check_file_size(len(data))
+  if not data:
+    raise ImageError('an empty file; copy it again')
+  try:
+    with _filters, warnings.catch_warnings():
+      warnings.simplefilter('ignore')
+      return _pixels(_open(data))
+  except ImageError:
+    raise
+  except UnidentifiedImageError:
+    known = ', '.join(FORMATS)
+    raise ImageError(f'no whole picture in a known format; save it as one of {known}') from None
+  except Image.DecompressionBombError:
+    raise ImageError(f'more than {MAX_PIXELS:,} pixels; scale it down') from None
+  except Exception as error:  # a broken file can make Pillow raise almost anything
+    reason = printable(str(error)) or type(error).__name__
+    raise ImageError(f'broken or truncated ({reason}); copy it again or save it as PNG') from None
+
+
+def _open(data: bytes) -> Image.Image:
+  """Parses the header, checks the limits, and only then decodes."""
+  image = Image.open(io.BytesIO(data), formats=FORMATS)
+  width, height = image.size
+  if width * height > MAX_PIXELS:
+    raise ImageError(f'{width} × {height}, more than {MAX_PIXELS:,} pixels; scale it down')
+  if image.format in ('JPEG', 'MPO') and data.count(b'\xff\xda') > MAX_JPEG_SCANS:
+    raise ImageError(f'more than {MAX_JPEG_SCANS} JPEG scans; save it as PNG')
+  image.load()
+  return image
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+  if image.mode in ('I', 'F') or image.mode.startswith('I;16'):
+    grey = _shallow(image)
+    pixels = np.stack([grey, grey, grey], axis=-1)
+  else:
+    pixels = np.asarray(_over_white(image))
+  upright = _UPRIGHT.get(_orientation(image))
+  return np.ascontiguousarray(upright(pixels) if upright else pixels)
+
+
+def _shallow(image: Image.Image) -> np.ndarray:
+  """A grey picture of more than 8 bits as uint8 [H, W]."""
+  values = np.asarray(image)
+  low, high = values.min(), values.max()
+  white = next((white for white in _whites(image) if low >= 0 and high <= white), None)
+  if white is None:  # also when a value is not a number
+    raise ImageError(f'grey values from {low} to {high} have no known white; save it with 8 bits')
+  grey = np.rint(values.astype(np.float32) * np.float32(255 / white)).astype(np.uint8)
+  if 'transparency' in image.info:
+    grey = np.where(values == image.info['transparency'], np.uint8(255), grey)
+  if isinstance(image, TiffImagePlugin.TiffImageFile):
+    min_is_white = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    return 255 - grey if min_is_white else grey  # Pillow inverts only up to 8 bits
+  return grey
+
+
+def _whites(image: Image.Image) -> tuple[int, ...]:
+  """The values that can mean white, smallest first."""
+  if image.mode == 'F':
+    return 1, 255, 2**16 - 1
+  if isinstance(image, TiffImagePlugin.TiffImageFile):
+    bits = image.tag_v2[TiffImagePlugin.BITSPERSAMPLE][0]
+    return (255, 2**16 - 1) if bits == 32 else (2**bits - 1,)
+  return (2**16 - 1,)
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+  if not image.has_transparency_data:
+    return _to_srgb(image)
+  alpha = image.convert('RGBA').getchannel('A')
+  white = Image.new('RGB', image.size, 'white')
+  return Image.composite(_to_srgb(image.convert('RGBA')), white, alpha)
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+  if image.mode not in ('L', 'RGB', 'CMYK'):
+    icc = image.info.get('icc_profile')
+    image = image.convert('RGB')
+    image.info['icc_profile'] = icc
+  if image.info.get('icc_profile'):
+    try:
+      profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info['icc_profile']))
+      if 'sRGB' not in ImageCms.getProfileDescription(profile):
+        srgb = ImageCms.createProfile('sRGB')
+        image = ImageCms.profileToProfile(image, profile, srgb, outputMode='RGB') or image
+    except (ImageCms.PyCMSError, OSError):
+      pass  # broken, or made for another mode: the colours as they stand are the best guess
+  return image.convert('RGB')
+
+
+def _orientation(image: Image.Image) -> int:
+  try:
+    return image.getexif().get(ExifTags.Base.Orientation, 1)
+  except Exception:  # broken EXIF says nothing about whole pixels
+    return 1

@@ -1,0 +1,94 @@
+"""How alike two pictures are. Written for one pair of images; vmap for more."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+SSIM_WINDOW = 11  # pixels
+SSIM_SIGMA = 1.5  # pixels
+SSIM_K1 = 0.01
+SSIM_K2 = 0.03
+
+_RANGE = 2.0  # of images in [-1, 1]
+
+
+def psnr(a: ArrayLike, b: ArrayLike, mask: ArrayLike | None = None) -> jax.Array:
+  """Peak signal-to-noise ratio in dB; infinite for equal images.
+
+  Args:
+    a, b: [H, W, C], in [-1, 1]. The peak is their range, 2, so that the figure is that of the
+      same images in [0, 255].
+    mask: [H, W, 1], in [0, 1]: each pixel's weight. NaN where all are 0.
+
+  Returns:
+    Scalar, float32.
+
+  Raises:
+    ValueError: the shapes differ, or an image is of whole numbers.
+  """
+  a, b = _pair(a, b)
+  error = jnp.mean((a - b) ** 2, axis=-1, keepdims=True)
+  if mask is None:
+    mse = jnp.mean(error)
+  else:
+    weight = jnp.asarray(mask, jnp.float32)
+    if weight.shape != error.shape:
+      raise ValueError(f'mask is {weight.shape}; these images need {error.shape}')
+    mse = jnp.sum(weight * error) / jnp.sum(weight)
+  return 10.0 * jnp.log10(_RANGE**2 / mse)
+
+
+def ssim(a: ArrayLike, b: ArrayLike) -> jax.Array:
+  """Structural similarity (Wang et al. 2004, equation 13), mean over pixels and channels.
+
+  Gaussian window of 11 × 11 pixels, σ = 1.5, where it lies inside the image; population
+  variances, as in the authors' own program.
+
+  Args:
+    a, b: [H, W, C], in [-1, 1]; H and W at least 11. The figure is that of the same images in
+      [0, 255].
+
+  Returns:
+    Scalar, float32; 1 for equal images.
+
+  Raises:
+    ValueError: the shapes differ, an image is of whole numbers or smaller than the window.
+  """
+  a, b = _pair(a, b)
+  if min(a.shape[:2]) < SSIM_WINDOW:
+    raise ValueError(f'ssim needs {SSIM_WINDOW} × {SSIM_WINDOW} pixels or more; got {a.shape}')
+  # Variances do not change with a shift; without the mean, E[x²] − E[x]² loses fewer digits.
+  shift_a, shift_b = (jnp.mean(x, axis=(0, 1), keepdims=True) for x in (a, b))
+  a, b = a - shift_a, b - shift_b
+  moments = _blur(jnp.concatenate([a, b, a * a, b * b, a * b], axis=-1))
+  mean_a, mean_b, aa, bb, ab = jnp.split(moments, 5, axis=-1)
+  variances = aa - mean_a**2 + bb - mean_b**2
+  covariance = ab - mean_a * mean_b
+  mean_a, mean_b = mean_a + shift_a + 1.0, mean_b + shift_b + 1.0  # black is 0 for the luminance
+  c1, c2 = (SSIM_K1 * _RANGE) ** 2, (SSIM_K2 * _RANGE) ** 2
+  luminance = (2.0 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+  structure = (2.0 * covariance + c2) / (variances + c2)
+  return jnp.mean(luminance * structure)
+
+
+def _pair(a: ArrayLike, b: ArrayLike) -> tuple[jax.Array, jax.Array]:
+  a, b = jnp.asarray(a), jnp.asarray(b)
+  if a.shape != b.shape:
+    raise ValueError(f'images of one shape are needed; got {a.shape} and {b.shape}')
+  if not all(jnp.issubdtype(x.dtype, jnp.floating) for x in (a, b)):
+    raise ValueError(f'images in [-1, 1] are needed; got {a.dtype} and {b.dtype}')
+  return a.astype(jnp.float32), b.astype(jnp.float32)
+
+
+def _blur(image: jax.Array) -> jax.Array:
+  """The window's weighted mean where it lies inside: [H, W, C] -> [H - 10, W - 10, C].
+
+  Sums of shifted images: a convolution would round to bfloat16 or TF32 on some devices.
+  """
+  x = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
+  window = np.exp(-(x**2) / (2 * SSIM_SIGMA**2))
+  taps = (window / window.sum()).tolist()
+  height, width = image.shape[0] - SSIM_WINDOW + 1, image.shape[1] - SSIM_WINDOW + 1
+  image = sum(tap * image[i : i + height] for i, tap in enumerate(taps))
+  return sum(tap * image[:, i : i + width] for i, tap in enumerate(taps))

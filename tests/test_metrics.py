@@ -1,0 +1,122 @@
+"""PSNR and SSIM against plain NumPy loops in float64 and against known values."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ganjax.metrics import psnr, ssim
+
+
+def images(seed, height=24, width=29, noise=0.2):
+  rng = np.random.default_rng(seed)
+  a = rng.uniform(-1, 1, (height, width, 3))
+  b = np.clip(a + noise * rng.standard_normal(a.shape), -1, 1)
+  return a.astype(np.float32), b.astype(np.float32)
+
+
+def reference_ssim(a, b):
+  """Wang et al. 2004, window by window, on the images as they stand in a file: [0, 255]."""
+  a, b = ((x.astype(np.float64) + 1) * 127.5 for x in (a, b))
+  y, x = np.mgrid[-5:6, -5:6]
+  window = np.exp(-(x**2 + y**2) / (2 * 1.5**2))[..., None]
+  window /= window.sum()
+  c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+  values = []
+  for top in range(a.shape[0] - 10):
+    for left in range(a.shape[1] - 10):
+      p, q = a[top : top + 11, left : left + 11], b[top : top + 11, left : left + 11]
+      mean_p, mean_q = (np.sum(window * v, axis=(0, 1)) for v in (p, q))
+      var_p = np.sum(window * (p - mean_p) ** 2, axis=(0, 1))
+      var_q = np.sum(window * (q - mean_q) ** 2, axis=(0, 1))
+      cov = np.sum(window * (p - mean_p) * (q - mean_q), axis=(0, 1))
+      values.append(
+        (2 * mean_p * mean_q + c1) * (2 * cov + c2)
+        / ((mean_p**2 + mean_q**2 + c1) * (var_p + var_q + c2))
+      )  # fmt: skip
+  return np.mean(values)
+
+
+@pytest.mark.parametrize('noise', [0.01, 0.2, 2.0])
+def test_psnr_is_that_of_the_same_images_in_0_255(noise):
+  a, b = images(0, noise=noise)
+  mse = np.mean(((a.astype(np.float64) - b) * 127.5) ** 2)
+  assert float(psnr(a, b)) == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-3)
+
+
+@pytest.mark.parametrize(('shift', 'decibels'), [(2.0, 0.0), (0.2, 20.0), (0.02, 40.0)])
+def test_psnr_of_a_constant_shift(shift, decibels):
+  a = np.full((8, 8, 3), -1.0, np.float32)
+  assert float(psnr(a, a + np.float32(shift))) == pytest.approx(decibels, abs=1e-3)
+
+
+def test_psnr_of_equal_images_is_infinite():
+  a, _ = images(1)
+  assert float(psnr(a, a)) == np.inf
+
+
+def test_psnr_under_a_mask():
+  a, b = images(2)
+  mask = np.zeros((*a.shape[:2], 1), np.float32)
+  mask[3:9, 5:20] = 1
+  inside = psnr(a[3:9, 5:20], b[3:9, 5:20])
+  np.testing.assert_allclose(psnr(a, b, mask), inside, rtol=1e-5)
+  np.testing.assert_allclose(psnr(a, b, mask > 0), inside, rtol=1e-5)
+  np.testing.assert_allclose(psnr(a, b, np.ones_like(mask)), psnr(a, b), rtol=1e-5)
+  assert np.isnan(psnr(a, b, np.zeros_like(mask)))
+
+
+@pytest.mark.parametrize('noise', [0.01, 0.2, 2.0])
+def test_ssim_agrees_with_the_reference(noise):
+  a, b = images(3, noise=noise)
+  assert float(ssim(a, b)) == pytest.approx(reference_ssim(a, b), abs=2e-6)
+
+
+def test_ssim_of_smooth_pictures_loses_no_digits():
+  ramp = np.linspace(0.9, 1, 24 * 29 * 3).reshape(24, 29, 3).astype(np.float32)
+  flat = ramp - np.float32(0.004) * (np.arange(24)[:, None, None] % 2).astype(np.float32)
+  assert float(ssim(ramp, flat)) == pytest.approx(reference_ssim(ramp, flat), abs=2e-6)
+
+
+def test_ssim_of_equal_images_is_one():
+  a, _ = images(4)
+  assert float(ssim(a, a)) == pytest.approx(1, abs=1e-6)
+
+
+def test_ssim_of_flat_images_is_the_luminance_term():
+  a, b = np.full((11, 11, 3), 0.0, np.float32), np.full((11, 11, 3), -0.5, np.float32)
+  x, y, c1 = 127.5, 63.75, 2.55**2
+  assert float(ssim(a, b)) == pytest.approx((2 * x * y + c1) / (x**2 + y**2 + c1), abs=1e-6)
+
+
+def test_ssim_of_a_negative_is_low():
+  a, _ = images(5)
+  assert float(ssim(a, -a)) < -0.5
+
+
+@pytest.mark.parametrize('metric', [psnr, ssim])
+def test_symmetric_jittable_and_vmappable(metric):
+  pairs = [images(seed, noise=0.1 * (seed + 1)) for seed in range(3)]
+  a, b = (jnp.stack(x) for x in zip(*pairs, strict=True))
+  each = np.array([metric(p, q) for p, q in pairs])
+  np.testing.assert_allclose(jax.jit(jax.vmap(metric))(a, b), each, rtol=1e-5)
+  np.testing.assert_allclose(jax.vmap(metric)(b, a), each, rtol=1e-5)
+  assert metric(a[0], b[0]).dtype == jnp.float32
+  assert metric(a[0].astype(jnp.bfloat16), b[0]).dtype == jnp.float32
+
+
+@pytest.mark.parametrize('metric', [psnr, ssim])
+def test_misuse_is_refused(metric):
+  a, _ = images(6)
+  with pytest.raises(ValueError, match='one shape'):
+    metric(a, a[:, :-1])
+  with pytest.raises(ValueError, match=r'\[-1, 1\]'):
+    metric(a, np.zeros(a.shape, np.uint8))
+
+
+def test_small_images_and_wrong_masks_are_refused():
+  a, b = images(7)
+  with pytest.raises(ValueError, match='11 × 11'):
+    ssim(a[:10], b[:10])
+  with pytest.raises(ValueError, match='mask'):
+    psnr(a, b, np.ones(a.shape[:2], np.float32))
