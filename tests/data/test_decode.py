@@ -1,6 +1,7 @@
 """Every kind of picture that Pillow can build here, and files that mean harm."""
 
 import io
+import os
 import struct
 import threading
 import warnings
@@ -213,13 +214,13 @@ def test_pictures_of_a_two_lens_camera():
   assert (decode(file_of(frames[0], 'MPO', save_all=True, append_images=frames[1:])) == 255).all()
 
 
-def swapped_profile():
+def swapped_profile(name='test'):
   """An RGB profile whose red is sRGB's blue."""
   profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes())
   for tag in (b'XYZ', b'TRC'):
     first, second = profile.index(b'r' + tag), profile.index(b'b' + tag)
     profile[first], profile[second] = profile[second], profile[first]
-  return bytes(profile).replace('sRGB'.encode('utf-16-be'), 'test'.encode('utf-16-be'))
+  return bytes(profile).replace('sRGB'.encode('utf-16-be'), name.encode('utf-16-be'))
 
 
 def test_colour_profile_is_converted(pixels):
@@ -235,8 +236,8 @@ def test_colour_profile_of_a_palette_and_alpha():
   assert (decode(file_of(image, icc_profile=swapped_profile())) == [0, 0, 255]).all()
 
 
-def test_srgb_profile_changes_nothing(pixels):
-  profile = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+def test_a_profile_called_srgb_changes_not_one_bit(pixels):
+  profile = swapped_profile('sRGB')
   np.testing.assert_array_equal(
     decode(file_of(Image.fromarray(pixels), icc_profile=profile)), pixels
   )
@@ -298,6 +299,14 @@ def test_file_limit(monkeypatch, tmp_path, pixels):
   path = tmp_path / 'big.png'
   path.write_bytes(encode_png(pixels))
   with pytest.raises(ImageError, match=r'big\.png: .*save it smaller'):
+    decode(path)
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+  path = tmp_path / 'huge.png'
+  path.touch()
+  os.truncate(path, 2**30)
+  with pytest.raises(ImageError, match='1024 MiB, more than 256 MiB'):
     decode(path)
 
 
