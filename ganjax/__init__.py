@@ -1,1 +1,26 @@
-"""StyleGAN2 face inversion and restoration in JAX."""
+"""StyleGAN2 face inversion and restoration in JAX.
+
+  networks = ganjax.load()
+  damage = ganjax.parse_degradation('blur(kernel_size=25, variance=7)')
+  result = ganjax.restore(networks, photos, damage, num_steps=300)
+"""
+
+from ganjax.degradations import parse as parse_degradation
+from ganjax.inversion import Preset, Restoration, prior, restore
+from ganjax.metrics import psnr, ssim
+from ganjax.weights import Networks, load, load_lpips
+
+__version__ = '0.1.0'
+
+__all__ = [
+  'Networks',
+  'Preset',
+  'Restoration',
+  'load',
+  'load_lpips',
+  'parse_degradation',
+  'prior',
+  'psnr',
+  'restore',
+  'ssim',
+]

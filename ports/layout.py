@@ -17,6 +17,8 @@ Shapes = dict[str, tuple[int, ...]]
 GENERATOR = 'generator.'
 DISCRIMINATOR = 'discriminator.'
 ARCHITECTURES = ('skip', 'resnet', 'orig')
+MAX_MAPPING_LAYERS = 64
+_FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
 
 def check_resolution(resolution: object) -> int:
@@ -24,6 +26,18 @@ def check_resolution(resolution: object) -> int:
   if not isinstance(resolution, int) or resolution not in [2**n for n in range(3, 13)]:
     raise PortError(f'resolution {resolution} is not a power of two from 8 to 4096')
   return resolution
+
+
+def check_filters(
+  tensors: dict[str, np.ndarray], suffix: str, gain: int, problems: list[str]
+) -> list[str]:
+  """The names of the low-pass filters, constants of ours: checked, to be left out."""
+  names = [name for name in tensors if name.endswith(suffix)]
+  for name in names:
+    shape = tensors[name].shape
+    if shape != _FILTER.shape or not np.allclose(tensors[name], gain * _FILTER, atol=1e-6):
+      problems.append(f'{name} is not the filter [1, 3, 3, 1] that ganjax uses')
+  return names
 
 
 def resolutions(resolution: int) -> list[int]:
@@ -133,10 +147,14 @@ def _measure_generator(spec: dict, tensors: dict[str, np.ndarray]) -> dict:
 
 def _measure_discriminator(spec: dict, tensors: dict[str, np.ndarray]) -> dict:
   """`spec` with channels and mapping widths as the tensors (in our layout) have them."""
-  channels = {'4': _vote(tensors, f'{DISCRIMINATOR}b4.', {'conv.bias': 0, 'fc.bias': 0, 'fc.weight': 1})}
+  channels = {
+    '4': _vote(tensors, f'{DISCRIMINATOR}b4.', {'conv.bias': 0, 'fc.bias': 0, 'fc.weight': 1})
+  }
   for r in resolutions(spec['resolution'])[1:]:
     block = f'{DISCRIMINATOR}b{r}.'
-    channels[str(r)] = _vote(tensors, block, {'conv0.bias': 0, 'conv0.weight': 3, 'conv1.weight': 2})
+    channels[str(r)] = _vote(
+      tensors, block, {'conv0.bias': 0, 'conv0.weight': 3, 'conv1.weight': 2}
+    )
   if not spec['mapping']:
     return spec | {'channels': channels}
   cmap_dim = _vote(tensors, f'{DISCRIMINATOR}b4.', {'out.bias': 0, 'out.weight': 1})

@@ -4,6 +4,7 @@ Arrays are views of the pickle's own bytes: an array can never be larger than wh
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def _array(data: object, dtype: object, shape: object, order: object) -> np.ndar
   return np.frombuffer(data, dtype.value).reshape(shape, order='F' if order == 'F' else 'C')
 
 
-def _scalar(arguments: tuple) -> np.generic:
+def _scalar(arguments: tuple) -> Any:
   dtype, data = arguments
   return _array(data, dtype, (), 'C')[()]
 
@@ -91,7 +92,7 @@ def _dict(arguments: tuple) -> dict:
   pairs = arguments[0] if arguments else []
   if not isinstance(pairs, list) or not all(isinstance(key, (str, int)) for key, _ in pairs):
     raise PortError('the pickle builds a dict from something else than pairs')
-  return {key: value for key, value in pairs}  # noqa: C416
+  return {key: value for key, value in pairs}
 
 
 def _set(arguments: tuple) -> tuple:
@@ -114,7 +115,11 @@ _MULTIARRAY = {
 }
 CONSTRUCTORS = table(
   {
-    **{f'numpy.{m}.multiarray.{name}': b for m in ('core', '_core') for name, b in _MULTIARRAY.items()},
+    **{
+      f'numpy.{m}.multiarray.{name}': b
+      for m in ('core', '_core')
+      for name, b in _MULTIARRAY.items()
+    },
     **{f'numpy.{m}.numeric._frombuffer': _from_buffer for m in ('core', '_core')},
     'numpy.ndarray': _not_called,
     'numpy.dtype': lambda arguments: Dtype(arguments[0]),

@@ -1,7 +1,8 @@
-"""Ports a StyleGAN2 weight file: python -m ports.stylegan2 --source=ffhq.pkl --target=ffhq.safetensors
+"""Ports a StyleGAN2: python -m ports.stylegan2 --source=ffhq.pkl --target=ffhq.safetensors
 
-Reads StyleGAN2-ADA (PyTorch) pickles, and takes G_ema and D.
-Finds out the format itself and runs nothing that the file holds.
+Reads StyleGAN2-ADA (PyTorch) pickles (G_ema and D), TensorFlow pickles of StyleGAN2 and
+StyleGAN2-ADA (Gs and D) and rosinality's checkpoints (g_ema and d); finds out which by itself and
+runs nothing that a file holds.
 """
 
 import pathlib
@@ -11,21 +12,15 @@ import numpy as np
 from absl import app, flags
 
 from ganjax.weights import store
-from ports import ada
-from ports.table import PortError, naming
+from ports import ada, rosinality, tensorflow, torch_file
+from ports.table import PortError, naming, read_file
+from ports.unpickle import Budget, load
 
-_MAX_FILE = 1 << 33
 # Where the crop puts the face; see ganjax.faces. FFHQ's, and the bundled default's closer one.
 TEMPLATES = {
   'ffhq': {'eye_scale': 2.0, 'mouth_scale': 1.8, 'centre_shift': 0.1},
   'tight': {'eye_scale': 1.2075, 'mouth_scale': 1.2308, 'centre_shift': 0.5385},
 }
-
-_SOURCE = flags.DEFINE_string('source', None, 'The weight file to port.', required=True)
-_TARGET = flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
-_TEMPLATE = flags.DEFINE_enum(
-  'template', 'ffhq', list(TEMPLATES), 'The crop of the pictures that the network learned from.'
-)
 
 
 def port(source: pathlib.Path, template: str = 'ffhq') -> tuple[dict[str, np.ndarray], dict]:
@@ -51,19 +46,18 @@ def port(source: pathlib.Path, template: str = 'ffhq') -> tuple[dict[str, np.nda
 
 
 def _port(data: bytes) -> tuple[str, dict[str, np.ndarray], dict]:
-  value = ada.read(data)
+  if torch_file.is_torch(data):
+    value, size = torch_file.read(data)
+    if rosinality.is_rosinality(value):
+      return 'rosinality', *rosinality.port(value, size)
+    raise PortError("a torch file without rosinality's 'g_ema': not a StyleGAN2 that is known")
+  budget = Budget()
+  value, _ = load(data, ada.constructors(budget) | tensorflow.CONSTRUCTORS, budget=budget)
   if ada.is_ada(value):
     return 'ada-pytorch', *ada.port(value, len(data))
-  raise PortError('holds no StyleGAN2')
-
-
-def read_file(path: pathlib.Path) -> bytes:
-  """The bytes of a regular file of at most 8 GiB; PortError otherwise."""
-  if not path.is_file():
-    raise PortError('no such file')
-  if path.stat().st_size > _MAX_FILE:
-    raise PortError('larger than 8 GiB: not a StyleGAN2 or VGG16')
-  return path.read_bytes()
+  if tensorflow.is_tensorflow(value):
+    return 'tensorflow', *tensorflow.port(value, len(data))
+  raise PortError('a pickle, but neither {G, D, G_ema} nor (G, D, Gs): not a StyleGAN2')
 
 
 def _describe(tensors: dict[str, np.ndarray], header: dict) -> str:
@@ -79,16 +73,22 @@ def _describe(tensors: dict[str, np.ndarray], header: dict) -> str:
 def main(argv: list[str]) -> int:
   if len(argv) > 1:
     raise app.UsageError(f'unknown arguments {argv[1:]}')
+  source, target = flags.FLAGS.source, flags.FLAGS.target
   try:
-    tensors, header = port(pathlib.Path(_SOURCE.value), _TEMPLATE.value)
-    with naming(_TARGET.value):
-      store.save(_TARGET.value, tensors, header)
+    tensors, header = port(source, flags.FLAGS.template)
+    with naming(target):
+      store.save(target, tensors, header)
   except PortError as error:
     print(f'ports.stylegan2: {error}', file=sys.stderr)
     return 1
-  print(f'ported {_SOURCE.value} ({_describe(tensors, header)}) to {_TARGET.value}')
+  print(f'ported {source} ({_describe(tensors, header)}) to {target}')
   return 0
 
 
 if __name__ == '__main__':
+  flags.DEFINE_string('source', None, 'The weight file to port.', required=True)
+  flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
+  flags.DEFINE_enum(
+    'template', 'ffhq', list(TEMPLATES), 'The crop of the pictures that the network learned from.'
+  )
   app.run(main)

@@ -8,6 +8,7 @@ all mismatches are raised together.
 import collections
 import contextlib
 import os
+import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 # float16 sources double in size when they become float32; nothing else may grow.
 _MAX_GROWTH = 2
 _SMALL = 1 << 20
+_MAX_FILE = 1 << 33
 
 
 class PortError(ValueError):
@@ -52,6 +54,15 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
   except Exception as error:
     reason = ' '.join(f'{type(error).__name__} {error}'.split())[:200]
     raise PortError(f'{path}: broken or not a weight file ({reason})') from error
+
+
+def read_file(path: pathlib.Path) -> bytes:
+  """The bytes of a regular file of at most 8 GiB; PortError otherwise."""
+  if not path.is_file():
+    raise PortError('no such file')
+  if path.stat().st_size > _MAX_FILE:
+    raise PortError('larger than 8 GiB: no StyleGAN2 or VGG16 is')
+  return path.read_bytes()
 
 
 def convert(

@@ -20,6 +20,7 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _MAX_INFLATION = 20  # of the archive's size, for archives that somebody compressed
 _SMALL = 1 << 26
+_ZIP_MAGIC = b'PK\3\4'
 _BFLOAT16 = 'bfloat16'
 _STORAGES = {
   'FloatStorage': '<f4',
@@ -126,8 +127,25 @@ def as_array(value: object) -> np.ndarray | None:
   return value.array() if isinstance(value, Tensor) else numpy_pickle.as_array(value)
 
 
-def is_zip(data: bytes) -> bool:
-  return data[:4] == b'PK\3\4'
+def is_torch(data: bytes) -> bool:
+  """Whether `data` begins like one of the two containers."""
+  return data[:4] == _ZIP_MAGIC or is_legacy(data)
+
+
+def read(data: bytes) -> tuple[object, int]:
+  """Reads either container; returns (value with `Tensor`s in it, bytes of data)."""
+  return read_zip(data) if data[:4] == _ZIP_MAGIC else (read_legacy(data), len(data))
+
+
+def state_dict(value: object) -> dict[str, np.ndarray]:
+  """The arrays of a state dict by name; PortError if `value` is anything else."""
+  if not isinstance(value, dict):
+    raise PortError(f'expected a state dict, found {show(value)}')
+  arrays = {name: as_array(tensor) for name, tensor in value.items() if isinstance(name, str)}
+  odd = [name for name in value if arrays.get(name) is None]
+  if odd:
+    raise PortError(f'the entries {", ".join(show(name) for name in odd[:8])} are no tensors')
+  return {name: array for name, array in arrays.items() if array is not None}
 
 
 def read_zip(data: bytes) -> tuple[object, int]:

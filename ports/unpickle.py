@@ -244,7 +244,7 @@ def _check_protocol(machine: _Machine) -> None:
     raise PortError('the pickle is of a protocol newer than 5')
 
 
-_OPERATIONS: dict[int, Callable[[_Machine], None]] = {
+_OPERATIONS: dict[int, Callable[[_Machine], object]] = {
   0x80: _check_protocol,
   0x95: lambda m: m.number('<Q'),  # the length of a frame, of no use to us
   ord('('): _Machine.mark,

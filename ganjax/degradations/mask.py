@@ -6,6 +6,7 @@ is never looked at, because the comparison leaves out what is not `visible`.
 """
 
 import dataclasses
+import functools
 import re
 import warnings
 from collections.abc import Sequence
@@ -163,8 +164,7 @@ class StrokeMask(Mask):
     return cls(np.asarray(strokes, np.int32), np.asarray(width, np.float32), None, strokes)
 
   def sample(self, key: jax.Array) -> 'StrokeMask':
-    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(self.max_strokes))
-    return dataclasses.replace(self, lines=jax.vmap(_random_line)(keys))
+    return dataclasses.replace(self, lines=_random_lines(key, self.max_strokes))
 
   def visible(self, height: int, width: int) -> jax.Array:
     if self.lines is None:
@@ -193,6 +193,12 @@ class StrokeMask(Mask):
 
   def __str__(self) -> str:
     return f'mask(strokes={spell(self.strokes)}, width={spell(self.width)})'
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _random_lines(key: jax.Array, count: int) -> jax.Array:
+  keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(count))
+  return jax.vmap(_random_line)(keys)
 
 
 def _random_line(key: jax.Array) -> jax.Array:

@@ -42,7 +42,7 @@ class Operator:
 
   def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
     """The true form, on the host: float32 [H, W, 3] in [-1, 1] -> [h, w, 3] in [-1, 1]."""
-    return np.array(self.model(jnp.asarray(image), key))
+    return np.array(_model(self, image, key))
 
   def sample(self, key: jax.Array) -> 'Operator':
     """Fixes what is random in the operator itself (where the strokes lie), for one image."""
@@ -75,6 +75,11 @@ class Operator:
 
   def __or__(self, other: 'Operator') -> 'Pipeline':
     return Pipeline(_flat(self) + _flat(other))
+
+
+@jax.jit
+def _model(operator: Operator, image: jax.Array, key: jax.Array) -> jax.Array:
+  return operator.model(image, key)
 
 
 @jax.tree_util.register_dataclass
@@ -227,6 +232,8 @@ def require_range(name: str, value: float, low: float, high: float) -> None:
 
 def spell(value: Leaf) -> str:
   """A parameter as the parser reads it: the shortest text that gives back the same float32."""
+  if isinstance(value, jax.core.Tracer):
+    return '…'  # For error messages under jit.
   array = np.asarray(value)
   if array.ndim:
     return '[' + ' '.join(spell(item) for item in array) + ']'

@@ -192,7 +192,5 @@ class Generator(nnx.Module):
 
   def __init__(self, config: GeneratorConfig, dtype=jnp.float32):
     self.config = config
-    self.mapping = Mapping(
-      config.mapping, config.z_dim, config.c_dim, config.w_dim, config.num_ws
-    )
+    self.mapping = Mapping(config.mapping, config.z_dim, config.c_dim, config.w_dim, config.num_ws)
     self.synthesis = Synthesis(config, dtype)

@@ -31,6 +31,13 @@ class Phases(NamedTuple):
   odd_odd: jax.Array | Frozen  # [1, 1, C_in, C_out]
 
 
+class FrozenDown(NamedTuple):
+  """A 3×3 kernel of a stride-2 convolution that gets no gradient, beside its adjoint's phases."""
+
+  kernel: jax.Array  # [3, 3, C_in, C_out]
+  adjoint: Phases  # of [3, 3, C_out, C_in], not flipped: a transposed convolution's
+
+
 Kernel = jax.Array | Frozen | Phases
 
 
@@ -80,9 +87,33 @@ def conv(x: jax.Array, kernel: jax.Array | Frozen, padding=None) -> jax.Array:
   return _convolve(x, kernel, padding)
 
 
-def conv_down(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def conv_down(x: jax.Array, kernel: jax.Array | FrozenDown) -> jax.Array:
   """3×3 convolution of the low-passed image with stride 2, [H, W, C_in] -> [H/2, W/2, C_out]."""
-  return _convolve(low_pass(x, (2, 2)), kernel, 'VALID', stride=2)
+  x = low_pass(x, (2, 2))
+  if isinstance(kernel, FrozenDown):
+    return _frozen_strided(x, kernel)
+  return _strided(x, kernel)
+
+
+def _strided(x, kernel):
+  """y[i] = Σ_k x[2i + k]·w[k]; [2H + 1, 2W + 1, C_in] -> [H, W, C_out]."""
+  return _convolve(x, kernel, 'VALID', stride=2)
+
+
+@jax.custom_vjp
+def _frozen_strided(x, kernel):
+  return _strided(x, kernel.kernel)
+
+
+def _frozen_strided_fwd(x, kernel):
+  return _strided(x, kernel.kernel), kernel.adjoint
+
+
+def _frozen_strided_bwd(adjoint, gradient):
+  return _transposed(gradient, adjoint), None
+
+
+_frozen_strided.defvjp(_frozen_strided_fwd, _frozen_strided_bwd)
 
 
 def conv_up(x: jax.Array, kernel: jax.Array | Phases) -> jax.Array:
@@ -137,6 +168,11 @@ def frozen(kernel: jax.Array) -> Frozen:
 def frozen_up(kernel: jax.Array) -> jax.Array | Phases:
   """`frozen` for `conv_up`."""
   return Phases(*map(frozen, phases(kernel))) if _split_in_phases() else kernel
+
+
+def frozen_down(kernel: jax.Array) -> jax.Array | FrozenDown:
+  """`frozen` for `conv_down`."""
+  return FrozenDown(kernel, phases(kernel.swapaxes(2, 3))) if _split_in_phases() else kernel
 
 
 def low_pass(x: jax.Array, padding: tuple[int, int], gain: float = 1.0) -> jax.Array:
@@ -261,9 +297,8 @@ class Conv(nnx.Module):
     return (self.weight[...] * (size * size * c_in) ** -0.5).astype(self.dtype)
 
   def freeze(self) -> None:
-    # The strided convolution keeps XLA's own gradient, which is as fast as any other form.
     strided = self.resample == 'down' and self.weight.shape[0] > 1
-    self.frozen = nnx.data(self.kernel() if strided else frozen(self.kernel()))
+    self.frozen = nnx.data((frozen_down if strided else frozen)(self.kernel()))
 
   def __call__(self, x: jax.Array, gain: float = 1.0) -> jax.Array:
     """[H, W, C_in] -> [H′, W′, C_out]; with a bias, leaky ReLU follows; without, only the gain."""

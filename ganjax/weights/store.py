@@ -32,10 +32,11 @@ def save(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict) 
   """
   path = pathlib.Path(path)
   header = {**header, 'format': FORMAT}
-  tensors = {name: np.ascontiguousarray(value) for name, value in sorted(tensors.items())}
+  tensors = {name: np.asarray(value, order='C') for name, value in sorted(tensors.items())}
   temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
   try:
-    safetensors.numpy.save_file(tensors, temporary, {_HEADER_KEY: json.dumps(header)})
+    data = safetensors.numpy.save(tensors, {_HEADER_KEY: json.dumps(header)})
+    temporary.write_bytes(data)
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)

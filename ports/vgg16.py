@@ -1,0 +1,136 @@
+"""Ports torchvision's VGG16: python -m ports.vgg16 --source=vgg16.pth --target=vgg16.safetensors
+
+The convolutions alone; `--lpips` adds the five heads of LPIPS v0.1 (Zhang et al. 2018).
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+from absl import app, flags
+
+from ganjax.weights import store
+from ports import torch_file
+from ports.table import PortError, Rule, check_shapes, convert, naming, raise_all, read_file
+
+# Our name -> the number of the convolution among torchvision's `features`.
+CONVOLUTIONS = {
+  'conv1_1': 0,
+  'conv1_2': 2,
+  'conv2_1': 5,
+  'conv2_2': 7,
+  'conv3_1': 10,
+  'conv3_2': 12,
+  'conv3_3': 14,
+  'conv4_1': 17,
+  'conv4_2': 19,
+  'conv4_3': 21,
+  'conv5_1': 24,
+  'conv5_2': 26,
+  'conv5_3': 28,
+}
+TAPS = ('conv1_2', 'conv2_2', 'conv3_3', 'conv4_3', 'conv5_3')  # what the heads weigh
+
+
+def port(
+  source: pathlib.Path, lpips: pathlib.Path | None = None
+) -> tuple[dict[str, np.ndarray], dict]:
+  """Reads a VGG16 state dict of any width.
+
+  Args:
+    source: torchvision's file, in either of torch's containers. `classifier.*` is left out.
+    lpips: LPIPS v0.1 heads for it, `linN.model.1.weight`.
+
+  Returns:
+    (tensors, header): float32 arrays by our names, kernels HWIO, and the header.
+
+  Raises:
+    PortError: a file cannot be ported; the message begins with its path.
+  """
+  source = pathlib.Path(source)
+  with naming(source):
+    tensors = _port_convolutions(read_file(source))
+    origin = {'file': source.name, 'kind': 'torchvision', 'sha256': store.sha256(source)}
+  widths = [tensors[f'{name}.bias'].size for name in CONVOLUTIONS]
+  if lpips is not None:
+    lpips = pathlib.Path(lpips)
+    with naming(lpips):
+      channels = [tensors[f'{name}.bias'].size for name in TAPS]
+      tensors |= _port_heads(read_file(lpips), channels)
+      origin |= {'lpips_file': lpips.name, 'lpips_sha256': store.sha256(lpips)}
+  header = {'format': store.FORMAT, 'family': 'vgg16', 'widths': widths}
+  return tensors, header | {'lpips': lpips is not None, 'source': origin}
+
+
+def _port_convolutions(data: bytes) -> dict[str, np.ndarray]:
+  arrays, size = _state_dict(data, ignored='classifier.')
+  rules: dict[str, Rule] = {}
+  shapes: dict[str, tuple[int, ...]] = {}
+  inputs = 3
+  for name, number in CONVOLUTIONS.items():
+    bias = arrays.get(f'features.{number}.bias')
+    outputs = bias.size if bias is not None else 1
+    rules[f'{name}.weight'] = Rule(f'features.{number}.weight', _kernel)
+    rules[f'{name}.bias'] = Rule(f'features.{number}.bias', np.transpose)
+    shapes |= {f'{name}.weight': (3, 3, inputs, outputs), f'{name}.bias': (outputs,)}
+    inputs = outputs
+  return _apply(rules, shapes, arrays, size)
+
+
+def _port_heads(data: bytes, channels: list[int]) -> dict[str, np.ndarray]:
+  arrays, size = _state_dict(data)
+  numbers = range(len(channels))
+  rules = {f'lin{i}.weight': Rule(f'lin{i}.model.1.weight', _head) for i in numbers}
+  shapes = {f'lin{i}.weight': (channels[i],) for i in numbers}
+  heads = _apply(rules, shapes, arrays, size)
+  raise_all([f'{name} has negative weights' for name, head in heads.items() if head.min() < 0])
+  return heads
+
+
+def _state_dict(data: bytes, ignored: str | None = None) -> tuple[dict[str, np.ndarray], int]:
+  if not torch_file.is_torch(data):
+    raise PortError('not a file that torch.save wrote')
+  value, size = torch_file.read(data)
+  if ignored and isinstance(value, dict):
+    value = {key: item for key, item in value.items() if not f'{key}'.startswith(ignored)}
+  return torch_file.state_dict(value), size
+
+
+def _apply(rules: dict, shapes: dict, arrays: dict, size: int) -> dict[str, np.ndarray]:
+  problems: list[str] = []
+  converted = convert(rules, arrays, (), size, problems)
+  check_shapes(converted, shapes, rules, problems)
+  raise_all(problems)
+  return converted
+
+
+def _kernel(array: np.ndarray) -> np.ndarray:
+  return array.transpose(2, 3, 1, 0)  # OIHW -> HWIO
+
+
+def _head(array: np.ndarray) -> np.ndarray:
+  return array.squeeze((0, 2, 3))
+
+
+def main(argv: list[str]) -> int:
+  if len(argv) > 1:
+    raise app.UsageError(f'unknown arguments {argv[1:]}')
+  source, target, lpips = flags.FLAGS.source, flags.FLAGS.target, flags.FLAGS.lpips
+  try:
+    tensors, header = port(source, lpips)
+    with naming(target):
+      store.save(target, tensors, header)
+  except PortError as error:
+    print(f'ports.vgg16: {error}', file=sys.stderr)
+    return 1
+  count = sum(array.size for array in tensors.values())
+  heads = 'with LPIPS heads' if lpips else 'without LPIPS heads'
+  print(f'ported {source} (VGG16 {heads}, {count} parameters) to {target}')
+  return 0
+
+
+if __name__ == '__main__':
+  flags.DEFINE_string('source', None, "torchvision's VGG16 state dict (.pth).", required=True)
+  flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
+  flags.DEFINE_string('lpips', None, 'LPIPS v0.1 heads for VGG16 (.pth).')
+  app.run(main)
