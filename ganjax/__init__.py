@@ -1,8 +1,8 @@
 """StyleGAN2 face inversion and restoration in JAX.
 
-  networks = ganjax.load()
-  damage = ganjax.parse_degradation('blur(kernel_size=25, variance=7)')
-  result = ganjax.restore(networks, photos, damage, num_steps=300)
+networks = ganjax.load()
+damage = ganjax.parse_degradation('blur(kernel_size=25, variance=7)')
+result = ganjax.restore(networks, photos, damage, num_steps=300)
 """
 
 from ganjax.degradations import parse as parse_degradation

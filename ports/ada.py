@@ -152,7 +152,7 @@ def _get(attributes: dict, name: str, kind: type) -> Any:
   value = value.item() if isinstance(value, np.generic) else value
   if kind is float and type(value) is int:
     return float(value)
-  if type(value) is not kind or (kind is int and not 0 <= value < 1 << 20):
+  if type(value) is not kind or (type(value) is int and not 0 <= value < 1 << 20):
     raise PortError(f'the network has no usable {name!r} ({show(value)})')
   return value
 

@@ -83,7 +83,7 @@ def _compare(network: Network, path: str, name: str, constants: dict, problems: 
   for key, value in constants.items():
     found = attributes.get(key)
     found = found.item() if isinstance(found, np.generic) else found
-    if isinstance(value, float) and type(found) in (int, float):
+    if isinstance(value, float) and isinstance(found, int | float):
       same = math.isclose(found, value, rel_tol=1e-6)
     else:
       same = type(found) in (str, int, bool, type(None)) and found == value
@@ -97,7 +97,7 @@ _LINEAR = ('FullyConnectedLayer', {'activation': 'linear', 'weight_gain': 1.0, '
 def _mapping_modules(spec: dict, c_dim: int) -> Modules:
   rate = spec['lr_multiplier']
   constants = {'activation': 'lrelu', 'weight_gain': rate, 'bias_gain': rate}
-  modules = {'mapping': ('MappingNetwork', {'c_dim': c_dim})}
+  modules: Modules = {'mapping': ('MappingNetwork', {'c_dim': c_dim})}
   modules |= {'mapping.embed': _LINEAR} if c_dim else {}
   layers = range(spec['num_layers'])
   return modules | {f'mapping.fc{i}': ('FullyConnectedLayer', constants) for i in layers}

@@ -18,7 +18,7 @@ EXTENSIONS = frozenset(
 )
 MAX_NAME_BYTES = 120  # file systems allow 255, and results add to the name
 _FOLDER = '__'  # stands for '/' in a name
-_TAKEN = re.compile(r'(-[0-9a-f]{10}|_face[0-9]+)$')  # endings that only ganjax gives
+_HASHED = re.compile(r'-[0-9a-f]{10}$')
 
 
 class SourceError(ValueError):
@@ -37,10 +37,10 @@ def find(pattern: str | os.PathLike) -> list[Item]:
   sub-folders; hidden ones, links to folders and ganjax's own output folders are left out. A glob
   (`**` goes into sub-folders) gives what each match would, less the files that are no pictures.
 
-  A name depends on nothing but the picture's own path below the folder, so that other files,
-  come or gone, change neither the name nor the random numbers drawn from it: `x.png` is `x`,
-  `x.jpg` is `x_jpg`, `a/x.png` is `a__x`. Where that would not lead back to the path (odd
-  characters, `a__x.png`, `x_face0.png`) a short hash of the path follows.
+  A name depends on the picture's own path below the folder, so that other files, come or gone,
+  change neither the name nor the random numbers drawn from it: `x.jpg` is `x`, `a/x.jpg` is
+  `a__x`. Where that would not lead back to the path (odd characters, `a__x.jpg`), and for all but
+  the first of pictures that differ in their extension alone, a short hash of the path follows.
 
   Raises:
     SourceError: nothing is there, or no pictures, or a folder cannot be read.
@@ -62,34 +62,33 @@ def find(pattern: str | os.PathLike) -> list[Item]:
     known = ', '.join(sorted(EXTENSIONS))
     raise SourceError(f'{shown}: no pictures found; name a file, or files ending in {known}')
   relatives = sorted((path.relative_to(root).as_posix() for path in paths), key=_natural)
-  items = [Item(name_of(relative), root / relative) for relative in relatives]
-  if len({item.name for item in items}) < len(items):
-    raise SourceError(f'{shown}: two pictures would share a name; rename one')
-  return items
+  items: dict[str, Item] = {}
+  for relative in relatives:
+    name = name_of(relative)
+    if name in items:
+      name = _hashed(name, relative)
+    items[name] = Item(name, root / relative)
+  return list(items.values())
 
 
 def name_of(relative: str) -> str:
   """The name of the picture at `relative`, a path with '/'; see `find`."""
-  stem, extension = os.path.splitext(relative)
-  plain = stem if extension in ('', '.png') else f'{stem}_{extension[1:]}'
-  plain = unicodedata.normalize('NFC', plain.replace('/', _FOLDER))
+  stem, _ = os.path.splitext(relative)
+  plain = unicodedata.normalize('NFC', stem.replace('/', _FOLDER))
   name = re.sub(r'^[.-]|[^\w.-]|(?<=\.)\.', '_', plain)
   name = name.encode()[:MAX_NAME_BYTES].decode(errors='ignore')
-  if _path_of(name) == relative and not _TAKEN.search(name):
+  if name.replace(_FOLDER, '/') == stem and not _HASHED.search(name):
     return name
+  return _hashed(name, relative)
+
+
+def _hashed(name: str, relative: str) -> str:
   return f'{name}-{hashlib.sha256(os.fsencode(relative)).hexdigest()[:10]}'
 
 
 def face_name(name: str, index: int) -> str:
-  """The name of one face of the picture `name` that shows several; no picture's own name."""
-  return f'{name}_face{index}'
-
-
-def _path_of(name: str) -> str:
-  """The path that `name` reads as."""
-  path = name.replace(_FOLDER, '/')
-  stem, _, extension = path.rpartition('_')
-  return f'{stem}.{extension}' if extension.lower() in EXTENSIONS else f'{path}.png'
+  """The name of one face of the picture `name` that shows several, counted from the left."""
+  return f'{name}_{index}'
 
 
 def _pictures(folder: pathlib.Path) -> Iterator[pathlib.Path]:

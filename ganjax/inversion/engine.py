@@ -42,7 +42,7 @@ class Problem(NamedTuple):
 
   target: jax.Array  # [h, w, 3] in [-1, 1], as `degradation` gives it
   visible: jax.Array  # [h, w, 1], 0 in holes
-  degradation: degradations.Pipeline  # applied to what is synthesised
+  degradation: degradations.Operator  # applied to what is synthesised
   hyper: Hyper
   key: jax.Array
 
@@ -62,9 +62,9 @@ class Restoration(NamedTuple):
   image: jax.Array  # [H, W, 3], nominally in [-1, 1]
   latent: jax.Array  # [1, w_dim], [num_ws, w_dim] or [num_ws, C_max, w_dim]
   noise: Noise  # the noise maps that belong to it
-  loss: jax.Array  # [num_steps]
+  loss: np.ndarray  # [num_steps]
   terms: objective.Terms  # its summands, [num_steps] each
-  settled_at: jax.Array  # first step after which the loss stays within 1 % of its final value
+  settled_at: np.ndarray  # first step after which the loss stays within 1 % of its final value
 
 
 def image_key(seed: int, name: str) -> jax.Array:
@@ -78,14 +78,18 @@ def _adam(preset: Preset):
 
 
 def init(prior: Prior, preset: Preset, problem: Problem) -> State:
-  """One image's start: at w_avg, with noise maps drawn from N(0, 1)."""
+  """One image's start: at w_avg, with noise maps drawn from N(0, 1), or zero."""
   latent = spaces.start(preset.space, prior.w_avg, prior.generator.config)
-  synthesis = prior.generator.synthesis
-  noise = synthesis.noise_const()
-  if preset.optimise_noise:
-    noise = synthesis.noise_random(jax.random.fold_in(problem.key, 0))
-  adam = _adam(preset).init((latent, noise if preset.optimise_noise else {}))
+  noise = prior.generator.synthesis.noise_random(jax.random.fold_in(problem.key, 0))
+  if preset.noise_maps == 'zero':
+    noise = jax.tree.map(jnp.zeros_like, noise)
+  adam = _adam(preset).init(_params(preset, latent, noise))
   return State(latent, noise, adam, jnp.int32(0))
+
+
+def _params(preset: Preset, latent: jax.Array, noise: Noise):
+  """What Adam changes."""
+  return latent, noise if preset.noise_maps == 'optimised' else {}
 
 
 class Draws(NamedTuple):
@@ -116,11 +120,11 @@ def step(
     The new state, and the terms of the loss at the old one.
   """
   hyper = problem.hyper
-  t = state.step.astype(jnp.float32) / hyper.num_steps
+  t = jnp.float32(state.step) / jnp.float32(hyper.num_steps)
   strength = prior.w_std * hyper.w_noise * schedules.w_noise_factor(t, preset.w_noise_ramp)
 
   def loss(params):
-    latent, noise = params[0], params[1] if preset.optimise_noise else state.noise
+    latent, noise = params[0], params[1] or state.noise
     # Each row of W+ and W++ gets a noise of its own, as W's single row does.
     rows = spaces.rows(latent + draws.w_noise * strength, prior.generator.config.num_ws)
     image = problem.degradation.model(prior.generator.synthesis(rows, noise), draws.key)
@@ -133,14 +137,15 @@ def step(
     )
     return terms.loss, terms
 
-  params = (state.latent, state.noise if preset.optimise_noise else {})
+  params = _params(preset, state.latent, state.noise)
   gradient, terms = jax.grad(loss, has_aux=True)(params)
-  update, adam = _adam(preset).update(gradient, state.adam)
+  with jax.numpy_dtype_promotion('standard'):  # optax raises a float to an integer step
+    update, adam = _adam(preset).update(gradient, state.adam)
   rate = hyper.learning_rate * schedules.learning_rate_factor(
     t, preset.lr_rampup, preset.lr_rampdown
   )
   latent, noise = jax.tree.map(lambda p, u: p - rate * u, params, update)
-  noise = objective.normalize_noise(noise) if preset.optimise_noise else state.noise
+  noise = objective.normalize_noise(noise) or state.noise
   return State(latent, noise, adam, state.step + 1), terms
 
 
@@ -175,12 +180,10 @@ def _each(function, *batched):
 
 def _over_devices(function, prior, *batched):
   """Applies a function of (prior, batch) to slices of the batch, one per local device."""
-  mesh = jax.make_mesh(
-    (jax.local_device_count(),),
-    ('images',),
-    axis_types=(jax.sharding.AxisType.Auto,),
-    devices=jax.local_devices(),
-  )
+  devices = jax.local_devices()
+  # Explicit axes would break the convolutions under vmap.
+  axis_types = (jax.sharding.AxisType.Auto,)
+  mesh = jax.make_mesh((len(devices),), ('images',), axis_types=axis_types, devices=devices)
   spec = PartitionSpec('images')
   specs = (PartitionSpec(), *[spec] * len(batched))
   return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=spec, check_vma=False)(
@@ -215,10 +218,18 @@ def _render_batch(prior, states):
 
 def stack(problems: list[Problem]) -> Problem:
   """A batch from single problems of equal size whose degradations have the same operators."""
-  degradation = degradations.stack([problem.degradation for problem in problems])
-  rest = [problem._replace(degradation=None) for problem in problems]
-  batch = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *rest)
-  return batch._replace(degradation=degradation)
+
+  def column(field):
+    values = [getattr(problem, field) for problem in problems]
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *values)
+
+  return Problem(
+    target=column('target'),
+    visible=column('visible'),
+    degradation=degradations.stack([problem.degradation for problem in problems]),
+    hyper=column('hyper'),
+    key=column('key'),
+  )
 
 
 class Progress(NamedTuple):
@@ -250,7 +261,7 @@ def run(
     of the batch, `loss` repeats their last value.
   """
   count = problems.target.shape[0]
-  padding = -count % jax.local_device_count()
+  padding = -count % len(jax.local_devices())
   problems = jax.tree.map(lambda x: _pad(x, padding), problems)
   total = int(jnp.max(problems.hyper.num_steps))
   chunks = max(1, -(-total // chunk_steps))
@@ -262,7 +273,10 @@ def run(
     history.append(jax.tree.map(lambda x: np.asarray(x)[:count], terms))
     if on_progress is not None:
       so_far = _joined(history)
-      render = lambda states=states: np.asarray(_render_batch(prior, states))[:count]
+
+      def render(states=states):
+        return np.asarray(_render_batch(prior, states))[:count]
+
       on_progress(Progress(min((chunk + 1) * length, total), so_far, render))
   image = _render_batch(prior, states)
   keep = functools.partial(jax.tree.map, lambda x: x[:count])

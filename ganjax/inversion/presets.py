@@ -1,11 +1,16 @@
 """Presets: what an inversion does and how its rate and noise go, as data."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 
 from ganjax.inversion.spaces import Space
+
+# Optimised together with the latent, or zero: what is not seen in a degraded picture cannot be
+# found, and drawn noise would only be grain.
+NoiseMaps = Literal['optimised', 'zero']
+NOISE_MAPS: tuple[NoiseMaps, ...] = get_args(NoiseMaps)
 
 
 class Hyper(NamedTuple):
@@ -24,7 +29,7 @@ class Preset:
   """What is the same for all images of a batch."""
 
   space: Space = 'w'
-  optimise_noise: bool = True
+  noise_maps: NoiseMaps = 'optimised'
   adam_b1: float = 0.9
   adam_b2: float = 0.999
   lr_rampup: float = 0.05

@@ -95,12 +95,12 @@ def problem(
   expected = (*degradation.output_shape(side, side), 3)
   if photo.shape != expected:
     raise ValueError(f'{name}: the photo is {photo.shape}, but {degradation} gives {expected}')
-  dtypes = Hyper(jnp.int32, *[jnp.float32] * (len(Hyper._fields) - 1))
+  floats = {name: jnp.float32(value) for name, value in hyper._asdict().items()}
   return engine.Problem(
     target=jnp.asarray(photo, jnp.float32),
     visible=degradation.visible(*expected[:2]),
     degradation=degradation,
-    hyper=Hyper(*(dtype(value) for dtype, value in zip(dtypes, hyper, strict=True))),
+    hyper=Hyper(**{**floats, 'num_steps': jnp.int32(hyper.num_steps)}),
     key=engine.image_key(seed, name),
   )
 

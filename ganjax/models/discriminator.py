@@ -59,7 +59,7 @@ class Epilogue(nnx.Module):
 
   def _minibatch_std(self, xs):
     """Deviation within groups of N // G-strided images (Karras et al. 2018, section 3)."""
-    n, height, width, channels = xs.shape
+    n, height, width, _ = xs.shape
     group = min(self.group_size, n)
     if n % group:
       raise ValueError(f'{n} images do not divide into groups of {group}')

@@ -1,5 +1,7 @@
 """The StyleGAN2 generator (Karras et al. 2020), written for one image."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -30,7 +32,7 @@ class StyledConv(nnx.Module):
       self.noise_strength = nnx.Param(jnp.zeros(()))
       self.noise_const = nnx.Param(jnp.zeros((resolution, resolution)))
     self.up, self.clamp, self.dtype = up, config.conv_clamp, dtype
-    self.frozen = nnx.data(None)
+    self.frozen: Any = nnx.data(None)
 
   def freeze(self) -> None:
     prepare = layers.frozen_up if self.up else layers.frozen
@@ -58,7 +60,7 @@ class ToRGB(nnx.Module):
     self.bias = nnx.Param(jnp.zeros((config.img_channels,)))
     self.affine = layers.Modulation(config.w_dim, c_in)
     self.clamp, self.dtype = config.conv_clamp, dtype
-    self.frozen = nnx.data(None)
+    self.frozen: Any = nnx.data(None)
 
   def freeze(self) -> None:
     self.frozen = nnx.data(layers.frozen(self.weight[...].astype(self.dtype)))
@@ -99,7 +101,10 @@ class SynthesisBlock(nnx.Module):
 
   def __call__(self, x, image, ws, noise: Noise):
     """x [H/2, W/2, C], image so far, ws [num_convs + 1, w_dim] -> x [H, W, C′], image."""
-    take = lambda name: noise.get(f'b{self.resolution}.{name}')
+
+    def take(name):
+      return noise.get(f'b{self.resolution}.{name}')
+
     if self.num_convs == 1:
       x = self.conv1(self.const[...], ws[0], take('conv1'))
     elif self.architecture == 'resnet':
@@ -165,7 +170,8 @@ class Synthesis(nnx.Module):
       [H, W, 3], float32, nominally in [-1, 1]; not clipped.
     """
     maps = self._maps(noise, key)
-    x = image = None
+    x: Any = None
+    image: Any = None
     row = 0
     for block in self.blocks():
       x, image = block(x, image, ws[row : row + block.num_convs + 1], maps)

@@ -5,7 +5,7 @@ derives once what the gradient to the input needs, so that no optimisation step 
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,10 +25,10 @@ class Frozen(NamedTuple):
 class Phases(NamedTuple):
   """A 3×3 kernel split by the parity of the output row and column that its taps reach."""
 
-  even_even: jax.Array | Frozen  # [2, 2, C_in, C_out]
-  even_odd: jax.Array | Frozen  # [2, 1, C_in, C_out]
-  odd_even: jax.Array | Frozen  # [1, 2, C_in, C_out]
-  odd_odd: jax.Array | Frozen  # [1, 1, C_in, C_out]
+  even_even: Any  # frozen or not: [2, 2, C_in, C_out]
+  even_odd: Any  # [2, 1, C_in, C_out]
+  odd_even: Any  # [1, 2, C_in, C_out]
+  odd_odd: Any  # [1, 1, C_in, C_out]
 
 
 class FrozenDown(NamedTuple):
@@ -36,9 +36,6 @@ class FrozenDown(NamedTuple):
 
   kernel: jax.Array  # [3, 3, C_in, C_out]
   adjoint: Phases  # of [3, 3, C_out, C_in], not flipped: a transposed convolution's
-
-
-Kernel = jax.Array | Frozen | Phases
 
 
 def _convolve(x, kernel, padding, stride=1, dilation=1):
@@ -167,7 +164,7 @@ def frozen(kernel: jax.Array) -> Frozen:
 
 def frozen_up(kernel: jax.Array) -> jax.Array | Phases:
   """`frozen` for `conv_up`."""
-  return Phases(*map(frozen, phases(kernel))) if _split_in_phases() else kernel
+  return Phases(*(frozen(part) for part in phases(kernel))) if _split_in_phases() else kernel
 
 
 def frozen_down(kernel: jax.Array) -> jax.Array | FrozenDown:
@@ -249,7 +246,10 @@ def _max_pool_fwd(x):
 def _max_pool_bwd(residuals, gradient):
   x, y = residuals
   widths = ((0, x.shape[0] % 2), (0, x.shape[1] % 2), (0, 0))
-  spread = lambda a: jnp.pad(a.repeat(2, axis=0).repeat(2, axis=1), widths)
+
+  def spread(a):
+    return jnp.pad(a.repeat(2, axis=0).repeat(2, axis=1), widths)
+
   return (jnp.where(x == spread(y), spread(gradient), jnp.zeros((), x.dtype)),)
 
 
@@ -289,7 +289,7 @@ class Conv(nnx.Module):
     self.resample = resample
     self.clamp = clamp
     self.dtype = dtype
-    self.frozen = nnx.data(None)
+    self.frozen: Any = nnx.data(None)
 
   def kernel(self) -> jax.Array:
     """The weight as it is used: scaled by 1/√fan_in."""
@@ -331,7 +331,7 @@ class Modulation(nnx.Module):
 
 def modulated_conv(
   x: jax.Array,
-  kernel: Kernel,
+  kernel: Any,
   energy: jax.Array | None,
   style: jax.Array,
   up: bool = False,

@@ -1,5 +1,7 @@
 """StyleGAN2's mapping network: z (and a label) to the rows of W+."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -23,7 +25,7 @@ class Mapping(nnx.Module):
     if z_dim:
       self.w_avg = nnx.Param(jnp.zeros((w_dim,)))
 
-  def w(self, z: jax.Array | None, label: jax.Array | None = None) -> jax.Array:
+  def w(self, z: Any, label: Any = None) -> jax.Array:
     """z [z_dim], label [c_dim] one-hot -> w [w_dim], not truncated.
 
     Raises:

@@ -1,5 +1,7 @@
 """VGG16's convolutions and the LPIPS distance on them (Zhang et al. 2018, v0.1)."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -20,7 +22,7 @@ class VGGConv(nnx.Module):
     self.weight = nnx.Param(jnp.zeros((3, 3, c_in, c_out)))
     self.bias = nnx.Param(jnp.zeros((c_out,)))
     self.dtype = dtype
-    self.frozen = nnx.data(None)
+    self.frozen: Any = nnx.data(None)
 
   def freeze(self) -> None:
     self.frozen = nnx.data(layers.frozen(self.weight[...].astype(self.dtype)))

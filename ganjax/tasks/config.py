@@ -5,8 +5,9 @@ from typing import Any
 
 from absl import flags
 
+from ganjax.faces import Mode
 from ganjax.inversion.presets import PRESETS, Hyper
-from ganjax.inversion.spaces import SPACES
+from ganjax.inversion.spaces import SPACES, Space
 from ganjax.weights.networks import PRECISIONS
 
 FLAGS = flags.FLAGS
@@ -21,7 +22,7 @@ class Defaults:
   """What a task does where no flag says otherwise; numbers tuned for the bundled generator."""
 
   degradation: str
-  space: str = 'w_plus'
+  space: Space = 'w_plus'
   num_steps: int = 300
   learning_rate: float = 0.05
   latent_dist_reg_weight: float = 0.05
@@ -55,9 +56,7 @@ def _described(what: str, name: str) -> str:
 def define_flags() -> None:
   """Declares all flags of the command line."""
   flags.DEFINE_enum('task', None, TASKS, 'What to do.')
-  flags.DEFINE_string(
-    'input', None, 'A picture, a folder of pictures (with sub-folders), or a glob.'
-  )
+  flags.DEFINE_string('input', '', 'A picture, a folder of pictures (with sub-folders), or a glob.')
   flags.DEFINE_string('output', 'out', 'Folder for everything that a run writes.')
   flags.DEFINE_string(
     'weights', None, 'Generator: a file made by ports.stylegan2. Default: the bundled 128 px faces.'
@@ -140,13 +139,13 @@ class Config:
   """One run, all defaults filled in. Fields are the flags of the same names."""
 
   task: str
-  input: str | None
+  input: str
   output: str
   weights: str | None
   perceptual: str
   degradation: str
   already_degraded: bool
-  space: str
+  space: Space
   preset: str
   num_steps: int
   learning_rate: float
@@ -157,7 +156,7 @@ class Config:
   seed: int
   batch_size: int
   precision: str
-  align: str
+  align: Mode
   save_every: int
   overwrite: bool
   seeds: tuple[int, ...]
@@ -181,7 +180,7 @@ def from_flags() -> Config:
   task = FLAGS.task
   if task is None:
     raise ConfigError(f'--task is missing; it is one of {", ".join(TASKS)}')
-  if FLAGS.input is None and task not in ('generate', 'report'):
+  if not FLAGS.input and task not in ('generate', 'report'):
     raise ConfigError(f'--input is missing: a picture, a folder or a glob for --task={task}')
   defaults = RESTORATIONS.get(task, RESTORATIONS['invert'])
   chosen = {

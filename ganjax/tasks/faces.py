@@ -9,7 +9,6 @@ from PIL import Image
 from ganjax import data, faces
 from ganjax.weights.networks import CropTemplate
 
-
 PHOTO_SIDE = 1024  # px, the longer side of the photo's copy that the report shows
 
 
@@ -36,7 +35,9 @@ def faces_of(item: data.Item, template: CropTemplate, size: int, align: faces.Mo
   """
   photo = data.decode(item.path)
   crops = faces.align(photo, faces.Template(*template), size, align)
-  names = [item.name] if len(crops) == 1 else [f'{item.name}_{i}' for i in range(len(crops))]
+  names = (
+    [item.name] if len(crops) == 1 else [data.face_name(item.name, i) for i in range(len(crops))]
+  )
   return [
     Face(name, str(item.path), photo, crop, len(crops))
     for name, crop in zip(names, crops, strict=True)
@@ -47,15 +48,23 @@ def unfinished(
   store: data.Store, items: list[data.Item], align: faces.Mode, template: CropTemplate, size: int
 ) -> Iterator[Face]:
   """The faces that still need work, one after another; failures go to the store."""
+  owners = {record['name']: record['source'] for record in store.results}
   for item in items:
-    if store.finished(str(item.path)):
+    source = str(item.path)
+    if store.finished(source):
       continue
     try:
       found = faces_of(item, template, size, align)
     except (data.ImageError, faces.FaceError) as error:
-      store.add_failure(str(item.path), item.name, str(error))
+      store.add_failure(source, item.name, str(error).removeprefix(f'{source}: '))
       continue
-    yield from (face for face in found if not store.done(face.name))
+    for face in found:
+      owner = owners.setdefault(face.name, source)
+      if owner != source:
+        reason = f'{owner} shows a face that is called {face.name}, too; rename this picture'
+        store.add_failure(source, face.name, reason)
+      elif not store.done(face.name):
+        yield face
 
 
 def reduced(photo: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import pathlib
 import signal
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from ganjax import data, degradations, faces, report, weights
 from ganjax.tasks import align, generate, restore
@@ -42,6 +42,7 @@ def _parse(argv: list[str]) -> list[str]:
 
 def _run(argv: list[str]) -> None:
   del argv
+  logging.set_verbosity(logging.WARNING)  # jax tells which backends it did not find
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   try:
     failures = run(from_flags())

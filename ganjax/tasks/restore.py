@@ -87,7 +87,7 @@ def _restore_batch(
   with console.steps(config.task, names, config.num_steps) as bar:
 
     def on_progress(progress: inversion.Progress) -> None:
-      bar.show(progress.step, progress.terms.loss)
+      bar.show(progress.step, np.asarray(progress.terms.loss))
       if config.save_every and progress.step < config.num_steps:
         frames.append((progress.step, to_bytes(progress.render())))
 

@@ -34,8 +34,7 @@ def case(request, shared, tmp_path_factory):
 def mapped(networks, expected, **truncation):
   mapping = networks.generator.mapping
   if 'c' in expected:
-    call = lambda z, c: mapping(z, c, **truncation)
-    return jax.vmap(call)(expected['z'], expected['c'])
+    return jax.vmap(lambda z, c: mapping(z, c, **truncation))(expected['z'], expected['c'])
   return jax.vmap(lambda z: mapping(z, **truncation))(expected['z'])
 
 
@@ -68,7 +67,10 @@ def test_gradient_to_ws(case, prepare):
   @jax.jit
   def gradient(generator, ws, probe):
     generator = prepare(generator)
-    inner = lambda ws, probe: jnp.vdot(generator.synthesis(ws), probe)
+
+    def inner(ws, probe):
+      return jnp.vdot(generator.synthesis(ws), probe)
+
     return jax.vmap(jax.grad(inner))(ws, probe)
 
   ours = gradient(networks.generator, expected['wplus'], nhwc(expected['probe']))

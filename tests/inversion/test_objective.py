@@ -1,0 +1,85 @@
+"""The loss's parts against plain NumPy, and that holes are really holes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ganjax import degradations
+from ganjax.inversion import objective, schedules, spaces
+from ganjax.inversion.perceptual import DiscriminatorDistance, resize
+
+RANDOM = np.random.RandomState(0)
+
+
+def plain_autocorrelation(noise):
+  total = 0.0
+  while True:
+    total += np.mean(noise * np.roll(noise, 1, 0)) ** 2 + np.mean(noise * np.roll(noise, 1, 1)) ** 2
+    if noise.shape[0] <= 8:
+      return total
+    noise = (noise[::2, ::2] + noise[1::2, ::2] + noise[::2, 1::2] + noise[1::2, 1::2]) / 4
+
+
+@pytest.mark.parametrize('side', [4, 8, 32])
+def test_noise_autocorrelation(side):
+  noise = RANDOM.randn(side, side).astype(np.float32)
+  noise[1:] += noise[:-1]
+  ours = objective.noise_autocorrelation(jnp.asarray(noise))
+  np.testing.assert_allclose(ours, plain_autocorrelation(noise.astype(np.float64)), rtol=1e-5)
+
+
+def test_normalized_noise():
+  (noise,) = objective.normalize_noise({'a': jnp.asarray(RANDOM.rand(8, 8), jnp.float32)}).values()
+  np.testing.assert_allclose([np.mean(noise), np.var(noise)], [0, 1], atol=1e-5)
+
+
+def test_learning_rate_schedule():
+  t = jnp.asarray([0.0, 0.025, 0.05, 0.5, 0.75, 0.875, 1.0])
+  expected = [0, 0.5, 1, 1, 1, 0.5, 0]
+  np.testing.assert_allclose(schedules.learning_rate_factor(t, 0.05, 0.25), expected, atol=1e-6)
+
+
+def test_w_noise_schedule():
+  t = jnp.asarray([0.0, 0.375, 0.75, 0.9])
+  np.testing.assert_allclose(schedules.w_noise_factor(t, 0.75), [1, 0.25, 0, 0], atol=1e-6)
+
+
+def test_statistics(networks):
+  w_avg, w_std = spaces.statistics(networks.generator, num_samples=4000)
+  again, _ = spaces.statistics(networks.generator, num_samples=4000)
+  np.testing.assert_array_equal(w_avg, again)
+  z = jax.random.normal(jax.random.key(9), (4000, 8))
+  w = np.asarray(jax.vmap(networks.generator.mapping.w)(z))
+  spread = np.sqrt(np.mean(np.sum((w - w.mean(0)) ** 2, axis=1)))
+  np.testing.assert_allclose(w_std, spread, rtol=0.05)
+  assert np.linalg.norm(w_avg - w.mean(0)) < 0.1 * spread
+
+
+@pytest.mark.parametrize('side', [8, 16, 32])
+def test_what_is_in_a_hole_never_matters(networks, side):
+  """Not even where the perceptual network sees another size, and not in the gradient."""
+  mask = degradations.parse('mask(box=3:6:2:7)')
+  visible = mask.visible(side, side)
+  perceptual = DiscriminatorDistance(networks.discriminator)
+  clean = jnp.asarray(RANDOM.uniform(-1, 1, (side, side, 3)), jnp.float32)
+  wild = jnp.where(visible > 0, clean, 100.0)
+  target = objective.target(perceptual, clean, visible)
+
+  def loss(image):
+    features = objective.features(perceptual, image, visible)
+    distance = perceptual.distance(features, target.features)
+    return distance + objective.pixel_distance(image, target)
+
+  assert loss(wild) == loss(clean) == 0
+  gradient = jax.grad(loss)(wild + 0.01 * jnp.sin(100 * clean))
+  assert not np.any(np.asarray(gradient)[3:6, 2:7])
+  assert np.any(np.asarray(gradient))
+
+
+def test_resizing_by_whole_factors_is_an_average():
+  image = jnp.asarray(RANDOM.rand(8, 8, 3), jnp.float32)
+  expected = np.asarray(image).reshape(4, 2, 4, 2, 3).mean((1, 3))
+  np.testing.assert_allclose(resize(image, 4, 4), expected, rtol=1e-6)
+  assert resize(image, 16, 16).shape == (16, 16, 3)
+  assert resize(image, 8, 8) is image
