@@ -9,11 +9,26 @@ os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
 import jax
 import pytest
+import tiny
+
+from ganjax import inversion
 
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
+
+
+@pytest.fixture(scope='session')
+def networks():
+  """A tiny generator and discriminator with random weights."""
+  return tiny.networks()
+
+
+@pytest.fixture(scope='session')
+def prior(networks):
+  """What inversions with `networks` share."""
+  return inversion.prior(networks)
 
 
 @pytest.fixture(scope='session')

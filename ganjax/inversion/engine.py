@@ -81,7 +81,7 @@ def init(prior: Prior, preset: Preset, problem: Problem) -> State:
   """One image's start: at w_avg, with noise maps drawn from N(0, 1), or zero."""
   latent = spaces.start(preset.space, prior.w_avg, prior.generator.config)
   noise = prior.generator.synthesis.noise_random(jax.random.fold_in(problem.key, 0))
-  if preset.noise_maps == 'zero':
+  if preset.noise_maps != 'optimised':
     noise = jax.tree.map(jnp.zeros_like, noise)
   adam = _adam(preset).init(_params(preset, latent, noise))
   return State(latent, noise, adam, jnp.int32(0))
@@ -89,7 +89,7 @@ def init(prior: Prior, preset: Preset, problem: Problem) -> State:
 
 def _params(preset: Preset, latent: jax.Array, noise: Noise):
   """What Adam changes."""
-  return latent, noise if preset.noise_maps == 'optimised' else {}
+  return latent, {} if preset.noise_maps == 'zero' else noise
 
 
 class Draws(NamedTuple):
@@ -123,6 +123,9 @@ def step(
   t = jnp.float32(state.step) / jnp.float32(hyper.num_steps)
   strength = prior.w_std * hyper.w_noise * schedules.w_noise_factor(t, preset.w_noise_ramp)
 
+  is_normal = preset.noise_maps == 'optimised'
+  penalty = objective.autocorrelation if is_normal else objective.energy
+
   def loss(params):
     latent, noise = params[0], params[1] or state.noise
     # Each row of W+ and W++ gets a noise of its own, as W's single row does.
@@ -132,7 +135,7 @@ def step(
     terms = objective.Terms(
       perceptual=prior.perceptual.distance(features, target.features),
       pixel=hyper.pixel_weight * objective.pixel_distance(image, target),
-      noise=hyper.noise_reg_weight * objective.noise_term(params[1]),
+      noise=hyper.noise_reg_weight * penalty(params[1]),
       latent=hyper.latent_dist_reg_weight * objective.latent_distance(latent, prior.w_avg),
     )
     return terms.loss, terms
@@ -145,7 +148,7 @@ def step(
     t, preset.lr_rampup, preset.lr_rampdown
   )
   latent, noise = jax.tree.map(lambda p, u: p - rate * u, params, update)
-  noise = objective.normalize_noise(noise) or state.noise
+  noise = (objective.normalize_noise(noise) if is_normal else noise) or state.noise
   return State(latent, noise, adam, state.step + 1), terms
 
 

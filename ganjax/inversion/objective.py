@@ -76,9 +76,15 @@ def noise_autocorrelation(noise: jax.Array) -> jax.Array:
     noise = jnp.mean(noise.reshape(side // 2, 2, side // 2, 2), axis=(1, 3))
 
 
-def noise_term(noise: Noise) -> jax.Array:
+def autocorrelation(noise: Noise) -> jax.Array:
   """`noise_autocorrelation`, summed over the maps."""
   return functools.reduce(jnp.add, map(noise_autocorrelation, noise.values()), jnp.zeros(()))
+
+
+def energy(noise: Noise) -> jax.Array:
+  """mean(noise²), summed over the maps."""
+  squares = (jnp.mean(jnp.square(n)) for n in noise.values())
+  return functools.reduce(jnp.add, squares, jnp.zeros(()))
 
 
 def normalize_noise(noise: Noise) -> Noise:

@@ -7,9 +7,12 @@ import jax
 
 from ganjax.inversion.spaces import Space
 
-# Optimised together with the latent, or zero: what is not seen in a degraded picture cannot be
-# found, and drawn noise would only be grain.
-NoiseMaps = Literal['optimised', 'zero']
+# What becomes of the generator's noise maps.
+#   'optimised': drawn from N(0, 1), optimised, brought back to unit variance after every step.
+#   'free': from zero, optimised, as large as `noise_reg_weight` · mean(noise²) lets them grow. Where
+#     a degradation hides detail they stay smooth, and drawn noise would only be grain.
+#   'zero': not used.
+NoiseMaps = Literal['optimised', 'free', 'zero']
 NOISE_MAPS: tuple[NoiseMaps, ...] = get_args(NoiseMaps)
 
 

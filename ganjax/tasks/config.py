@@ -6,7 +6,7 @@ from typing import Any
 from absl import flags
 
 from ganjax.faces import Mode
-from ganjax.inversion.presets import PRESETS, Hyper
+from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps
 from ganjax.inversion.spaces import SPACES, Space
 from ganjax.weights.networks import PRECISIONS
 
@@ -23,6 +23,7 @@ class Defaults:
 
   degradation: str
   space: Space = 'w_plus'
+  noise_maps: NoiseMaps = 'zero'
   num_steps: int = 300
   learning_rate: float = 0.05
   latent_dist_reg_weight: float = 0.05
@@ -32,7 +33,7 @@ class Defaults:
 
 
 RESTORATIONS = {
-  'invert': Defaults('identity()'),
+  'invert': Defaults('identity()', noise_maps='optimised'),
   'deblur': Defaults('blur(kernel_size=25, variance=7)'),
   'colorize': Defaults('grayscale()'),
   'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)'),
@@ -84,6 +85,12 @@ def define_flags() -> None:
     'space', None, SPACES[:2], _described('Latent space that is searched.', 'space')
   )
   flags.DEFINE_enum('preset', 'projector', list(PRESETS), 'The optimisation that is used.')
+  flags.DEFINE_enum(
+    'noise_maps',
+    None,
+    NOISE_MAPS,
+    _described("The generator's noise maps: optimised with the latent, or zero.", 'noise_maps'),
+  )
   flags.DEFINE_integer(
     'num_steps', None, _described('Optimisation steps.', 'num_steps'), lower_bound=1
   )
@@ -147,6 +154,7 @@ class Config:
   already_degraded: bool
   space: Space
   preset: str
+  noise_maps: NoiseMaps
   num_steps: int
   learning_rate: float
   latent_dist_reg_weight: float

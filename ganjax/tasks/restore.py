@@ -96,7 +96,9 @@ def _restore_batch(
       np.stack([damaged.target for damaged in batch]),
       [damaged.degradation for damaged in batch],
       names,
-      preset=dataclasses.replace(PRESETS[config.preset], space=config.space),
+      preset=dataclasses.replace(
+        PRESETS[config.preset], space=config.space, noise_maps=config.noise_maps
+      ),
       seed=config.seed,
       on_progress=on_progress,
       chunk_steps=config.save_every or inversion.CHUNK_STEPS,

@@ -7,7 +7,7 @@ import pytest
 
 import ganjax
 from ganjax import inversion
-from ganjax.inversion import engine
+from ganjax.inversion import engine, objective
 
 NUM_STEPS = 20
 NAMES = list('abcdefgh')
@@ -103,6 +103,17 @@ def test_zero_noise_maps_stay_zero(prior, photos):
   result = ganjax.restore(prior, photos[:1], damage, preset=preset, num_steps=3)
   assert all(not np.any(maps) for maps in result.noise.values())
   assert result.latent.shape == (1, 1, 8)
+
+
+def test_free_noise_maps_start_at_zero_and_are_held_by_their_energy(prior, photos):
+  damage = ganjax.parse_degradation('identity()')
+  preset = inversion.Preset(noise_maps='free')
+  held = {}
+  for weight in (0.0, 100.0):
+    settings = {'num_steps': 10, 'noise_reg_weight': weight}
+    result = ganjax.restore(prior, photos[:1], damage, preset=preset, **settings)
+    held[weight] = float(objective.energy(result.noise))
+  assert 0 < held[100.0] < held[0.0]
 
 
 def test_progress_is_told_after_every_chunk(prior, photos):

@@ -1,14 +1,19 @@
-"""A tiny network with random weights, so that these tests need no weights file."""
+"""A tiny network with random weights, for tests that need some network but no weights file."""
 
 import jax
-import pytest
 from flax import nnx
 
-from ganjax import inversion
-from ganjax.models.config import DiscriminatorConfig, GeneratorConfig, MappingConfig
+from ganjax import weights
+from ganjax.models.config import (
+  DiscriminatorConfig,
+  GeneratorConfig,
+  MappingConfig,
+  header_entry,
+)
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
 from ganjax.weights import CropTemplate, Networks
+from ganjax.weights.networks import tensors_of
 
 WIDTHS = (16, 12, 8)
 
@@ -32,8 +37,8 @@ def randomised(module, seed):
   return module
 
 
-@pytest.fixture(scope='session')
 def networks():
+  """A 16 px generator and discriminator."""
   generator = GeneratorConfig(16, WIDTHS, MappingConfig(2, 8), z_dim=8, w_dim=8)
   discriminator = DiscriminatorConfig(16, WIDTHS)
   return Networks(
@@ -44,6 +49,14 @@ def networks():
   )
 
 
-@pytest.fixture(scope='session')
-def prior(networks):
-  return inversion.prior(networks)
+def write(path):
+  """Writes `networks()` as a weights file; returns its header."""
+  made = networks()
+  modules = {'generator': made.generator, 'discriminator': made.discriminator}
+  header = {
+    'family': 'stylegan2',
+    **{name: header_entry(module.config) for name, module in modules.items()},
+    'template': made.template._asdict(),
+  }
+  weights.save(path, tensors_of(modules), header)
+  return header

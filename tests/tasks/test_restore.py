@@ -1,0 +1,161 @@
+"""Whole runs with a tiny network: files, failures, resuming, several faces."""
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from ganjax import data, weights
+from ganjax.data.pixels import to_bytes
+from ganjax.tasks import main
+from ganjax.tasks.config import Config
+
+ASTRONAUT = 'scripts/demo/astronaut.png'
+
+
+@pytest.fixture(scope='module')
+def weights_file(tmp_path_factory):
+  path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+  tiny.write(path)
+  return str(path)
+
+
+@pytest.fixture
+def config(tmp_path, weights_file):
+  return Config(
+    task='restore',
+    input=ASTRONAUT,
+    output=str(tmp_path / 'out'),
+    weights=weights_file,
+    perceptual='discriminator',
+    degradation='mask(box=4:8:4:8)',
+    already_degraded=False,
+    space='w_plus',
+    preset='projector',
+    noise_maps='zero',
+    num_steps=4,
+    learning_rate=0.05,
+    latent_dist_reg_weight=0.1,
+    noise_reg_weight=1.0,
+    pixel_weight=1.0,
+    w_noise=0.05,
+    seed=0,
+    batch_size=2,
+    precision='float32',
+    align='auto',
+    save_every=2,
+    overwrite=False,
+    seeds=(3, 4),
+    truncation_psi=0.7,
+  )
+
+
+def listed(output):
+  lines = pathlib.Path(output, 'results.jsonl').read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+def test_everything_is_written_and_the_latent_gives_the_picture_again(config):
+  assert main.run(config) == 0
+  (record,) = listed(config.output)
+  assert record['name'] == 'astronaut'
+  kinds = {'photo', 'aligned', 'degraded', 'restored', 'pasted', 'latent', 'curve', 'progress'}
+  assert record['files'].keys() == kinds
+  folder = config.output
+  for path in [*record['files'].values(), 'grid.png', 'report.html', 'config.json']:
+    assert (pathlib.Path(folder) / path).stat().st_size
+  assert record['metrics'].keys() == {'psnr', 'ssim', 'psnr_degraded', 'ssim_degraded'}
+  saved = np.load(f'{folder}/{record["files"]["latent"]}')
+  networks = weights.load(config.weights)
+  assert str(saved['weights_sha256']) == networks.sha256
+  noise = {k.removeprefix('noise.'): saved[k] for k in saved.files if k.startswith('noise.')}
+  image = networks.generator.synthesis(saved['latent'], noise)
+  restored = data.decode(f'{folder}/restored/astronaut.png')
+  assert np.abs(to_bytes(image).astype(int) - restored).max() <= 1
+  assert len(list(pathlib.Path(folder, 'progress/astronaut').iterdir())) == 2
+
+
+def test_bad_pictures_cost_a_line_each_and_the_rest_goes_on(config, tmp_path):
+  photo = data.decode(ASTRONAUT)
+  folder = tmp_path / 'in'
+  folder.mkdir()
+  Image.fromarray(np.concatenate([photo, photo], axis=1)).save(folder / 'two.png')
+  Image.fromarray(photo[:200, 300:]).save(folder / 'faceless.jpg')
+  (folder / 'broken.png').write_bytes(b'\x89PNG broken')
+  config = dataclasses.replace(config, input=str(folder), save_every=0)
+  assert main.run(config) == 2
+  _, results, failures = data.read_results(config.output)
+  assert [r['name'] for r in results] == ['two_0', 'two_1']
+  reasons = {f['name']: f['reason'] for f in failures}
+  assert 'no face found' in reasons['faceless']
+  assert reasons.keys() == {'faceless', 'broken'}
+  # Again: what is done is left alone, what failed is tried again.
+  before = (tmp_path / 'out/restored/two_0.png').stat().st_mtime_ns
+  Image.fromarray(photo).save(folder / 'broken.png')
+  assert main.run(config) == 1
+  assert (tmp_path / 'out/restored/two_0.png').stat().st_mtime_ns == before
+  assert [r['name'] for r in listed(config.output)] == ['two_0', 'two_1', 'broken']
+
+
+def test_other_flags_need_another_folder_or_overwrite(config):
+  main.run(config)
+  other = dataclasses.replace(config, num_steps=2)
+  with pytest.raises(data.StoreError, match='num_steps'):
+    main.run(other)
+  assert main.run(dataclasses.replace(other, overwrite=True)) == 0
+  assert listed(config.output)[0]['num_steps'] == 2
+
+
+@pytest.mark.parametrize(
+  'degradation', ['downsample(factor=4)', 'mask(strokes=3) | grayscale', 'jpeg(quality=20)']
+)
+def test_already_degraded_pictures_are_not_degraded_again(config, tmp_path, degradation):
+  size = 4 if 'downsample' in degradation else 16
+  picture = np.random.RandomState(0).randint(0, 256, (size, size, 3)).astype(np.uint8)
+  path = tmp_path / 'small.png'
+  Image.fromarray(picture).save(path)
+  config = dataclasses.replace(
+    config, input=str(path), degradation=degradation, already_degraded=True, align='never'
+  )
+  assert main.run(config) == 0
+  (record,) = listed(config.output)
+  assert record['metrics'] == {}
+  assert 'aligned' not in record['files']
+  np.testing.assert_array_equal(data.decode(f'{config.output}/degraded/small.png'), picture)
+
+
+def test_the_batch_a_picture_is_in_changes_nothing(config, tmp_path):
+  photo = Image.open(ASTRONAUT).convert('RGB')
+  folder = tmp_path / 'in'
+  folder.mkdir()
+  for name in 'abc':
+    photo.save(folder / f'{name}.png')
+  latents = []
+  for size in (1, 3):
+    output = str(tmp_path / f'out{size}')
+    changed = dataclasses.replace(config, input=str(folder), output=output, batch_size=size)
+    assert main.run(changed) == 0
+    latents.append(np.load(f'{output}/latents/b.npz')['latent'])
+  np.testing.assert_allclose(latents[0], latents[1], atol=1e-4)
+
+
+def test_align(config):
+  assert main.run(dataclasses.replace(config, task='align')) == 0
+  assert data.decode(f'{config.output}/aligned/astronaut.png').shape == (16, 16, 3)
+
+
+def test_generate(config):
+  assert main.run(dataclasses.replace(config, task='generate')) == 0
+  assert [r['name'] for r in listed(config.output)] == ['seed0003', 'seed0004']
+  assert data.decode(f'{config.output}/restored/seed0003.png').shape == (16, 16, 3)
+
+
+def test_report_of_several_runs(config, tmp_path):
+  for task in ('align', 'generate'):
+    main.run(dataclasses.replace(config, task=task, output=str(tmp_path / 'runs' / task)))
+  assert main.run(dataclasses.replace(config, task='report', input=str(tmp_path / 'runs'))) == 0
+  assert (tmp_path / 'runs' / 'report.html').stat().st_size

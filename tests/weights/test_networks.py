@@ -1,0 +1,96 @@
+"""Weights files load exactly or not at all, and say everything that is wrong at once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from ganjax import weights
+from ganjax.weights import WeightsError
+
+
+@pytest.fixture
+def file(tmp_path):
+  path = tmp_path / 'tiny.safetensors'
+  tiny.write(path)
+  return path
+
+
+def test_what_is_saved_is_loaded(file, networks):
+  loaded = weights.load(file)
+  ws = networks.generator.mapping(jnp.ones(8))
+  expected = networks.generator.synthesis(ws)
+  np.testing.assert_array_equal(loaded.generator.synthesis(ws), expected)
+  assert loaded.resolution == 16
+  assert loaded.template.eye_scale == 2.0
+
+
+def test_all_mismatches_are_named_together(file):
+  tensors, header = weights.read(file)
+  del tensors['generator.mapping.w_avg']
+  tensors['generator.extra'] = np.zeros(3)
+  tensors['discriminator.b4.fc.bias'] = np.zeros(5, np.float32)
+  weights.save(file, tensors, header)
+  with pytest.raises(WeightsError) as caught:
+    weights.load(file)
+  message = str(caught.value)
+  assert 'generator.mapping.w_avg is missing' in message
+  assert 'generator.extra is not expected' in message
+  assert 'discriminator.b4.fc.bias has shape (5,)' in message
+  assert '\n' not in message
+
+
+def broken(header, **changes):
+  return {**header, 'generator': {**header['generator'], **changes}}
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    (lambda h: {**h, 'family': 'vgg16'}, 'holds a vgg16 network where stylegan2 is needed'),
+    (lambda h: {k: v for k, v in h.items() if k != 'template'}, 'broken header'),
+    (lambda h: broken(h, architecture='dense'), "unknown architecture 'dense'"),
+    (lambda h: broken(h, resolution=24), 'power of two'),
+    (lambda h: broken(h, channels={'4': 1}), 'channels must be given at'),
+    (lambda h: broken(h, depth=3), 'needs exactly'),
+  ],
+)
+def test_a_wrong_header_is_one_line(file, change, message):
+  tensors, header = weights.read(file)
+  weights.save(file, tensors, change(header))
+  with pytest.raises(WeightsError, match=message) as caught:
+    weights.load(file)
+  assert str(caught.value).startswith(str(file))
+  assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('content', [b'', b'not weights', b'\xff' * 100, b'\x80\x04K\x01.'])
+def test_other_files_are_refused(tmp_path, content):
+  path = tmp_path / 'x.pkl'
+  path.write_bytes(content)
+  with pytest.raises(WeightsError, match='not a ganjax weights file'):
+    weights.load(path)
+  with pytest.raises(WeightsError, match='no such weights file'):
+    weights.load(tmp_path / 'missing')
+
+
+def test_bfloat16_is_close(file, networks):
+  exact, rough = networks.generator, weights.load(file, 'bfloat16').generator
+  ws = exact.mapping(jnp.ones(8))
+  a, b = (jax.jit(lambda g: g.synthesis(ws))(g) for g in (exact, rough))
+  assert b.dtype == jnp.float32
+  assert 0 < np.std(a - b) < 0.05 * np.std(a)
+
+
+def test_the_bundled_default_is_what_it_was_ported_from(shared):
+  loaded = weights.load()
+  expected = np.load(shared / 'weights' / 'stylegan2-faces128.npz')
+  ws = jax.vmap(lambda z: loaded.generator.mapping(z, psi=0.7))(expected['z'])
+  np.testing.assert_allclose(ws, expected['ws_psi07'], atol=1e-4)
+  synthesis = jax.jit(jax.vmap(lambda g, ws: g.synthesis(ws), in_axes=(None, 0)))
+  images = synthesis(loaded.generator, expected['ws_psi07'])
+  reference = np.moveaxis(expected['image_const'], 1, -1)
+  assert np.max(np.abs(images - reference)) < 1e-4 * np.std(reference) * 10
+  logits = jax.jit(lambda d, x: d.logits(x))(loaded.discriminator, reference)
+  np.testing.assert_allclose(logits, expected['d_logits'][:, 0], atol=1e-3)
