@@ -9,8 +9,8 @@ from ganjax.inversion.spaces import Space
 
 # What becomes of the generator's noise maps.
 #   'optimised': drawn from N(0, 1), optimised, brought back to unit variance after every step.
-#   'free': from zero, optimised, as large as `noise_reg_weight` · mean(noise²) lets them grow. Where
-#     a degradation hides detail they stay smooth, and drawn noise would only be grain.
+#   'free': from zero, optimised, as large as `noise_reg_weight` · mean(noise²) lets them grow.
+#     Where a degradation hides detail they stay smooth; drawn noise would only be grain there.
 #   'zero': not used.
 NoiseMaps = Literal['optimised', 'free', 'zero']
 NOISE_MAPS: tuple[NoiseMaps, ...] = get_args(NoiseMaps)
