@@ -19,10 +19,10 @@ if ! .venv/bin/python -c "$supported" 2>/dev/null; then
 fi
 
 # What was installed last, by content: a second run goes straight on, a changed file installs again.
-wanted=$(cat requirements*.txt pyproject.toml | cksum)-$1
-if [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ]; then
+wanted=$(cat requirements*.txt pyproject.toml | cksum)
+if [ "$(cat ".venv/installed-$1" 2>/dev/null)" != "$wanted" ]; then
   echo "Installing $1 into .venv (a few minutes the first time) …"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r "$1"
-  echo "$wanted" > .venv/installed
+  echo "$wanted" > ".venv/installed-$1"
 fi
 source .venv/bin/activate

@@ -1,6 +1,7 @@
 """A tiny network with random weights, for tests that need some network but no weights file."""
 
 import jax
+import numpy as np
 from flax import nnx
 
 from ganjax import weights
@@ -12,6 +13,7 @@ from ganjax.models.config import (
 )
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
+from ganjax.models.vgg16 import LPIPS
 from ganjax.weights import CropTemplate, Networks
 from ganjax.weights.networks import tensors_of
 
@@ -47,6 +49,16 @@ def networks():
     CropTemplate(2.0, 1.8, 0.1),
     'none',
   )
+
+
+def write_vgg(path):
+  """Writes a narrow VGG16 with LPIPS heads."""
+  widths = (2,) * 13
+  tensors = {
+    name.removeprefix('.'): np.abs(value) if 'lin' in name else value
+    for name, value in tensors_of({'': randomised(LPIPS(widths), 2)}).items()
+  }
+  weights.save(path, tensors, {'family': 'vgg16', 'widths': widths, 'lpips': True})
 
 
 def write(path):

@@ -68,7 +68,7 @@ class Template:
 
 # FFHQ's own, and the tight crop of the bundled generator.
 FFHQ = Template(eye_scale=2.0, mouth_scale=1.8, centre_shift=0.1)
-TIGHT = Template(eye_scale=1.2075, mouth_scale=1.2308, centre_shift=0.5385)
+TIGHT = Template(eye_scale=1.236, mouth_scale=1.230, centre_shift=0.505)
 
 
 def _quarter_turn(v: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from ganjax.models.discriminator import Discriminator
 from ganjax.models.vgg16 import LPIPS
 
 VGG_SIDE = 256
+VGG_SMALLEST = 16  # four poolings leave one pixel
 DISCRIMINATOR_BLOCKS = 4
 
 
@@ -24,13 +25,19 @@ def resize(image: jax.Array, height: int, width: int) -> jax.Array:
 
 
 class LPIPSDistance(NamedTuple):
-  """LPIPS on VGG16 (Zhang et al. 2018); images above 256 px are averaged down to 256."""
+  """LPIPS on VGG16 (Zhang et al. 2018); images above 256 px are averaged down to 256.
+
+  Images below 16 px, which VGG16 cannot see, are enlarged.
+  """
 
   lpips: LPIPS
 
   def side(self, height: int, width: int) -> tuple[int, int]:
     """The size at which images of the given size are compared."""
-    largest = max(height, width)
+    largest, smallest = max(height, width), min(height, width)
+    if smallest < VGG_SMALLEST:
+      factor = -(-VGG_SMALLEST // smallest)
+      return height * factor, width * factor
     if largest <= VGG_SIDE:
       return height, width
     return round(height * VGG_SIDE / largest), round(width * VGG_SIDE / largest)

@@ -10,7 +10,7 @@ from ganjax.inversion import engine, spaces
 from ganjax.inversion.perceptual import DiscriminatorDistance, LPIPSDistance, Perceptual
 from ganjax.inversion.presets import PRESETS, Hyper, Preset
 from ganjax.models.vgg16 import LPIPS
-from ganjax.weights import Networks
+from ganjax.weights import Networks, WeightsError
 
 
 def prior(networks: Networks, lpips: LPIPS | None = None) -> engine.Prior:
@@ -21,7 +21,7 @@ def prior(networks: Networks, lpips: LPIPS | None = None) -> engine.Prior:
     lpips: from `ganjax.load_lpips`; None compares by the networks' own discriminator.
 
   Raises:
-    ValueError: neither LPIPS nor a discriminator is there to compare with.
+    WeightsError: neither LPIPS nor a discriminator is there to compare with.
   """
   perceptual: Perceptual
   if lpips is not None:
@@ -29,7 +29,7 @@ def prior(networks: Networks, lpips: LPIPS | None = None) -> engine.Prior:
   elif networks.discriminator is not None:
     perceptual = DiscriminatorDistance(networks.discriminator)
   else:
-    raise ValueError(
+    raise WeightsError(
       'these weights hold no discriminator to compare pictures by: give VGG16 weights '
       '(--perceptual=vgg16.safetensors, made by `python -m ports.vgg16`)'
     )

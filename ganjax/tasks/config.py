@@ -45,7 +45,9 @@ RESTORATIONS = {
     noise_reg_weight=1.0,
     pixel_weight=1.0,
   ),
-  'dejpeg': Defaults('jpeg(quality=6)', noise_reg_weight=0.03),
+  'dejpeg': Defaults(
+    'jpeg(quality=6)', latent_dist_reg_weight=0.02, noise_reg_weight=0.03, pixel_weight=30.0
+  ),
   'restore': Defaults(''),
 }
 TASKS = ('align', *RESTORATIONS, 'generate', 'report')

@@ -20,6 +20,7 @@ USER_ERRORS = (
   faces.FaceError,
   report.ReportError,
   weights.WeightsError,
+  OSError,  # a full disk, a folder that cannot be written: Python's own message says which
 )
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 75
 

@@ -143,6 +143,41 @@ def test_the_batch_a_picture_is_in_changes_nothing(config, tmp_path):
   np.testing.assert_allclose(latents[0], latents[1], atol=1e-4)
 
 
+def test_bfloat16(config):
+  assert main.run(dataclasses.replace(config, precision='bfloat16', num_steps=2)) == 0
+  (record,) = listed(config.output)
+  assert np.isfinite(record['loss'])
+
+
+@pytest.mark.parametrize('degradation', ['identity()', 'downsample(factor=4)'])
+def test_lpips_on_vgg16(config, tmp_path, degradation):
+  tiny.write_vgg(tmp_path / 'vgg16.safetensors')
+  changes = {'perceptual': str(tmp_path / 'vgg16.safetensors'), 'degradation': degradation}
+  assert main.run(dataclasses.replace(config, num_steps=2, **changes)) == 0
+  (record,) = listed(config.output)
+  assert np.isfinite(record['loss'])
+
+
+def test_weights_without_a_discriminator_need_vgg16(config, tmp_path):
+  tensors, header = weights.read(config.weights)
+  kept = {name: value for name, value in tensors.items() if name.startswith('generator')}
+  weights.save(tmp_path / 'g.safetensors', kept, {**header, 'discriminator': None})
+  with pytest.raises(weights.WeightsError, match='--perceptual'):
+    main.run(dataclasses.replace(config, weights=str(tmp_path / 'g.safetensors')))
+
+
+def test_two_faces_never_share_a_name(config, tmp_path):
+  photo = data.decode(ASTRONAUT)
+  folder = tmp_path / 'in'
+  folder.mkdir()
+  Image.fromarray(np.concatenate([photo, photo], axis=1)).save(folder / 'x.png')
+  Image.fromarray(photo).save(folder / 'x_0.png')
+  assert main.run(dataclasses.replace(config, input=str(folder), num_steps=1)) == 1
+  _, results, failures = data.read_results(config.output)
+  assert [r['name'] for r in results] == ['x_0', 'x_1']
+  assert 'rename this picture' in failures[0]['reason']
+
+
 def test_align(config):
   assert main.run(dataclasses.replace(config, task='align')) == 0
   assert data.decode(f'{config.output}/aligned/astronaut.png').shape == (16, 16, 3)
