@@ -62,7 +62,7 @@ def unfinished(
       owner = owners.setdefault(face.name, source)
       if owner != source:
         reason = f'{owner} shows a face that is called {face.name}, too; rename this picture'
-        store.add_failure(source, face.name, reason)
+        store.add_failure(source, item.path.name, reason)
       elif not store.done(face.name):
         yield face
 

@@ -1,0 +1,179 @@
+"""Measures the inversion engine on whatever device JAX has: a table, and JSON.
+
+  python scripts/bench.py --configurations=default,256,1024 --batch_sizes=1,4,16
+
+Times whole chunks of optimisation steps as users run them: noise maps optimised, the perceptual
+distance of the configuration. Every line is measured in a process of its own, so that one's peak
+memory does not show in another's. On a CPU the peak is the process's resident memory.
+"""
+
+import json
+import os
+import pathlib
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+from absl import app, flags
+
+FLAGS = flags.FLAGS
+# name -> resolution, channel_base, channel_max, latent size, mapping layers, perceptual distance.
+CONFIGURATIONS = {
+  'default': None,
+  'tiny': (16, 256, 16, 8, 2, 'discriminator'),
+  '256': (256, 16384, 512, 512, 8, 'vgg16'),
+  '1024': (1024, 32768, 512, 512, 8, 'vgg16'),
+}
+VGG_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+PER_IMAGE = 1000  # steps that an image per hour is counted with
+
+flags.DEFINE_list('configurations', ['default', '256', '1024'], f'Of {list(CONFIGURATIONS)}.')
+flags.DEFINE_list('batch_sizes', ['1', '4', '16'], 'Images that are optimised together.')
+flags.DEFINE_integer('num_steps', 10, 'Steps per timed chunk.', lower_bound=1)
+flags.DEFINE_integer('repeats', 5, 'Timed chunks, after one that compiles.', lower_bound=1)
+flags.DEFINE_enum('precision', 'float32', ['float32', 'bfloat16'], 'Of the convolutions.')
+flags.DEFINE_string('output', 'bench.json', 'Where the JSON goes; empty for nowhere.')
+flags.DEFINE_bool('worker', False, 'Measure one line in this process and print it as JSON.')
+
+
+def networks(name):
+  """The prior of one configuration."""
+  import jax
+  import jax.numpy as jnp
+  from flax import nnx
+
+  from ganjax import inversion, weights
+  from ganjax.models import config
+  from ganjax.models.discriminator import Discriminator
+  from ganjax.models.generator import Generator
+  from ganjax.models.vgg16 import LPIPS
+
+  def randomised(module):
+    state = nnx.state(module, nnx.Param)
+    for i, (_, variable) in enumerate(nnx.to_flat_state(state)):
+      variable[...] = jax.random.normal(jax.random.key(i), variable.shape) * 0.1
+    nnx.update(module, state)
+    return module
+
+  if CONFIGURATIONS[name] is None:
+    return inversion.prior(weights.load(precision=FLAGS.precision))
+  resolution, base, most, w_dim, layers, perceptual = CONFIGURATIONS[name]
+  dtype = weights.networks.PRECISIONS[FLAGS.precision]
+  widths = config.channel_widths(resolution, base, most)
+  mapping = config.MappingConfig(layers, w_dim)
+  made = config.GeneratorConfig(resolution, widths, mapping, z_dim=w_dim, w_dim=w_dim)
+  generator = randomised(Generator(made, dtype))
+  template = weights.CropTemplate(2.0, 1.8, 0.1)
+  if perceptual == 'vgg16':
+    lpips = randomised(LPIPS(VGG_WIDTHS, dtype))
+    for i in range(5):
+      head = getattr(lpips, f'lin{i}').weight
+      head[...] = jnp.abs(head[...])
+    return inversion.prior(weights.Networks(generator, None, template, ''), lpips)
+  discriminator = randomised(Discriminator(config.DiscriminatorConfig(resolution, widths), dtype))
+  return inversion.prior(weights.Networks(generator, discriminator, template, ''))
+
+
+def measure(name, batch):
+  """One line: milliseconds per step of the batch, compile time, peak memory."""
+  import jax
+  import numpy as np
+
+  import ganjax
+
+  prior = networks(name)
+  side = prior.generator.config.resolution
+  photos = np.random.RandomState(0).uniform(-1, 1, (batch, side, side, 3)).astype(np.float32)
+  identity = ganjax.parse_degradation('identity()')
+  marks = [time.perf_counter()]
+  ganjax.restore(
+    prior,
+    photos,
+    identity,
+    on_progress=lambda progress: marks.append(time.perf_counter()),
+    chunk_steps=FLAGS.num_steps,
+    num_steps=FLAGS.num_steps * (FLAGS.repeats + 1),
+  )
+  first, *chunks = np.diff(marks)
+  step = [1000 * seconds / FLAGS.num_steps for seconds in chunks]
+  stats = jax.local_devices()[0].memory_stats() or {}
+  resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+  return {
+    'configuration': name,
+    'batch': batch,
+    'ms_per_step': [min(step), statistics.median(step), max(step)],
+    'images_per_hour': 3.6e6 * batch / (statistics.median(step) * PER_IMAGE),
+    'compile_seconds': float(first - statistics.median(chunks)),
+    'peak_mib': stats.get('peak_bytes_in_use', resident) / 2**20,
+    'device': f'{jax.local_device_count()} × {jax.local_devices()[0].device_kind}',
+    'jax': jax.__version__,
+  }
+
+
+def in_own_process(name, batch):
+  """`measure`, elsewhere; a line with 'error' if that fails."""
+  command = [sys.executable, __file__, '--worker', f'--configurations={name}']
+  command += [f'--batch_sizes={batch}', f'--precision={FLAGS.precision}']
+  command += [f'--num_steps={FLAGS.num_steps}', f'--repeats={FLAGS.repeats}']
+  done = subprocess.run(command, capture_output=True, text=True)
+  if done.returncode:
+    reason = (done.stderr.strip().splitlines() or [f'ended by signal {-done.returncode}'])[-1]
+    return {'configuration': name, 'batch': int(batch), 'error': reason}
+  return json.loads(done.stdout.splitlines()[-1])
+
+
+def row(line):
+  """One line of the table."""
+  start = f'{line["configuration"]:>8} {line["batch"]:>5}'
+  if 'error' in line:
+    return f'{start}  {line["error"]}'
+  low, median, high = line['ms_per_step']
+  step = f'{median:.1f} [{low:.1f}–{high:.1f}]'
+  each = median / line['batch']
+  return (
+    f'{start} {step:>26} {each:>10.1f} {line["images_per_hour"]:>9.1f} '
+    f'{line["compile_seconds"]:>9.1f} {line["peak_mib"]:>9.0f}'
+  )
+
+
+def machine():
+  """What it was measured on."""
+  model = platform.processor() or platform.machine()
+  information = pathlib.Path('/proc/cpuinfo')
+  if information.is_file():
+    names = [x for x in information.read_text().splitlines() if x.startswith('model name')]
+    model = names[0].partition(': ')[2] if names else model
+  return {'cpu': model, 'cores': os.cpu_count(), 'load': os.getloadavg()[0]}
+
+
+def run(argv):
+  """Measures every line, prints the table, writes the JSON."""
+  del argv
+  if unknown := set(FLAGS.configurations) - set(CONFIGURATIONS):
+    sys.exit(f'bench: no configuration {sorted(unknown)}; there are {list(CONFIGURATIONS)}')
+  if FLAGS.worker:
+    print(json.dumps(measure(FLAGS.configurations[0], int(FLAGS.batch_sizes[0]))))
+    return
+  host = machine()
+  print(f'{host["cpu"]}, {host["cores"]} cores, load {host["load"]:.1f}; {FLAGS.precision}')
+  print(
+    f'{"network":>8} {"batch":>5} {"ms per step [min–max]":>26} {"per image":>10} '
+    f'{"images/h":>9} {"compile s":>9} {"peak MiB":>9}'
+  )
+  lines = []
+  for name in FLAGS.configurations:
+    for batch in FLAGS.batch_sizes:
+      lines.append(in_own_process(name, batch))
+      print(row(lines[-1]), flush=True)
+  print(f'images/h at {PER_IMAGE} steps each')
+  if FLAGS.output:
+    report = {'machine': host, 'precision': FLAGS.precision, 'lines': lines}
+    pathlib.Path(FLAGS.output).write_text(json.dumps(report, indent=2) + '\n')
+  sys.exit(any('error' in line for line in lines))
+
+
+if __name__ == '__main__':
+  app.run(run)

@@ -1,0 +1,39 @@
+"""The benchmark measures, prints a table and writes JSON; what fails is a line of its own."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def bench(*flags):
+  command = [sys.executable, str(ROOT / 'scripts' / 'bench.py'), *flags]
+  return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_a_tiny_network(tmp_path):
+  output = tmp_path / 'bench.json'
+  sizes = ['--num_steps=2', '--repeats=2', '--batch_sizes=2']
+  result = bench('--configurations=tiny', *sizes, f'--output={output}')
+  assert result.returncode == 0, result.stderr
+  (line,) = json.loads(output.read_text())['lines']
+  low, median, high = line['ms_per_step']
+  assert 0 < low <= median <= high
+  assert line['images_per_hour'] > 0
+  assert line['peak_mib'] > 10
+  assert 'tiny     2' in result.stdout
+
+
+def test_what_fails_is_one_line(tmp_path):
+  sizes = ['--num_steps=1', '--repeats=1', '--batch_sizes=0']
+  result = bench('--configurations=tiny', *sizes, '--output=')
+  assert result.returncode == 1
+  assert '0 photos' in result.stdout
+
+
+def test_an_unknown_configuration_is_named():
+  result = bench('--configurations=huge')
+  assert result.returncode == 1
+  assert 'huge' in result.stderr
