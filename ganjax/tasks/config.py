@@ -38,7 +38,7 @@ RESTORATIONS = {
   # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
   'colorize': Defaults('grayscale()', latent_dist_reg_weight=1.0, noise_reg_weight=10.0),
   'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)'),
-  'super_resolve': Defaults('downsample(factor=8)', pixel_weight=100.0),
+  'super_resolve': Defaults('downsample(factor=8)', noise_reg_weight=1.0, pixel_weight=10.0),
   'denoise': Defaults(
     'noise(photons=24, drop=0.16)',
     latent_dist_reg_weight=0.05,
