@@ -46,7 +46,7 @@ RESTORATIONS = {
     pixel_weight=1.0,
   ),
   'dejpeg': Defaults(
-    'jpeg(quality=6)', latent_dist_reg_weight=0.02, noise_reg_weight=0.03, pixel_weight=30.0
+    'jpeg(quality=4)', learning_rate=0.2, latent_dist_reg_weight=0.02, pixel_weight=10.0
   ),
   'restore': Defaults(''),
 }
