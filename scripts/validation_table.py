@@ -13,7 +13,8 @@ import numpy as np
 from absl import app, flags
 
 from ganjax import data
-from ganjax.tasks import config, main
+from ganjax.tasks import main
+from ganjax.tasks.restore_config import RESTORATIONS
 
 TASKS = ('invert', 'deblur', 'colorize', 'inpaint', 'super_resolve', 'denoise', 'dejpeg')
 # The projector as published: Adam 0.1, noise maps of unit variance, noise on w; no pixel term.
@@ -27,13 +28,13 @@ PROJECTOR = {
   'latent_dist_reg_weight': 0.0,
 }
 
-config.define_flags()
+main.define_flags()
 flags.DEFINE_list('tasks', list(TASKS), 'Tasks to measure.')
 
 
 def measure(changes: dict) -> list[dict]:
   """Runs one task; returns its results' metrics."""
-  settings = dataclasses.replace(config.from_flags(), **changes)
+  settings = dataclasses.replace(main.from_flags(), **changes)
   if main.run(settings):
     raise SystemExit(f'{settings.output}: some pictures failed; see failures.jsonl')
   _, results, _ = data.read_results(settings.output)
@@ -51,14 +52,14 @@ def cell(metrics: list[dict], suffix: str = '') -> str:
 def run(argv: list[str]) -> None:
   """Prints the table."""
   del argv
-  flags_ = config.FLAGS
+  flags_ = flags.FLAGS
   folder = pathlib.Path(flags_.output)
   rows = []
   for task in flags_.tasks:
     flags_.task = task
     ours = measure({'output': str(folder / task), 'save_every': 0})
     plain = measure({'output': str(folder / f'{task}-projector'), 'save_every': 0, **PROJECTOR})
-    spec = config.RESTORATIONS[task].degradation
+    spec = RESTORATIONS[task].degradation
     rows.append(f'| {task} | `{spec}` | {cell(ours, "_degraded")} | {cell(plain)} | {cell(ours)} |')
   print('| task | degradation | degraded | W projector | ganjax |')
   print('|---|---|---|---|---|')

@@ -11,7 +11,7 @@ import pytest
 from absl import flags
 
 from ganjax import degradations
-from ganjax.tasks import config
+from ganjax.tasks import main, restore_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 README = (ROOT / 'README.md').read_text('utf-8')
@@ -26,7 +26,7 @@ def commands(start):
 @pytest.fixture(scope='module', autouse=True)
 def declared():
   if 'task' not in flags.FLAGS:
-    config.define_flags()
+    main.define_flags()
 
 
 def test_all_commands_are_of_a_known_kind():
@@ -40,21 +40,21 @@ def test_ganjax_commands_make_a_configuration(command):
   for flag in flags.FLAGS:
     flags.FLAGS[flag].unparse()
   assert flags.FLAGS(shlex.split(command)[2:]) == ['ganjax']
-  made = config.from_flags()
-  if made.task in config.RESTORATIONS:
+  made = main.from_flags()
+  if made.task in restore_config.RESTORATIONS:
     degradations.parse(made.degradation).check(128, 128)
 
 
-@pytest.mark.parametrize('task', config.RESTORATIONS)
+@pytest.mark.parametrize('task', restore_config.RESTORATIONS)
 def test_the_table_names_the_defaults(task):
-  spec = config.RESTORATIONS[task].degradation
+  spec = restore_config.RESTORATIONS[task].degradation
   row = next(line for line in README.splitlines() if line.startswith(f'| `{task}`'))
   assert task in ('invert', 'restore') or f'`{spec}`' in row
 
 
 def test_every_task_has_an_example():
   shown = {re.search(r'--task=(\w+)', command)[1] for command in commands('python -m ganjax ')}
-  assert shown == set(config.TASKS)
+  assert shown == set(main.TASKS)
 
 
 @pytest.mark.parametrize('command', commands('python -m ports.'))

@@ -4,11 +4,23 @@ import pathlib
 
 from ganjax import data, report, weights
 from ganjax.tasks import console
-from ganjax.tasks.config import Config
+from ganjax.tasks.config import FacesConfig, read, require_input
 from ganjax.tasks.faces import reduced, unfinished
 
+TASKS = ('align',)
 
-def run(config: Config) -> int:
+
+def define_flags() -> None:
+  """It has no flags of its own."""
+
+
+def from_flags() -> FacesConfig:
+  """The configuration that the parsed flags describe."""
+  require_input()
+  return read(FacesConfig)
+
+
+def run(config: FacesConfig) -> int:
   """Crops every face of the input; returns the number of failures."""
   networks = weights.load(config.weights)
   items = data.find(config.input)

@@ -1,13 +1,11 @@
-"""The command line: absl flags, and the frozen configuration that tasks are run with."""
+"""What tasks share of the command line: common flags, and frozen configurations made of flags."""
 
 import dataclasses
-from typing import Any
+from typing import Any, TypeVar
 
 from absl import flags
 
 from ganjax.faces import Mode
-from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps
-from ganjax.inversion.spaces import SPACES, Space
 from ganjax.weights.networks import PRECISIONS
 
 FLAGS = flags.FLAGS
@@ -18,203 +16,67 @@ class ConfigError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Defaults:
-  """What a task does where no flag says otherwise; tuned on photographs for the bundled weights."""
+class Config:
+  """One run, all defaults filled in. Fields are the flags of the same names.
 
-  degradation: str
-  space: Space = 'w_plus'
-  noise_maps: NoiseMaps = 'free'
-  num_steps: int = 200
-  learning_rate: float = 0.1
-  latent_dist_reg_weight: float = 0.1
-  noise_reg_weight: float = 0.1
-  pixel_weight: float = 3.0
-  w_noise: float = 0.0
+  Each task family adds its own.
+  """
 
+  task: str
+  output: str
+  overwrite: bool
 
-RESTORATIONS = {
-  'invert': Defaults('identity()', noise_reg_weight=0.01, pixel_weight=30.0),
-  'deblur': Defaults('blur(kernel_size=25, variance=16)'),
-  # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
-  'colorize': Defaults('grayscale()', latent_dist_reg_weight=1.0, noise_reg_weight=10.0),
-  'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)'),
-  'super_resolve': Defaults('downsample(factor=8)', noise_reg_weight=1.0, pixel_weight=10.0),
-  'denoise': Defaults(
-    'noise(photons=24, drop=0.16)',
-    latent_dist_reg_weight=0.05,
-    noise_reg_weight=1.0,
-    pixel_weight=1.0,
-  ),
-  'dejpeg': Defaults(
-    'jpeg(quality=4)', learning_rate=0.2, latent_dist_reg_weight=0.02, pixel_weight=10.0
-  ),
-  'restore': Defaults(''),
-}
-TASKS = ('align', *RESTORATIONS, 'generate', 'report')
+  def record(self, weights_sha256: str = '') -> dict[str, Any]:
+    """What config.json keeps: the flags, and which weights they stand for."""
+    return {**dataclasses.asdict(self), 'weights_sha256': weights_sha256}
 
 
-def _described(what: str, name: str) -> str:
-  """A help text that lists the per-task defaults of a flag."""
-  values = {task: getattr(defaults, name) for task, defaults in RESTORATIONS.items()}
-  if len(set(values.values())) == 1:
-    return f'{what} Default: {next(iter(values.values()))}.'
-  listed = ', '.join(f'{task} {value}' for task, value in values.items() if value != '')
-  return f'{what} Default: by task ({listed}).'
+@dataclasses.dataclass(frozen=True)
+class FacesConfig(Config):
+  """A run over photographs of faces."""
+
+  input: str
+  weights: str | None
+  align: Mode
 
 
 def define_flags() -> None:
-  """Declares all flags of the command line."""
-  flags.DEFINE_enum('task', None, TASKS, 'What to do.')
+  """Declares the flags that several families read."""
   flags.DEFINE_string('input', '', 'A picture, a folder of pictures (with sub-folders), or a glob.')
   flags.DEFINE_string('output', 'out', 'Folder for everything that a run writes.')
+  flags.DEFINE_bool('overwrite', False, 'Replace the results of another configuration.')
   flags.DEFINE_string(
     'weights', None, 'Generator: a file made by ports.stylegan2. Default: the bundled 128 px faces.'
   )
-  flags.DEFINE_string(
-    'perceptual',
-    'discriminator',
-    "How pictures are compared: 'discriminator' (features of the generator's own), or a file made "
-    "by ports.vgg16; 'vgg16' means vgg16.safetensors in the working folder.",
-  )
-  flags.DEFINE_string(
-    'degradation',
-    None,
-    _described(
-      "What happened (or shall be done) to the picture: operators joined by '|', such as "
-      "'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'; operators are identity, blur, "
-      'grayscale, mask, downsample, noise and jpeg.',
-      'degradation',
-    ),
-  )
-  flags.DEFINE_bool(
-    'already_degraded', False, 'The input has been degraded already and is not degraded again.'
-  )
-  flags.DEFINE_enum(
-    'space', None, SPACES[:2], _described('Latent space that is searched.', 'space')
-  )
-  flags.DEFINE_enum('preset', 'projector', list(PRESETS), 'The optimisation that is used.')
-  flags.DEFINE_enum(
-    'noise_maps',
-    None,
-    NOISE_MAPS,
-    _described("The generator's noise maps: optimised with the latent, or zero.", 'noise_maps'),
-  )
-  flags.DEFINE_integer(
-    'num_steps', None, _described('Optimisation steps.', 'num_steps'), lower_bound=1
-  )
-  flags.DEFINE_float(
-    'learning_rate', None, _described("Adam's largest rate.", 'learning_rate'), lower_bound=0
-  )
-  flags.DEFINE_float(
-    'latent_dist_reg_weight',
-    None,
-    _described(
-      'Weight of mean((w − w_avg)²): more gives a more likely, less exact face.',
-      'latent_dist_reg_weight',
-    ),
-    lower_bound=0,
-  )
-  flags.DEFINE_float(
-    'noise_reg_weight',
-    None,
-    _described("Weight of the noise maps' autocorrelation.", 'noise_reg_weight'),
-    lower_bound=0,
-  )
-  flags.DEFINE_float(
-    'pixel_weight',
-    None,
-    _described('Weight of the mean squared pixel difference.', 'pixel_weight'),
-    lower_bound=0,
-  )
-  flags.DEFINE_float(
-    'w_noise',
-    None,
-    _described("Noise on the latent at the start, in units of W's deviation.", 'w_noise'),
-    lower_bound=0,
-  )
+  flags.DEFINE_enum('precision', 'float32', list(PRECISIONS), 'Of the convolutions.')
   flags.DEFINE_integer('seed', 0, "For all randomness; with a picture's name it fixes the result.")
   flags.DEFINE_integer('batch_size', 8, 'Pictures that are optimised together.', lower_bound=1)
-  flags.DEFINE_enum('precision', 'float32', list(PRECISIONS), 'Of the convolutions.')
   flags.DEFINE_enum(
     'align',
     'auto',
     ('auto', 'always', 'never'),
     "Whether faces are found and cropped: 'auto' passes aligned squares through.",
   )
-  flags.DEFINE_integer(
-    'save_every', 50, 'Steps between progress pictures; 0 keeps none.', lower_bound=0
+  flags.DEFINE_list('seeds', ['0-15'], 'Samples: seeds and ranges, such as 1,5,10-20.')
+  flags.DEFINE_float(
+    'truncation_psi', 0.7, 'Of samples: 0 for the average face, 1 for all variety.'
   )
-  flags.DEFINE_bool('overwrite', False, 'Replace the results of another configuration.')
-  flags.DEFINE_list('seeds', ['0-15'], 'generate: seeds and ranges, such as 1,5,10-20.')
-  flags.DEFINE_float('truncation_psi', 0.7, 'generate: 1 for all variety, 0 for the average face.')
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-  """One run, all defaults filled in. Fields are the flags of the same names."""
-
-  task: str
-  input: str
-  output: str
-  weights: str | None
-  perceptual: str
-  degradation: str
-  already_degraded: bool
-  space: Space
-  preset: str
-  noise_maps: NoiseMaps
-  num_steps: int
-  learning_rate: float
-  latent_dist_reg_weight: float
-  noise_reg_weight: float
-  pixel_weight: float
-  w_noise: float
-  seed: int
-  batch_size: int
-  precision: str
-  align: Mode
-  save_every: int
-  overwrite: bool
-  seeds: tuple[int, ...]
-  truncation_psi: float
-
-  def record(self, weights_sha256: str) -> dict[str, Any]:
-    """What config.json keeps: the flags, and which weights they stand for."""
-    return {**dataclasses.asdict(self), 'weights_sha256': weights_sha256}
-
-  def hyper(self) -> dict[str, Any]:
-    """The per-image hyperparameters of the optimisation."""
-    return {name: getattr(self, name) for name in Hyper._fields}
+C = TypeVar('C', bound=Config)
 
 
-def from_flags() -> Config:
-  """The configuration that the parsed flags describe.
+def read(kind: type[C], **chosen: Any) -> C:
+  """A configuration whose fields are `chosen`, or else the flags of the same names."""
+  names = {field.name for field in dataclasses.fields(kind)}
+  values: dict[str, Any] = {name: getattr(FLAGS, name) for name in names - chosen.keys()}
+  return kind(**values, **chosen)
 
-  Raises:
-    ConfigError: a flag that the task needs is missing, or makes no sense.
-  """
-  task = FLAGS.task
-  if task is None:
-    raise ConfigError(f'--task is missing; it is one of {", ".join(TASKS)}')
-  if not FLAGS.input and task not in ('generate', 'report'):
-    raise ConfigError(f'--input is missing: a picture, a folder or a glob for --task={task}')
-  defaults = RESTORATIONS.get(task, RESTORATIONS['invert'])
-  chosen = {
-    field.name: getattr(defaults, field.name)
-    if getattr(FLAGS, field.name) is None
-    else getattr(FLAGS, field.name)
-    for field in dataclasses.fields(Defaults)
-  }
-  if task in RESTORATIONS and not chosen['degradation']:
-    raise ConfigError(
-      "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
-    )
-  rest = {
-    field.name: getattr(FLAGS, field.name)
-    for field in dataclasses.fields(Config)
-    if field.name not in chosen and field.name != 'seeds'
-  }
-  return Config(**chosen, **rest, seeds=parse_seeds(FLAGS.seeds))
+
+def require_input() -> None:
+  """Raises ConfigError where --input is missing."""
+  if not FLAGS.input:
+    raise ConfigError(f'--input is missing: a picture, a folder or a glob for --task={FLAGS.task}')
 
 
 def parse_seeds(parts: list[str]) -> tuple[int, ...]:

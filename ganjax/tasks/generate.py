@@ -1,5 +1,6 @@
 """Generate: sample faces by seed."""
 
+import dataclasses
 import pathlib
 
 import jax
@@ -9,10 +10,31 @@ import numpy as np
 from ganjax import data, report, weights
 from ganjax.data.pixels import to_bytes
 from ganjax.tasks import console
-from ganjax.tasks.config import Config
+from ganjax.tasks.config import FLAGS, Config, parse_seeds, read
+
+TASKS = ('generate',)
 
 
-def run(config: Config) -> int:
+@dataclasses.dataclass(frozen=True)
+class GenerateConfig(Config):
+  """One run of `generate`."""
+
+  weights: str | None
+  precision: str
+  seeds: tuple[int, ...]
+  truncation_psi: float
+
+
+def define_flags() -> None:
+  """It shares all its flags with others."""
+
+
+def from_flags() -> GenerateConfig:
+  """The configuration that the parsed flags describe."""
+  return read(GenerateConfig, seeds=parse_seeds(FLAGS.seeds))
+
+
+def run(config: GenerateConfig) -> int:
   """Writes one picture per seed; returns the number of failures, which is 0."""
   networks = weights.load(config.weights, config.precision)
   if networks.generator.config.c_dim:

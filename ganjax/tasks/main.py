@@ -1,14 +1,18 @@
 """The command line's entry: flags → configuration → task → exit code."""
 
-import pathlib
 import signal
 import sys
 
 from absl import app, flags, logging
 
-from ganjax import data, degradations, faces, report, weights
-from ganjax.tasks import align, generate, restore
-from ganjax.tasks.config import FLAGS, RESTORATIONS, Config, ConfigError, define_flags, from_flags
+from ganjax import data, degradations, faces, weights
+from ganjax.report import ReportError
+from ganjax.tasks import align, config, generate, report, restore
+from ganjax.tasks.config import FLAGS, ConfigError
+
+# A family of tasks is a module with TASKS, define_flags, from_flags and run.
+FAMILIES = (restore, align, generate, report)
+TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 
 # What a user can mend; anything else is a defect and keeps its traceback.
 USER_ERRORS = (
@@ -18,7 +22,7 @@ USER_ERRORS = (
   data.StoreError,
   degradations.DegradationError,
   faces.FaceError,
-  report.ReportError,
+  ReportError,
   weights.WeightsError,
   OSError,  # a full disk, a folder that cannot be written: Python's own message says which
 )
@@ -29,6 +33,25 @@ def main() -> None:
   """Runs `python -m ganjax`."""
   define_flags()
   app.run(_run, flags_parser=_parse)
+
+
+def define_flags() -> None:
+  """Declares all flags of the command line."""
+  flags.DEFINE_enum('task', None, list(TASKS), 'What to do.')
+  config.define_flags()
+  for family in FAMILIES:
+    family.define_flags()
+
+
+def from_flags() -> config.Config:
+  """The configuration of the chosen task.
+
+  Raises:
+    ConfigError: a flag that the task needs is missing, or makes no sense.
+  """
+  if FLAGS.task is None:
+    raise ConfigError(f'--task is missing; it is one of {", ".join(TASKS)}')
+  return TASKS[FLAGS.task].from_flags()
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -55,13 +78,6 @@ def _run(argv: list[str]) -> None:
   sys.exit(EXIT_FAILED if failures else 0)
 
 
-def run(config: Config) -> int:
+def run(config: config.Config) -> int:
   """Runs one task; returns the number of failures."""
-  if config.task in RESTORATIONS:
-    return restore.run(config)
-  if config.task == 'align':
-    return align.run(config)
-  if config.task == 'generate':
-    return generate.run(config)
-  print(f'report: {report.write_report(pathlib.Path(config.input or config.output))}')
-  return 0
+  return TASKS[config.task].run(config)

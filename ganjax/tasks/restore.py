@@ -15,8 +15,12 @@ from ganjax import data, degradations, faces, inversion, metrics, report, weight
 from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion.presets import PRESETS
 from ganjax.tasks import console
-from ganjax.tasks.config import Config
 from ganjax.tasks.faces import Face, reduced, unfinished
+from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig, define_flags, from_flags
+
+__all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
+
+TASKS = tuple(RESTORATIONS)
 
 
 class Damaged(NamedTuple):
@@ -28,7 +32,7 @@ class Damaged(NamedTuple):
   truth: np.ndarray | None  # uint8 [side, side, 3]; None if the input came degraded
 
 
-def run(config: Config) -> int:
+def run(config: RestoreConfig) -> int:
   """Restores every face of the input; returns the number of failures."""
   pipeline = degradations.parse(config.degradation)
   networks = weights.load(config.weights, config.precision)
@@ -50,7 +54,7 @@ def run(config: Config) -> int:
     return console.summarise(config.task, store, path)
 
 
-def _lpips(config: Config):
+def _lpips(config: RestoreConfig):
   if config.perceptual == 'discriminator':
     return None
   path = 'vgg16.safetensors' if config.perceptual == 'vgg16' else config.perceptual
@@ -63,7 +67,7 @@ def _batches(found: Iterable[Face], size: int) -> Iterator[list[Face]]:
     yield batch
 
 
-def _damage(face: Face, pipeline: degradations.Pipeline, config: Config) -> Damaged:
+def _damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -> Damaged:
   """Degrades one face, unless it came degraded; the same face always in the same way."""
   key = inversion.image_key(config.seed, face.name)
   sample_key, true_key = jax.random.split(jax.random.fold_in(key, 2))
@@ -75,7 +79,7 @@ def _damage(face: Face, pipeline: degradations.Pipeline, config: Config) -> Dama
 
 
 def _restore_batch(
-  config: Config,
+  config: RestoreConfig,
   store: data.Store,
   prior: inversion.Prior,
   batch: list[Damaged],
@@ -116,7 +120,7 @@ def _restore_batch(
 
 def _write(
   store: data.Store,
-  config: Config,
+  config: RestoreConfig,
   damaged: Damaged,
   restored: np.ndarray,
   result: inversion.Restoration,

@@ -12,7 +12,10 @@ from PIL import Image
 from ganjax import data, weights
 from ganjax.data.pixels import to_bytes
 from ganjax.tasks import main
-from ganjax.tasks.config import Config
+from ganjax.tasks.config import FacesConfig
+from ganjax.tasks.generate import GenerateConfig
+from ganjax.tasks.report import ReportConfig
+from ganjax.tasks.restore_config import RestoreConfig
 
 ASTRONAUT = 'scripts/demo/astronaut.png'
 
@@ -26,7 +29,7 @@ def weights_file(tmp_path_factory):
 
 @pytest.fixture
 def config(tmp_path, weights_file):
-  return Config(
+  return RestoreConfig(
     task='restore',
     input=ASTRONAUT,
     output=str(tmp_path / 'out'),
@@ -49,8 +52,6 @@ def config(tmp_path, weights_file):
     align='auto',
     save_every=2,
     overwrite=False,
-    seeds=(3, 4),
-    truncation_psi=0.7,
   )
 
 
@@ -179,18 +180,24 @@ def test_two_faces_never_share_a_name(config, tmp_path):
 
 
 def test_align(config):
-  assert main.run(dataclasses.replace(config, task='align')) == 0
+  read = FacesConfig('align', config.output, False, config.input, config.weights, 'auto')
+  assert main.run(read) == 0
   assert data.decode(f'{config.output}/aligned/astronaut.png').shape == (16, 16, 3)
 
 
 def test_generate(config):
-  assert main.run(dataclasses.replace(config, task='generate')) == 0
+  assert main.run(generate_config(config, config.output)) == 0
   assert [r['name'] for r in listed(config.output)] == ['seed0003', 'seed0004']
   assert data.decode(f'{config.output}/restored/seed0003.png').shape == (16, 16, 3)
 
 
+def generate_config(config, output):
+  return GenerateConfig('generate', output, False, config.weights, 'float32', (3, 4), 0.7)
+
+
 def test_report_of_several_runs(config, tmp_path):
-  for task in ('align', 'generate'):
-    main.run(dataclasses.replace(config, task=task, output=str(tmp_path / 'runs' / task)))
-  assert main.run(dataclasses.replace(config, task='report', input=str(tmp_path / 'runs'))) == 0
-  assert (tmp_path / 'runs' / 'report.html').stat().st_size
+  runs = tmp_path / 'runs'
+  main.run(dataclasses.replace(config, output=str(runs / 'restore')))
+  main.run(generate_config(config, str(runs / 'generate')))
+  assert main.run(ReportConfig('report', 'out', False, str(runs))) == 0
+  assert (runs / 'report.html').stat().st_size

@@ -1,0 +1,170 @@
+"""Flags, defaults and configuration of the restoration tasks."""
+
+import dataclasses
+from typing import Any
+
+from absl import flags
+
+from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps
+from ganjax.inversion.spaces import SPACES, Space
+from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig, read, require_input
+
+
+@dataclasses.dataclass(frozen=True)
+class Defaults:
+  """What a task does where no flag says otherwise; tuned on photographs for the bundled weights."""
+
+  degradation: str
+  space: Space = 'w_plus'
+  noise_maps: NoiseMaps = 'free'
+  num_steps: int = 200
+  learning_rate: float = 0.1
+  latent_dist_reg_weight: float = 0.1
+  noise_reg_weight: float = 0.1
+  pixel_weight: float = 3.0
+  w_noise: float = 0.0
+
+
+RESTORATIONS = {
+  'invert': Defaults('identity()', noise_reg_weight=0.01, pixel_weight=30.0),
+  'deblur': Defaults('blur(kernel_size=25, variance=16)'),
+  # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
+  'colorize': Defaults('grayscale()', latent_dist_reg_weight=1.0, noise_reg_weight=10.0),
+  'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)'),
+  'super_resolve': Defaults('downsample(factor=8)', noise_reg_weight=1.0, pixel_weight=10.0),
+  'denoise': Defaults(
+    'noise(photons=24, drop=0.16)',
+    latent_dist_reg_weight=0.05,
+    noise_reg_weight=1.0,
+    pixel_weight=1.0,
+  ),
+  'dejpeg': Defaults(
+    'jpeg(quality=4)', learning_rate=0.2, latent_dist_reg_weight=0.02, pixel_weight=10.0
+  ),
+  'restore': Defaults(''),
+}
+
+
+def _described(what: str, name: str) -> str:
+  """A help text that lists the per-task defaults of a flag."""
+  values = {task: getattr(defaults, name) for task, defaults in RESTORATIONS.items()}
+  if len(set(values.values())) == 1:
+    return f'{what} Default: {next(iter(values.values()))}.'
+  listed = ', '.join(f'{task} {value}' for task, value in values.items() if value != '')
+  return f'{what} Default: by task ({listed}).'
+
+
+def define_flags() -> None:
+  """Declares the flags of the restoration tasks."""
+  flags.DEFINE_string(
+    'perceptual',
+    'discriminator',
+    "How pictures are compared: 'discriminator' (features of the generator's own), or a file made "
+    "by ports.vgg16; 'vgg16' means vgg16.safetensors in the working folder.",
+  )
+  flags.DEFINE_string(
+    'degradation',
+    None,
+    _described(
+      "What happened (or shall be done) to the picture: operators joined by '|', such as "
+      "'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'; operators are identity, blur, "
+      'grayscale, mask, downsample, noise and jpeg.',
+      'degradation',
+    ),
+  )
+  flags.DEFINE_bool(
+    'already_degraded', False, 'The input has been degraded already and is not degraded again.'
+  )
+  flags.DEFINE_enum(
+    'space', None, SPACES[:2], _described('Latent space that is searched.', 'space')
+  )
+  flags.DEFINE_enum('preset', 'projector', list(PRESETS), 'The optimisation that is used.')
+  flags.DEFINE_enum(
+    'noise_maps',
+    None,
+    NOISE_MAPS,
+    _described("The generator's noise maps: optimised with the latent, or zero.", 'noise_maps'),
+  )
+  flags.DEFINE_integer(
+    'num_steps', None, _described('Optimisation steps.', 'num_steps'), lower_bound=1
+  )
+  flags.DEFINE_float(
+    'learning_rate', None, _described("Adam's largest rate.", 'learning_rate'), lower_bound=0
+  )
+  flags.DEFINE_float(
+    'latent_dist_reg_weight',
+    None,
+    _described(
+      'Weight of mean((w − w_avg)²): more gives a more likely, less exact face.',
+      'latent_dist_reg_weight',
+    ),
+    lower_bound=0,
+  )
+  flags.DEFINE_float(
+    'noise_reg_weight',
+    None,
+    _described("Weight of the noise maps' autocorrelation.", 'noise_reg_weight'),
+    lower_bound=0,
+  )
+  flags.DEFINE_float(
+    'pixel_weight',
+    None,
+    _described('Weight of the mean squared pixel difference.', 'pixel_weight'),
+    lower_bound=0,
+  )
+  flags.DEFINE_float(
+    'w_noise',
+    None,
+    _described("Noise on the latent at the start, in units of W's deviation.", 'w_noise'),
+    lower_bound=0,
+  )
+  flags.DEFINE_integer(
+    'save_every', 50, 'Steps between progress pictures; 0 keeps none.', lower_bound=0
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreConfig(FacesConfig):
+  """One run of a restoration task."""
+
+  perceptual: str
+  degradation: str
+  already_degraded: bool
+  space: Space
+  preset: str
+  noise_maps: NoiseMaps
+  num_steps: int
+  learning_rate: float
+  latent_dist_reg_weight: float
+  noise_reg_weight: float
+  pixel_weight: float
+  w_noise: float
+  seed: int
+  batch_size: int
+  precision: str
+  save_every: int
+
+  def hyper(self) -> dict[str, Any]:
+    """The per-image hyperparameters of the optimisation."""
+    return {name: getattr(self, name) for name in Hyper._fields}
+
+
+def from_flags() -> RestoreConfig:
+  """The configuration that the parsed flags describe.
+
+  Raises:
+    ConfigError: a flag that the task needs is missing, or makes no sense.
+  """
+  require_input()
+  defaults = RESTORATIONS[FLAGS.task]
+  chosen = {
+    field.name: getattr(defaults, field.name)
+    if getattr(FLAGS, field.name) is None
+    else getattr(FLAGS, field.name)
+    for field in dataclasses.fields(Defaults)
+  }
+  if not chosen['degradation']:
+    raise ConfigError(
+      "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
+    )
+  return read(RestoreConfig, **chosen)
