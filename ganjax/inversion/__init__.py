@@ -1,7 +1,8 @@
 """Inversion: latent spaces, objectives, schedules, presets, and the engine that runs them."""
 
-from ganjax.inversion.engine import CHUNK_STEPS, Prior, Progress, Restoration, image_key
-from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Preset
+from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration
+from ganjax.inversion.engine import Prior, image_key
+from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
 from ganjax.inversion.restore import prior, restore
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
   'PRESETS',
   'PROJECTOR',
   'Hyper',
+  'Phase',
   'Preset',
   'Prior',
   'Progress',

@@ -1,6 +1,5 @@
 """Invert and restore: deblur, colorize, inpaint, super_resolve, denoise, dejpeg, restore."""
 
-import dataclasses
 import itertools
 import pathlib
 import time
@@ -13,7 +12,6 @@ from PIL import Image
 
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
-from ganjax.inversion.presets import PRESETS
 from ganjax.tasks import console
 from ganjax.tasks.faces import Face, reduced, unfinished
 from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig, define_flags, from_flags
@@ -100,9 +98,7 @@ def _restore_batch(
       np.stack([damaged.target for damaged in batch]),
       [damaged.degradation for damaged in batch],
       names,
-      preset=dataclasses.replace(
-        PRESETS[config.preset], space=config.space, noise_maps=config.noise_maps
-      ),
+      preset=config.chosen_preset(),
       seed=config.seed,
       on_progress=on_progress,
       chunk_steps=config.save_every or inversion.CHUNK_STEPS,
@@ -166,7 +162,7 @@ def _write(
     'metrics': _metrics(damaged, restored, config.task),
     'loss': float(result.loss[-1]),
     'settled_at': int(result.settled_at),
-    'num_steps': config.num_steps,
+    'num_steps': int(result.num_steps),
   }
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from absl import flags
 
-from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps
+from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES, Space
 from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig, read, require_input
+
+SETTLED_WITHIN = 0.02  # what --stop_when_settled means by settled; see `Hyper`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,14 @@ def define_flags() -> None:
   flags.DEFINE_enum(
     'space', None, SPACES[:2], _described('Latent space that is searched.', 'space')
   )
-  flags.DEFINE_enum('preset', 'projector', list(PRESETS), 'The optimisation that is used.')
+  flags.DEFINE_enum(
+    'preset',
+    'projector',
+    list(PRESETS),
+    "The optimisation: 'projector' (Adam in one space; tuned by task), or 'robust' (W, W+ and W++ "
+    'in turn with several scales, for unknown or heavy damage); what other flags leave open is '
+    "then the preset's own.",
+  )
   flags.DEFINE_enum(
     'noise_maps',
     None,
@@ -118,6 +127,9 @@ def define_flags() -> None:
     _described("Noise on the latent at the start, in units of W's deviation.", 'w_noise'),
     lower_bound=0,
   )
+  flags.DEFINE_bool(
+    'stop_when_settled', False, 'A picture whose loss has settled goes into its ramp-down at once.'
+  )
   flags.DEFINE_integer(
     'save_every', 50, 'Steps between progress pictures; 0 keeps none.', lower_bound=0
   )
@@ -142,11 +154,31 @@ class RestoreConfig(FacesConfig):
   seed: int
   batch_size: int
   precision: str
+  stop_when_settled: bool
   save_every: int
 
   def hyper(self) -> dict[str, Any]:
     """The per-image hyperparameters of the optimisation."""
-    return {name: getattr(self, name) for name in Hyper._fields}
+    given = {name: getattr(self, name) for name in Hyper._fields if name != 'settled_within'}
+    return {**given, 'settled_within': SETTLED_WITHIN if self.stop_when_settled else 0.0}
+
+  def chosen_preset(self) -> Preset:
+    """The preset, in the space and with the noise maps that were asked for."""
+    preset = PRESETS[self.preset]
+    return preset.within(self.space, self.noise_maps) if len(preset.phases) == 1 else preset
+
+
+def _defaults(task: str, name: str) -> dict[str, Any]:
+  """What holds for a task and a preset where no flag says otherwise."""
+  defaults = dataclasses.asdict(RESTORATIONS[task])
+  preset = PRESETS[name]
+  if len(preset.phases) == 1:
+    return defaults
+  for flag in ('space', 'noise_maps'):
+    if getattr(FLAGS, flag) is not None:
+      raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')
+  own = {k: v for k, v in preset.hyper._asdict().items() if k in defaults}
+  return {**defaults, **own, 'space': preset.phases[-1].space, 'noise_maps': preset.noise_maps}
 
 
 def from_flags() -> RestoreConfig:
@@ -156,13 +188,9 @@ def from_flags() -> RestoreConfig:
     ConfigError: a flag that the task needs is missing, or makes no sense.
   """
   require_input()
-  defaults = RESTORATIONS[FLAGS.task]
-  chosen = {
-    field.name: getattr(defaults, field.name)
-    if getattr(FLAGS, field.name) is None
-    else getattr(FLAGS, field.name)
-    for field in dataclasses.fields(Defaults)
-  }
+  defaults = _defaults(FLAGS.task, FLAGS.preset)
+  given = {name: getattr(FLAGS, name) for name in defaults if getattr(FLAGS, name) is not None}
+  chosen = {**defaults, **given}
   if not chosen['degradation']:
     raise ConfigError(
       "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
