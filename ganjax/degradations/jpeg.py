@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from ganjax.degradations.pipeline import (
   spell,
   to_bytes,
 )
+from ganjax.degradations.unknown import Discrete, Unknown
 
 # ITU-T T.81, annex K, tables K.1 (luma) and K.2 (chroma); what libjpeg scales by the quality.
 LUMA_TABLE = np.array(
@@ -57,6 +59,10 @@ class Jpeg(Operator):
   """
 
   quality: Leaf  # int32
+
+  unknowns: ClassVar[dict[str, Unknown]] = {
+    'quality': Discrete(tuple(np.asarray(q, np.int32) for q in (3, 4, 6, 9, 12, 18, 30, 50, 80)))
+  }
 
   @classmethod
   def create(cls, quality: int = 12) -> 'Jpeg':

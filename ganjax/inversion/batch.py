@@ -31,6 +31,7 @@ class Restoration(NamedTuple):
   image: jax.Array  # [H, W, 3], nominally in [-1, 1]
   latent: jax.Array  # [1, w_dim], [num_ws, w_dim] or [num_ws, C_max, w_dim]
   noise: Noise  # the noise maps that belong to it
+  degradation: degradations.Operator  # what was unknown in it is known
   loss: np.ndarray  # [num_steps]
   terms: objective.Terms  # its summands, [num_steps] each
   settled_at: np.ndarray  # first step after which the loss stays within 1 % of its final value
@@ -171,6 +172,7 @@ def run(
     keep(image),
     keep(states.latent),
     keep(states.noise),
+    keep(problems.degradation.bind(states.free)),
     loss,
     terms,
     settled_at(loss),

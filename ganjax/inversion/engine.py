@@ -42,6 +42,7 @@ class State(NamedTuple):
 
   latent: jax.Array
   noise: Noise
+  free: dict[str, jax.Array]  # the degradation's unknown parameters, unconstrained
   optimiser: optax.OptState
   step: jax.Array  # int32
   end: jax.Array  # int32, the step at which the current phase will be over
@@ -87,20 +88,22 @@ def init(prior: Prior, preset: Preset, problem: Problem) -> State:
     noise = synthesis.noise_const()
     if preset.noise_maps != 'const':
       noise = jax.tree.map(jnp.zeros_like, noise)
-  return _begin(prior, preset, 0, problem, problem.start, noise, jnp.int32(0))
+  free = problem.degradation.free()
+  return _begin(prior, preset, 0, problem, problem.start, noise, free, jnp.int32(0))
 
 
 def enter(prior: Prior, preset: Preset, phase: int, problem: Problem, state: State) -> State:
   """The step from one phase to the next one, number `phase`."""
-  return _begin(prior, preset, phase, problem, state.latent, state.noise, state.step)
+  return _begin(prior, preset, phase, problem, state.latent, state.noise, state.free, state.step)
 
 
-def _begin(prior, preset, phase, problem, latent, noise, step) -> State:
+def _begin(prior, preset, phase, problem, latent, noise, free, step) -> State:
   latent = spaces.enter(preset.phases[phase].space, latent, prior.generator.config)
   return State(
     latent,
     noise,
-    _optimiser(preset).init(_params(preset, latent, noise)),
+    free,
+    _optimiser(preset).init(_params(preset, latent, noise, free)),
     step,
     _phase_end(preset, phase, problem.hyper.num_steps, step),
     schedules.Settling.create(),
@@ -115,9 +118,9 @@ def _phase_end(preset: Preset, phase: int, num_steps, step) -> jax.Array:
   return step + jnp.int32(total * after + 0.5) - jnp.int32(total * before + 0.5)
 
 
-def _params(preset: Preset, latent: jax.Array, noise: Noise):
+def _params(preset: Preset, latent: jax.Array, noise: Noise, free: dict[str, jax.Array]):
   """What the optimiser changes."""
-  return latent, noise if preset.noise_maps in ('optimised', 'free') else {}
+  return latent, noise if preset.noise_maps in ('optimised', 'free') else {}, free
 
 
 class Draws(NamedTuple):
@@ -151,7 +154,7 @@ def step(
   state: State,
   draws: Draws,
 ) -> tuple[State, objective.Terms]:
-  """One step on the latent and the noise maps of one image.
+  """One step on the latent, the noise maps and what is unknown of the degradation, of one image.
 
   Returns:
     The new state, and the terms of the loss at the old one.
@@ -169,7 +172,8 @@ def step(
     latent, noise = params[0], params[1] or state.noise
     # Each row of W+ and W++ gets a noise of its own, as W's single row does.
     rows = spaces.rows(latent + draws.w_noise * strength, prior.generator.config.num_ws)
-    image = problem.degradation.model(prior.generator.synthesis(rows, noise), draws.key)
+    degradation = problem.degradation.bind(params[2])
+    image = degradation.model(prior.generator.synthesis(rows, noise), draws.key)
     perceptual, pixel = objective.distances(prior.perceptual, preset.comparison, image, target)
     terms = objective.Terms(
       perceptual=perceptual,
@@ -179,7 +183,7 @@ def step(
     )
     return terms.loss, terms
 
-  params = _params(preset, state.latent, state.noise)
+  params = _params(preset, state.latent, state.noise, state.free)
   gradient, terms = jax.grad(loss, has_aux=True)(params)
   with jax.numpy_dtype_promotion('standard'):  # optax raises a float to an integer step
     update, optimiser = _optimiser(preset).update(gradient, state.optimiser)
@@ -187,13 +191,13 @@ def step(
     t, left, preset.lr_rampup, preset.lr_rampdown
   )
   rate *= preset.phases[phase].rate
-  latent, noise = jax.tree.map(lambda p, u: p - rate * u, params, update)
+  latent, noise, free = jax.tree.map(lambda p, u: p - rate * u, params, update)
   noise = (objective.normalize_noise(noise) if is_normal else noise) or state.noise
   settling, settled = state.settling.update(terms.loss, state.step + 1, hyper.settled_within)
   # What has settled only has its ramp-down left.
   early = state.step + 1 + jnp.int32(preset.lr_rampdown * num_steps)
   end = jnp.where(settled, jnp.minimum(state.end, early), state.end)
-  return State(latent, noise, optimiser, state.step + 1, end, settling), terms
+  return State(latent, noise, free, optimiser, state.step + 1, end, settling), terms
 
 
 def advance(

@@ -37,6 +37,12 @@ CASES = [
     'downsample(factor=4, filter=area)', 'downsample(factor=4, filter=area)', 58, shape=(16, 24)
   ),
   Case('downsample(factor=2)', 'downsample(factor=2)', 27, shape=(32, 48)),
+  Case(
+    'downsample(factor=2, filter=lanczos)',
+    'downsample(factor=2, filter=bilinear)',
+    40,
+    shape=(32, 48),
+  ),
   Case('noise(sigma=0.1)', 'noise(sigma=0.3)', 30, affine=False, random=True),
   Case('noise(photons=24, drop=0.16)', 'noise(photons=96, drop=0)', 25, affine=False, random=True),
   Case('jpeg(quality=12)', 'jpeg(quality=90)', 35, affine=False),

@@ -23,7 +23,7 @@ def photos():
 @pytest.fixture(scope='module')
 def robust(prior, photos):
   damage = ganjax.parse_degradation(DAMAGE)
-  return ganjax.restore(prior, photos, damage, preset='robust', num_steps=[9, 6, 3])
+  return ganjax.restore(prior, photos, damage, preset='robust', num_steps=[9, 6, 3], chunk_steps=3)
 
 
 def test_phases_end_in_the_largest_space(robust, networks):
@@ -37,7 +37,9 @@ def test_phases_end_in_the_largest_space(robust, networks):
 
 def test_an_image_of_few_steps_is_what_it_is_alone(prior, photos, robust):
   damage = ganjax.parse_degradation(DAMAGE)
-  alone = ganjax.restore(prior, photos[1:2], damage, ['1'], preset='robust', num_steps=6)
+  alone = ganjax.restore(
+    prior, photos[1:2], damage, ['1'], preset='robust', num_steps=6, chunk_steps=2
+  )
   np.testing.assert_allclose(alone.image[0], robust.image[1], atol=1e-3)
   np.testing.assert_allclose(alone.loss[0], robust.loss[1, :6], rtol=1e-3)
 
