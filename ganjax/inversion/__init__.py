@@ -1,12 +1,14 @@
 """Inversion: latent spaces, objectives, schedules, presets, and the engine that runs them."""
 
-from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration
+from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, run, stack
+from ganjax.inversion.blind import IDENTIFY_STEPS, identify
 from ganjax.inversion.engine import Prior, image_key
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
-from ganjax.inversion.restore import prior, restore
+from ganjax.inversion.restore import prior, problem, restore
 
 __all__ = [
   'CHUNK_STEPS',
+  'IDENTIFY_STEPS',
   'PRESETS',
   'PROJECTOR',
   'Hyper',
@@ -15,7 +17,11 @@ __all__ = [
   'Prior',
   'Progress',
   'Restoration',
+  'identify',
   'image_key',
   'prior',
+  'problem',
   'restore',
+  'run',
+  'stack',
 ]

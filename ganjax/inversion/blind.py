@@ -16,9 +16,10 @@ from ganjax.inversion.presets import PROJECTOR
 from ganjax.inversion.restore import problem
 
 # A generator that cannot make blurred faces tells the blur best: no noise maps, faces near w_avg.
+IDENTIFY_STEPS = 100
 PRESET = PROJECTOR.within('w_plus', 'zero')
 HYPER = PROJECTOR.hyper._replace(
-  num_steps=100,
+  num_steps=IDENTIFY_STEPS,
   learning_rate=0.1,
   noise_reg_weight=0.0,
   pixel_weight=3.0,

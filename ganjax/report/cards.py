@@ -92,6 +92,7 @@ def card(record: dict, files: Files, identifier: str) -> str:
     *(_figure(picture, name, files, 'photo') for picture in photos),
     _metrics(section(record, 'metrics'), restored),
     _curve(record, paths, name, files),
+    _deviation(paths, name, files),
     '</div>',
     _progress(paths, name, files),
     _links(paths, files),
@@ -104,6 +105,10 @@ def _facts(record: dict) -> str:
   facts = []
   if 'source' in record:
     facts.append(f'from <span class="path">{text(record["source"])}</span>')
+  if 'estimate' in record:
+    facts.append(f'degradation found: <code>{text(record["estimate"])}</code>')
+  if (weight := number(record.get('latent_dist_reg_weight'))) is not None:
+    facts.append(f'latent weight {weight:g}, chosen')
   if (loss := number(record.get('loss'))) is not None:
     facts.append(f'loss {loss:.4g}')
   settled, steps = number(record.get('settled_at')), number(record.get('num_steps'))
@@ -200,6 +205,13 @@ def _curve(record: dict, paths: dict[str, str], name: str, files: Files) -> str:
   settled = number(record.get('settled_at'))
   label = 'loss curve' if settled is None else f'loss curve, settled at step {settled:g}'
   return _figure(Picture(label, paths['curve']), name, files, 'curve')
+
+
+def _deviation(paths: dict[str, str], name: str, files: Files) -> str:
+  """Where restarts disagree, the prior invents."""
+  if 'deviation' not in paths:
+    return ''
+  return _figure(Picture('where restarts disagree', paths['deviation']), name, files, 'map')
 
 
 def _progress(paths: dict[str, str], name: str, files: Files) -> str:

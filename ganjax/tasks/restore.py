@@ -12,9 +12,17 @@ from PIL import Image
 
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
+from ganjax.inversion import variants
 from ganjax.tasks import console
+from ganjax.tasks.config import ConfigError
 from ganjax.tasks.faces import Face, reduced, unfinished
-from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig, define_flags, from_flags
+from ganjax.tasks.restore_config import (
+  AUTO,
+  RESTORATIONS,
+  RestoreConfig,
+  define_flags,
+  from_flags,
+)
 
 __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 
@@ -25,17 +33,29 @@ class Damaged(NamedTuple):
   """A face and what the optimisation gets to see of it."""
 
   face: Face
-  degradation: degradations.Pipeline
+  degradation: degradations.Pipeline  # as assumed; with unknown parameters until they are found
   target: np.ndarray  # [h, w, 3] in [-1, 1]
   truth: np.ndarray | None  # uint8 [side, side, 3]; None if the input came degraded
+  record: dict  # what is worth telling about the degradation
+
+
+class Restored(NamedTuple):
+  """What came out for one face."""
+
+  restoration: inversion.Restoration  # of this face alone
+  frames: list[tuple[int, np.ndarray]]  # (step, uint8 picture)
+  record: dict  # what is worth telling about how it was chosen
+  deviation: np.ndarray | None = None  # [side, side], where restarts disagree
 
 
 def run(config: RestoreConfig) -> int:
   """Restores every face of the input; returns the number of failures."""
   pipeline = degradations.parse(config.degradation)
+  assumed = degradations.parse(config.assumed_degradation or config.degradation)
   networks = weights.load(config.weights, config.precision)
   side = networks.resolution
   pipeline.check(side, side)
+  _check_assumption(pipeline, assumed, side)
   lpips = _lpips(config)
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
@@ -50,6 +70,17 @@ def run(config: RestoreConfig) -> int:
     _write_grid(store)
     path = report.write_report(pathlib.Path(config.output))
     return console.summarise(config.task, store, path)
+
+
+def _check_assumption(
+  done: degradations.Pipeline, assumed: degradations.Pipeline, side: int
+) -> None:
+  """Raises ConfigError where the assumption gives pictures of another size, or none."""
+  if not assumed.candidates(side, side):
+    raise ConfigError(f'{assumed}: no value of what is unknown fits pictures of {side} px')
+  shapes = [pipeline.output_shape(side, side) for pipeline in (done, assumed)]
+  if shapes[0] != shapes[1]:
+    raise ConfigError(f'--assumed_degradation={assumed}: gives another size than {done}')
 
 
 def _lpips(config: RestoreConfig):
@@ -69,11 +100,51 @@ def _damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) 
   """Degrades one face, unless it came degraded; the same face always in the same way."""
   key = inversion.image_key(config.seed, face.name)
   sample_key, true_key = jax.random.split(jax.random.fold_in(key, 2))
-  degradation = pipeline.sample(sample_key)
+  done = pipeline.sample(sample_key)
   picture = to_float(face.crop.image)
   if config.already_degraded:
-    return Damaged(face, degradation, picture, None)
-  return Damaged(face, degradation, degradation.true(picture, true_key), face.crop.image)
+    return Damaged(face, done, picture, None, {'degradation': str(done)})
+  target = done.true(picture, true_key)
+  record = {'degradation': str(done)}
+  if config.assumed_degradation is None:
+    return Damaged(face, done, target, face.crop.image, record)
+  assumed = degradations.parse(config.assumed_degradation).sample(sample_key)
+  return Damaged(face, assumed, target, face.crop.image, record)
+
+
+def _identified(
+  prior: inversion.Prior, batch: list[Damaged], config: RestoreConfig
+) -> list[Damaged]:
+  """Finds the unknown parameters of the batch's degradations."""
+  if not any(damaged.degradation.unknown for damaged in batch):
+    return batch
+  names = [damaged.face.name for damaged in batch]
+  with console.steps('identify', names, inversion.IDENTIFY_STEPS) as bar:
+    found = inversion.identify(
+      prior,
+      np.stack([damaged.target for damaged in batch]),
+      [damaged.degradation for damaged in batch],
+      names,
+      config.seed,
+      lambda progress: bar.show(progress.step, np.asarray(progress.terms.loss)),
+    )
+  return [
+    damaged._replace(
+      degradation=one.degradation,
+      record={**damaged.record, 'estimate': str(one.degradation), 'race': one.losses},
+    )
+    for damaged, one in zip(batch, found, strict=True)
+  ]
+
+
+def _problems(prior: inversion.Prior, damaged: Damaged, config: RestoreConfig) -> list:
+  """What is inverted for one face: one problem, or several to choose from."""
+  one = inversion.problem(
+    prior, damaged.target, damaged.degradation, damaged.face.name, config.seed, config.hyper()
+  )
+  if config.latent_dist_reg_weight == AUTO:
+    return variants.ladder(one)
+  return variants.restarts(prior, one, config.restarts)
 
 
 def _restore_batch(
@@ -85,6 +156,8 @@ def _restore_batch(
 ) -> None:
   frames: list[tuple[int, np.ndarray]] = []
   started = time.monotonic()
+  batch = _identified(prior, batch, config)
+  groups = [_problems(prior, damaged, config) for damaged in batch]
   names = [damaged.face.name for damaged in batch]
   with console.steps(config.task, names, config.num_steps) as bar:
 
@@ -93,37 +166,53 @@ def _restore_batch(
       if config.save_every and progress.step < config.num_steps:
         frames.append((progress.step, to_bytes(progress.render())))
 
-    result = inversion.restore(
+    result = inversion.run(
       prior,
-      np.stack([damaged.target for damaged in batch]),
-      [damaged.degradation for damaged in batch],
-      names,
-      preset=config.chosen_preset(),
-      seed=config.seed,
-      on_progress=on_progress,
-      chunk_steps=config.save_every or inversion.CHUNK_STEPS,
-      **config.hyper(),
+      config.chosen_preset(),
+      inversion.stack([problem for group in groups for problem in group]),
+      on_progress,
+      config.save_every or inversion.CHUNK_STEPS,
     )
   seconds = (time.monotonic() - started) / len(batch)
-  images = to_bytes(np.asarray(result.image))
-  frames.append((config.num_steps, images))
-  for i, damaged in enumerate(batch):
-    own = jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), result)
-    own_frames = [(step, pictures[i]) for step, pictures in frames]
-    record = _write(store, config, damaged, images[i], own, own_frames, weights_sha256)
+  frames.append((int(np.max(result.num_steps)), to_bytes(np.asarray(result.image))))
+  first = 0
+  for damaged, group in zip(batch, groups, strict=True):
+    rows = slice(first, first + len(group))
+    first += len(group)
+    own = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf[rows]), result)
+    restored = _chosen(own, [(step, pictures[rows]) for step, pictures in frames], config)
+    record = _write(store, config, damaged, restored, weights_sha256)
     store.add_result({**record, 'seconds': round(seconds, 2)})
+
+
+def _chosen(
+  group: inversion.Restoration, frames: list[tuple[int, np.ndarray]], config: RestoreConfig
+) -> Restored:
+  """The best of one face's inversions."""
+  record: dict = {}
+  deviation = None
+  if config.latent_dist_reg_weight == AUTO:
+    best = variants.corner(group.terms, variants.LADDER)
+    record = {'latent_dist_reg_weight': variants.LADDER[best]}
+  else:
+    best = int(np.argmin(group.loss[:, -1]))
+    if config.restarts > 1:
+      record = {'restart': best, 'losses': group.loss[:, -1].tolist()}
+      deviation = variants.deviation(np.asarray(group.image))
+  one = jax.tree.map(lambda leaf: leaf[best], group)
+  return Restored(one, [(step, pictures[best]) for step, pictures in frames], record, deviation)
 
 
 def _write(
   store: data.Store,
   config: RestoreConfig,
   damaged: Damaged,
-  restored: np.ndarray,
-  result: inversion.Restoration,
-  frames: list[tuple[int, np.ndarray]],
+  chosen: Restored,
   weights_sha256: str,
 ) -> dict:
   """Writes one face's files; returns its record."""
+  result, frames = chosen.restoration, chosen.frames
+  restored = frames[-1][1]
   face, name = damaged.face, damaged.face.name
   files = {'restored': store.write_image('restored', name, restored)}
   if damaged.truth is not None:
@@ -152,12 +241,17 @@ def _write(
       store.write_image(f'progress/{name}', f'step_{step:05d}', frame)
     movie = report.animation([frame for _, frame in frames], [f'step {s}' for s, _ in frames])
     files['progress'] = store.write_bytes(f'progress/{name}.webp', movie)
+  if chosen.deviation is not None:
+    files['deviation'] = store.write_bytes(
+      f'deviation/{name}.png', report.deviation_map(chosen.deviation)
+    )
   return {
     'name': name,
     'source': face.source,
     'num_results': face.num_results,
     'task': config.task,
-    'degradation': str(damaged.degradation),
+    **damaged.record,
+    **chosen.record,
     'files': files,
     'metrics': _metrics(damaged, restored, config.task),
     'loss': float(result.loss[-1]),

@@ -5,10 +5,12 @@ from typing import Any
 
 from absl import flags
 
+from ganjax.inversion import variants
 from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES, Space
 from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig, read, require_input
 
+AUTO = 'auto'
 SETTLED_WITHIN = 0.02  # what --stop_when_settled means by settled; see `Hyper`
 
 
@@ -74,8 +76,21 @@ def define_flags() -> None:
       'degradation',
     ),
   )
+  flags.DEFINE_string(
+    'assumed_degradation',
+    None,
+    'What the restoration takes for granted, where it is not to know the degradation that is '
+    "done: '?' stands for what it has to find out, such as 'blur(kernel_size=?, variance=?)'.",
+  )
   flags.DEFINE_bool(
     'already_degraded', False, 'The input has been degraded already and is not degraded again.'
+  )
+  flags.DEFINE_integer(
+    'restarts',
+    1,
+    'Inversions of each picture, from different starts: the best is kept, and a map shows where '
+    'they disagree.',
+    lower_bound=1,
   )
   flags.DEFINE_enum(
     'space', None, SPACES[:2], _described('Latent space that is searched.', 'space')
@@ -100,14 +115,14 @@ def define_flags() -> None:
   flags.DEFINE_float(
     'learning_rate', None, _described("Adam's largest rate.", 'learning_rate'), lower_bound=0
   )
-  flags.DEFINE_float(
+  flags.DEFINE_string(
     'latent_dist_reg_weight',
     None,
     _described(
-      'Weight of mean((w − w_avg)²): more gives a more likely, less exact face.',
+      "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
+      f'{", ".join(map(str, variants.LADDER))} are tried, and the corner of the L-curve is kept.',
       'latent_dist_reg_weight',
     ),
-    lower_bound=0,
   )
   flags.DEFINE_float(
     'noise_reg_weight',
@@ -141,13 +156,15 @@ class RestoreConfig(FacesConfig):
 
   perceptual: str
   degradation: str
+  assumed_degradation: str | None
   already_degraded: bool
+  restarts: int
   space: Space
   preset: str
   noise_maps: NoiseMaps
   num_steps: int
   learning_rate: float
-  latent_dist_reg_weight: float
+  latent_dist_reg_weight: float | str  # or 'auto'
   noise_reg_weight: float
   pixel_weight: float
   w_noise: float
@@ -157,10 +174,12 @@ class RestoreConfig(FacesConfig):
   stop_when_settled: bool
   save_every: int
 
-  def hyper(self) -> dict[str, Any]:
-    """The per-image hyperparameters of the optimisation."""
+  def hyper(self) -> Hyper:
+    """The per-image hyperparameters of the optimisation; an automatic weight is 0 at first."""
     given = {name: getattr(self, name) for name in Hyper._fields if name != 'settled_within'}
-    return {**given, 'settled_within': SETTLED_WITHIN if self.stop_when_settled else 0.0}
+    if self.latent_dist_reg_weight == AUTO:
+      given['latent_dist_reg_weight'] = 0.0
+    return Hyper(**given, settled_within=SETTLED_WITHIN if self.stop_when_settled else 0.0)
 
   def chosen_preset(self) -> Preset:
     """The preset, in the space and with the noise maps that were asked for."""
@@ -195,4 +214,35 @@ def from_flags() -> RestoreConfig:
     raise ConfigError(
       "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
     )
-  return read(RestoreConfig, **chosen)
+  chosen['latent_dist_reg_weight'] = _weight(chosen['latent_dist_reg_weight'])
+  if chosen['latent_dist_reg_weight'] == AUTO and FLAGS.restarts > 1:
+    raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
+  config = read(RestoreConfig, **chosen)
+  _check_unknown(config)
+  return config
+
+
+def _weight(given: float | str) -> float | str:
+  """Reads --latent_dist_reg_weight."""
+  if given == AUTO:
+    return AUTO
+  try:
+    weight = float(given)
+  except ValueError:
+    weight = -1.0
+  if not 0 <= weight < float('inf'):
+    raise ConfigError(f'--latent_dist_reg_weight={given}: give a number ≥ 0, or auto')
+  return weight
+
+
+def _check_unknown(config: RestoreConfig) -> None:
+  """Only what is known can be done to a clean picture."""
+  if config.already_degraded and config.assumed_degradation:
+    raise ConfigError(
+      '--assumed_degradation: with --already_degraded, --degradation itself says what is assumed'
+    )
+  if '?' in config.degradation and not config.already_degraded:
+    raise ConfigError(
+      f'--degradation={config.degradation}: a clean picture cannot be degraded by what is unknown; '
+      "add --already_degraded, or leave the '?' to --assumed_degradation"
+    )

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ganjax import data, weights
 from ganjax.data.pixels import to_bytes
+from ganjax.inversion import variants
 from ganjax.tasks import main
 from ganjax.tasks.config import FacesConfig
 from ganjax.tasks.generate import GenerateConfig
@@ -36,7 +37,9 @@ def config(tmp_path, weights_file):
     weights=weights_file,
     perceptual='discriminator',
     degradation='mask(box=4:8:4:8)',
+    assumed_degradation=None,
     already_degraded=False,
+    restarts=1,
     space='w_plus',
     preset='projector',
     noise_maps='zero',
@@ -50,6 +53,7 @@ def config(tmp_path, weights_file):
     batch_size=2,
     precision='float32',
     align='auto',
+    stop_when_settled=False,
     save_every=2,
     overwrite=False,
   )
@@ -201,3 +205,49 @@ def test_report_of_several_runs(config, tmp_path):
   main.run(generate_config(config, str(runs / 'generate')))
   assert main.run(ReportConfig('report', 'out', False, str(runs))) == 0
   assert (runs / 'report.html').stat().st_size
+
+
+def test_unknown_parameters_are_found_and_told(config):
+  changes = {'degradation': 'blur(kernel_size=5, variance=2)', 'save_every': 0}
+  changes['assumed_degradation'] = 'blur(kernel_size=?, variance=?)'
+  assert main.run(dataclasses.replace(config, **changes)) == 0
+  (record,) = listed(config.output)
+  assert record['degradation'] == 'blur(kernel_size=5, variance=2)'
+  assert '?' not in record['estimate']
+  assert record['estimate'] in record['race']
+  assert len(record['race']) == 3  # kernels of 5, 9 and 15 fit pictures of 16 px
+  assert record['estimate'] in pathlib.Path(config.output, 'report.html').read_text()
+
+
+def test_restarts_keep_the_best_and_show_where_they_disagree(config):
+  assert main.run(dataclasses.replace(config, restarts=3)) == 0
+  (record,) = listed(config.output)
+  assert record['loss'] == min(record['losses'])
+  assert len(set(record['losses'])) == 3
+  assert data.decode(f'{config.output}/{record["files"]["deviation"]}').shape == (400, 480, 3)
+
+
+def test_the_weight_can_be_chosen_automatically(config):
+  assert main.run(dataclasses.replace(config, latent_dist_reg_weight='auto')) == 0
+  (record,) = listed(config.output)
+  assert record['latent_dist_reg_weight'] in variants.LADDER
+
+
+def test_the_robust_preset(config):
+  changes = {'preset': 'robust', 'space': 'w_plus_plus', 'noise_maps': 'const', 'num_steps': 6}
+  assert main.run(dataclasses.replace(config, **changes)) == 0
+  (record,) = listed(config.output)
+  saved = np.load(f'{config.output}/{record["files"]["latent"]}')
+  assert saved['latent'].ndim == 3
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'assumed_degradation': 'downsample(factor=2)'}, 'another size'),
+    ({'assumed_degradation': 'blurr()'}, 'blurr'),
+  ],
+)
+def test_assumptions_that_do_not_fit_are_refused(config, changes, message):
+  with pytest.raises(main.USER_ERRORS, match=message):
+    main.run(dataclasses.replace(config, **changes))
