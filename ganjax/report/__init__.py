@@ -8,6 +8,7 @@ from ganjax.report.errors import ReportError
 from ganjax.report.figures import deviation_map, loss_curve
 from ganjax.report.grids import MAX_ROWS, Row, grid, quality_caption
 from ganjax.report.page import write_report
+from ganjax.report.sweeps import heat_map, picture_table
 
 __all__ = [
   'MAX_ROWS',
@@ -16,7 +17,9 @@ __all__ = [
   'animation',
   'deviation_map',
   'grid',
+  'heat_map',
   'loss_curve',
+  'picture_table',
   'quality_caption',
   'write_report',
 ]

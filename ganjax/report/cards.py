@@ -92,7 +92,7 @@ def card(record: dict, files: Files, identifier: str) -> str:
     *(_figure(picture, name, files, 'photo') for picture in photos),
     _metrics(section(record, 'metrics'), restored),
     _curve(record, paths, name, files),
-    _deviation(paths, name, files),
+    *_maps(paths, name, files),
     '</div>',
     _progress(paths, name, files),
     _links(paths, files),
@@ -107,6 +107,9 @@ def _facts(record: dict) -> str:
     facts.append(f'from <span class="path">{text(record["source"])}</span>')
   if 'estimate' in record:
     facts.append(f'degradation found: <code>{text(record["estimate"])}</code>')
+  if best := section(record, 'best'):
+    named = ', '.join(f'{key}={value}' for key, value in best.items())
+    facts.append(f'best with <code>{text(named)}</code>')
   if (weight := number(record.get('latent_dist_reg_weight'))) is not None:
     facts.append(f'latent weight {weight:g}, chosen')
   if (loss := number(record.get('loss'))) is not None:
@@ -207,11 +210,18 @@ def _curve(record: dict, paths: dict[str, str], name: str, files: Files) -> str:
   return _figure(Picture(label, paths['curve']), name, files, 'curve')
 
 
-def _deviation(paths: dict[str, str], name: str, files: Files) -> str:
-  """Where restarts disagree, the prior invents."""
-  if 'deviation' not in paths:
-    return ''
-  return _figure(Picture('where restarts disagree', paths['deviation']), name, files, 'map')
+def _maps(paths: dict[str, str], name: str, files: Files) -> list[str]:
+  """What a run of several inversions shows."""
+  kinds = {
+    'deviation': ('where restarts disagree', 'map'),
+    'heatmap': ('heat map', 'map'),
+    'sweep': ('all combinations, the best framed', 'sweep'),
+  }
+  return [
+    _figure(Picture(label, paths[key]), name, files, kind)
+    for key, (label, kind) in kinds.items()
+    if key in paths
+  ]
 
 
 def _progress(paths: dict[str, str], name: str, files: Files) -> str:

@@ -6,12 +6,13 @@ import sys
 from absl import app, flags, logging
 
 from ganjax import data, degradations, faces, weights
+from ganjax.inversion.sweeps import SweepError
 from ganjax.report import ReportError
-from ganjax.tasks import align, config, generate, report, restore
+from ganjax.tasks import align, config, generate, report, restore, sweep
 from ganjax.tasks.config import FLAGS, ConfigError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
-FAMILIES = (restore, align, generate, report)
+FAMILIES = (restore, sweep, align, generate, report)
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 
 # What a user can mend; anything else is a defect and keeps its traceback.
@@ -23,6 +24,7 @@ USER_ERRORS = (
   degradations.DegradationError,
   faces.FaceError,
   ReportError,
+  SweepError,
   weights.WeightsError,
   OSError,  # a full disk, a folder that cannot be written: Python's own message says which
 )

@@ -13,6 +13,7 @@ from PIL import Image
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import variants
+from ganjax.models.vgg16 import LPIPS
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.faces import Face, reduced, unfinished
@@ -56,7 +57,7 @@ def run(config: RestoreConfig) -> int:
   side = networks.resolution
   pipeline.check(side, side)
   _check_assumption(pipeline, assumed, side)
-  lpips = _lpips(config)
+  lpips = perceptual(config)
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
     size = pipeline.output_shape(side, side)[0] if config.already_degraded else side
@@ -65,7 +66,7 @@ def run(config: RestoreConfig) -> int:
     if first is not None:
       prior = inversion.prior(networks, lpips)
       for batch in _batches(itertools.chain([first], found), config.batch_size):
-        damaged = [_damage(face, pipeline, config) for face in batch]
+        damaged = [damage(face, pipeline, config) for face in batch]
         _restore_batch(config, store, prior, damaged, networks.sha256)
     _write_grid(store)
     path = report.write_report(pathlib.Path(config.output))
@@ -83,7 +84,8 @@ def _check_assumption(
     raise ConfigError(f'--assumed_degradation={assumed}: gives another size than {done}')
 
 
-def _lpips(config: RestoreConfig):
+def perceptual(config: RestoreConfig) -> LPIPS | None:
+  """The distance that --perceptual names; None for the discriminator's."""
   if config.perceptual == 'discriminator':
     return None
   path = 'vgg16.safetensors' if config.perceptual == 'vgg16' else config.perceptual
@@ -96,7 +98,7 @@ def _batches(found: Iterable[Face], size: int) -> Iterator[list[Face]]:
     yield batch
 
 
-def _damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -> Damaged:
+def damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -> Damaged:
   """Degrades one face, unless it came degraded; the same face always in the same way."""
   key = inversion.image_key(config.seed, face.name)
   sample_key, true_key = jax.random.split(jax.random.fold_in(key, 2))

@@ -1,7 +1,7 @@
 """Flags, defaults and configuration of the restoration tasks."""
 
 import dataclasses
-from typing import Any
+from typing import Any, TypeVar
 
 from absl import flags
 
@@ -30,20 +30,34 @@ class Defaults:
 
 
 RESTORATIONS = {
-  'invert': Defaults('identity()', noise_reg_weight=0.01, pixel_weight=30.0),
+  'invert': Defaults(
+    'identity()',
+    learning_rate=0.4,
+    latent_dist_reg_weight=0.4,
+    noise_reg_weight=0.01,
+    pixel_weight=30.0,
+  ),
   'deblur': Defaults('blur(kernel_size=25, variance=16)'),
   # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
   'colorize': Defaults('grayscale()', latent_dist_reg_weight=1.0, noise_reg_weight=10.0),
   'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)'),
-  'super_resolve': Defaults('downsample(factor=8)', noise_reg_weight=1.0, pixel_weight=10.0),
+  'super_resolve': Defaults(
+    'downsample(factor=8)',
+    learning_rate=0.4,
+    latent_dist_reg_weight=0.4,
+    noise_reg_weight=1.0,
+    pixel_weight=10.0,
+  ),
   'denoise': Defaults(
     'noise(photons=24, drop=0.16)',
+    learning_rate=0.6,
     latent_dist_reg_weight=0.05,
     noise_reg_weight=1.0,
     pixel_weight=1.0,
   ),
+  # Rounded coefficients make a rugged loss: small steps get caught in it.
   'dejpeg': Defaults(
-    'jpeg(quality=4)', learning_rate=0.2, latent_dist_reg_weight=0.02, pixel_weight=10.0
+    'jpeg(quality=4)', learning_rate=0.6, latent_dist_reg_weight=0.5, pixel_weight=50.0
   ),
   'restore': Defaults(''),
 }
@@ -206,8 +220,20 @@ def from_flags() -> RestoreConfig:
   Raises:
     ConfigError: a flag that the task needs is missing, or makes no sense.
   """
+  return configuration(RestoreConfig, FLAGS.task)
+
+
+C = TypeVar('C', bound=RestoreConfig)
+
+
+def configuration(kind: type[C], task: str) -> C:
+  """A configuration of some kind, with the defaults of a restoration task.
+
+  Raises:
+    ConfigError: a flag is missing, or makes no sense.
+  """
   require_input()
-  defaults = _defaults(FLAGS.task, FLAGS.preset)
+  defaults = _defaults(task, FLAGS.preset)
   given = {name: getattr(FLAGS, name) for name in defaults if getattr(FLAGS, name) is not None}
   chosen = {**defaults, **given}
   if not chosen['degradation']:
@@ -217,7 +243,7 @@ def from_flags() -> RestoreConfig:
   chosen['latent_dist_reg_weight'] = _weight(chosen['latent_dist_reg_weight'])
   if chosen['latent_dist_reg_weight'] == AUTO and FLAGS.restarts > 1:
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
-  config = read(RestoreConfig, **chosen)
+  config = read(kind, **chosen)
   _check_unknown(config)
   return config
 
