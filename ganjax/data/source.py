@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ganjax.data import store
+from ganjax.data import claim
 from ganjax.data.decode import printable
 
 EXTENSIONS = frozenset(
@@ -94,7 +94,7 @@ def face_name(name: str, index: int) -> str:
 def _pictures(folder: pathlib.Path) -> Iterator[pathlib.Path]:
   for parent, folders, files in os.walk(folder, onerror=_refuse):
     here = pathlib.Path(parent)
-    folders[:] = [f for f in folders if f[0] != '.' and not store.is_output(here / f)]
+    folders[:] = [f for f in folders if f[0] != '.' and not claim.is_output(here / f)]
     yield from (here / file for file in files if file[0] != '.' and _is_picture(file))
 
 
@@ -105,7 +105,7 @@ def _matches(pattern: str) -> tuple[pathlib.Path, list[pathlib.Path]]:
   paths: dict[pathlib.Path, None] = {}
   for match in map(pathlib.Path, glob.iglob(pattern, recursive=True)):
     if match.is_dir():
-      if not store.is_output(match):
+      if not claim.is_output(match):
         paths.update(dict.fromkeys(_pictures(match)))
     elif _is_picture(match.name):
       paths[match] = None
