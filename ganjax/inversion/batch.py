@@ -45,15 +45,19 @@ def each(function, *batched):
   return jax.vmap(function)(*batched)
 
 
-def over_devices(function, prior, *batched):
-  """Applies a function of (prior, batch) to slices of the batch, one per local device."""
+def mesh() -> jax.sharding.Mesh:
+  """The local devices in a row."""
   devices = jax.local_devices()
   # Explicit axes would break the convolutions under vmap.
   axis_types = (jax.sharding.AxisType.Auto,)
-  mesh = jax.make_mesh((len(devices),), ('images',), axis_types=axis_types, devices=devices)
+  return jax.make_mesh((len(devices),), ('images',), axis_types=axis_types, devices=devices)
+
+
+def over_devices(function, prior, *batched):
+  """Applies a function of (prior, batch) to slices of the batch, one per local device."""
   spec = PartitionSpec('images')
   specs = (PartitionSpec(), *[spec] * len(batched))
-  return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=spec, check_vma=False)(
+  return jax.shard_map(function, mesh=mesh(), in_specs=specs, out_specs=spec, check_vma=False)(
     prior, *batched
   )
 
@@ -166,7 +170,7 @@ def run(
         on_progress(_progress(prior, states, history, count))
   image = render(prior, states)
   keep = functools.partial(jax.tree.map, lambda x: x[:count])
-  terms = _curves(history)
+  terms = curves(history)
   loss = np.asarray(terms.loss)
   return Restoration(
     keep(image),
@@ -181,7 +185,7 @@ def run(
 
 
 def _progress(prior, states, history, count) -> Progress:
-  terms = _curves(history)
+  terms = curves(history)
   return Progress(terms.loss.shape[1], terms, lambda: np.asarray(render(prior, states))[:count])
 
 
@@ -190,7 +194,7 @@ def _pad(x, padding):
   return jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]) if padding else x
 
 
-def _curves(history: list[objective.Terms]) -> objective.Terms:
+def curves(history: list[objective.Terms]) -> objective.Terms:
   """Joins chunks [N, length] to curves [N, T], T of the longest one; shorter ones repeat."""
   joined = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *history)
   taken = ~np.isnan(joined.loss)
