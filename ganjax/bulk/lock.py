@@ -116,6 +116,19 @@ def locks(folder: pathlib.Path) -> list[tuple[pathlib.Path, Shard]]:
   return found
 
 
+def is_held(path: pathlib.Path) -> bool:
+  """Whether a living process holds a lock, as far as can be told at once."""
+  with open(path, 'rb') as file:
+    try:
+      fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      return True
+    fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+    owner = _owner(file.fileno())
+    elsewhere = owner.get('host', socket.gethostname()) != socket.gethostname()
+    return elsewhere and time.time() - os.fstat(file.fileno()).st_mtime < EXPIRY
+
+
 def _owner(descriptor: int) -> dict:
   try:
     owner = json.loads(os.pread(descriptor, 1000, 0))

@@ -5,6 +5,7 @@ go later shift no index. A process is a *shard*: number p of n takes the blocks 
 many there are may change from run to run.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -18,7 +19,8 @@ _PLAN = f'{claim.PRIVATE}/plan.json'
 _LISTING = f'{claim.PRIVATE}/listing.jsonl'
 
 
-class Shard(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Shard:
   """Which share of the blocks a process takes."""
 
   index: int = 0

@@ -5,6 +5,7 @@ the list on disk. TFDS data sets and ArrayRecord files have an index already. Pa
 whatever etils.epath reads (`gs://…`, once `gcsfs` is installed).
 """
 
+import dataclasses
 import glob
 import os
 import pathlib
@@ -30,7 +31,8 @@ _REPREPARE = (
 )
 
 
-class Entry(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Entry:
   """One picture of a source."""
 
   index: int

@@ -4,7 +4,8 @@ from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, run, stac
 from ganjax.inversion.blind import IDENTIFY_STEPS, identify
 from ganjax.inversion.engine import Prior, image_key
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
-from ganjax.inversion.restore import prior, problem, restore
+from ganjax.inversion.restore import prior, problem, restore, sampled
+from ganjax.inversion.slots import Slots
 
 __all__ = [
   'CHUNK_STEPS',
@@ -17,11 +18,13 @@ __all__ = [
   'Prior',
   'Progress',
   'Restoration',
+  'Slots',
   'identify',
   'image_key',
   'prior',
   'problem',
   'restore',
   'run',
+  'sampled',
   'stack',
 ]

@@ -5,8 +5,8 @@ throughput only: no slot waits for the slowest image of its batch.
 """
 
 import functools
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,13 @@ from ganjax.inversion import batch, engine, objective
 from ganjax.inversion.engine import Prior, Problem, State
 from ganjax.inversion.presets import Preset
 
-Tag = TypeVar('Tag', bound=Hashable)
+Tag = TypeVar('Tag')
 
 
 class Guest(NamedTuple):
   """Who sits in a slot."""
 
-  tag: Hashable
+  tag: Any
   degradation: degradations.Operator
   history: list[objective.Terms]  # [T] for every chunk so far
 
@@ -53,21 +53,21 @@ class Slots:
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     self._prior = jax.device_put(prior, everywhere)
     self._guests: list[Guest | None] = [None] * self.size
-    self._problems: Problem | None = None
-    self._states: State | None = None
+    self._problems: Any = None  # a batch, once the first image is there
+    self._states: Any = None
     self._phase = 0
 
   def solve(
     self,
     problems: Iterable[tuple[Tag, Problem]],
-    on_chunk: Callable[[int], None] | None = None,
+    on_chunk: Callable[[], None] | None = None,
   ) -> Iterator[tuple[Tag, batch.Restoration]]:
     """Inverts a stream of images; what is finished first comes out first.
 
     Args:
       problems: (tag, problem), all of one size and with the same operators; taken as slots get
         free, up to one batch ahead of that.
-      on_chunk: called after every chunk with the number of images at work; may raise to stop.
+      on_chunk: called after every chunk, and after who is finished has left; may raise to stop.
 
     Yields:
       (tag, restoration) of one image, without a leading axis; host arrays.
@@ -85,7 +85,7 @@ class Slots:
         waiting.append(one)  # while the devices work
       yield from self._leave(jax.tree.map(np.asarray, terms))
       if on_chunk is not None:
-        on_chunk(sum(guest is not None for guest in self._guests))
+        on_chunk()
 
   def _is_open(self) -> bool:
     if len(self._preset.phases) > 1 and self._states is not None:
@@ -95,7 +95,7 @@ class Slots:
       self._phase = 0
     return True
 
-  def _seat(self, tag: Hashable, problem: Problem) -> None:
+  def _seat(self, tag: Any, problem: Problem) -> None:
     if self._problems is None:
       nobody = problem._replace(hyper=problem.hyper._replace(num_steps=jnp.int32(0)))
       self._problems = self._spread(
@@ -110,8 +110,6 @@ class Slots:
 
   def _advance(self) -> objective.Terms:
     """One chunk; goes to the next phase first, where all have finished theirs."""
-    assert self._problems is not None
-    assert self._states is not None
     phase_over = self._phase < len(self._preset.phases) - 1 and all(batch.finished(self._states))
     if phase_over:
       self._phase += 1
@@ -130,22 +128,23 @@ class Slots:
         guest.history.append(jax.tree.map(lambda x, slot=slot: x[slot], terms))
     if self._phase < len(self._preset.phases) - 1:
       return
-    for slot in np.flatnonzero(batch.finished(self._states)):
+    for slot in np.flatnonzero(batch.finished(self._states)).tolist():
       if (guest := self._guests[slot]) is not None:
         self._guests[slot] = None
-        yield guest.tag, self._restoration(int(slot), guest)
+        yield guest.tag, self._restoration(slot, guest)
 
   def _restoration(self, slot: int, guest: Guest) -> batch.Restoration:
     state = jax.device_get(_pick(self._states, jnp.int32(slot)))
     terms = batch.curves([jax.tree.map(lambda x: x[None], part) for part in guest.history])
+    loss = np.asarray(terms.loss)
     return batch.Restoration(
-      np.asarray(_render(self._here, state)),
+      jax.device_get(_render(self._here, state)),
       state.latent,
       state.noise,
       guest.degradation.bind(state.free),
-      terms.loss[0],
+      loss[0],
       jax.tree.map(lambda x: x[0], terms),
-      batch.settled_at(terms.loss)[0],
+      batch.settled_at(loss)[0],
       state.step,
     )
 
