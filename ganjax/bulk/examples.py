@@ -62,6 +62,8 @@ def example(
     metrics: those that are known; the others become NaN.
     config_hash: of the configuration that made it.
   """
+  from tensorflow_datasets.proto import tf_example_pb2
+
   values: dict[str, Any] = {
     'index': face.entry.index,
     # A file's name need not be UTF-8; TFDS's texts are.
@@ -78,4 +80,6 @@ def example(
     values['image'] = data.encode_png(picture)
   if 'noise' in features:
     values['noise'] = {k: np.asarray(v, np.float32) for k, v in restoration.noise.items()}
-  return features.serialize_example(values)
+  # Once more, since protocol buffers write maps in any order, and equal results shall be equal.
+  made = tf_example_pb2.Example.FromString(features.serialize_example(values))
+  return made.SerializeToString(deterministic=True)

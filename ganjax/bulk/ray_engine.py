@@ -5,6 +5,7 @@ grows and shrinks. A block whose actor dies is done again by another; since its 
 in one step, nothing is lost and nothing is there twice.
 """
 
+import logging
 from typing import Any
 
 from ganjax.bulk import local, output, plan
@@ -67,7 +68,14 @@ def run(job: local.Job, made: plan.Plan, num_actors: int | None, retry_failures:
     before = total - local.pictures_in(made, blocks)
     path = job.folder / output.STATUS / f'{shard}.json'
     # Connects to the cluster that RAY_ADDRESS names, or starts one on this machine.
-    ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
+    ray.init(
+      ignore_reinit_error=True,
+      log_to_driver=False,
+      include_dashboard=False,
+      logging_level=logging.ERROR,
+    )
+    logging.getLogger('ray.data').setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
     try:
       needs, available = _device(ray.cluster_resources())
       actors = min(num_actors or available, len(blocks))
