@@ -82,3 +82,12 @@ def bad_files():
     whole = file_of(image, kind)
     files[f'half.{kind.lower()}'] = whole[: len(whole) // 2]
   return files
+
+
+def write_photos(folder, count, broken=()):
+  """Writes 0.png, 1.png, … of 16 px; those whose numbers are in `broken` are no pictures."""
+  folder.mkdir()
+  for i in range(count):
+    content = b'broken' if i in broken else file_of(Image.fromarray(noise(16, i)))
+    (folder / f'{i}.png').write_bytes(content)
+  return folder

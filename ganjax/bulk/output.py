@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -90,8 +91,8 @@ def scratch(folder: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
 
 
 def passing_scratch(folder: pathlib.Path) -> contextlib.AbstractContextManager[pathlib.Path]:
-  """`scratch` under a name that nobody else has."""
-  return scratch(folder, uuid.uuid4().hex)
+  """`scratch` under a name that nobody else has, and that tells whose it is."""
+  return scratch(folder, f'{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}')
 
 
 def collect(folder: pathlib.Path) -> tuple[int, int]:
