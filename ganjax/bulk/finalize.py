@@ -11,7 +11,7 @@ import numpy as np
 
 from ganjax import data
 from ganjax.bulk import plan
-from ganjax.bulk.parts import DATASET, SPLIT, Parts
+from ganjax.bulk.parts import DATASET, FEATURES, INFO, SPLIT, Parts
 from ganjax.data import claim, journal
 
 EXPORTS = ('npz', 'png')
@@ -25,7 +25,7 @@ def write_features(folder: pathlib.Path, features: Any, scratch: pathlib.Path) -
   """Writes features.json, which says how a part's records are read."""
   features.save_config(scratch)
   with journal.explained(folder):
-    os.replace(scratch / 'features.json', folder / 'features.json')
+    os.replace(scratch / FEATURES, folder / FEATURES)
 
 
 def finalize(folder: pathlib.Path, scratch: pathlib.Path) -> int:
@@ -75,7 +75,7 @@ def finalize(folder: pathlib.Path, scratch: pathlib.Path) -> int:
   info.set_splits(tfds.core.splits.SplitDict([split]))
   info.write_to_directory(scratch)
   with journal.explained(folder):
-    for name in ('features.json', 'dataset_info.json'):
+    for name in (FEATURES, INFO):
       os.replace(scratch / name, folder / name)
   return sum(lengths)
 

@@ -17,6 +17,10 @@ MOST = {'cpu': 4}
 MOST_ELSEWHERE = 128
 
 
+class DeviceMemoryError(ValueError):
+  """Not even the smallest batch fits; the message names the remedy."""
+
+
 class Fit(NamedTuple):
   """What the largest batch that fits is, and why."""
 
@@ -37,7 +41,7 @@ def largest_batch(prior: Prior, preset: Preset, problem: Problem, chunk_steps: i
     chunk_steps: steps per chunk.
 
   Raises:
-    MemoryError: not even one image per device fits.
+    DeviceMemoryError: not even one image per device fits.
   """
   devices = len(jax.local_devices())
   one, two = (needed(prior, preset, problem, n * devices, chunk_steps) for n in (1, 2))
@@ -46,7 +50,7 @@ def largest_batch(prior: Prior, preset: Preset, problem: Problem, chunk_steps: i
   most = MOST.get(jax.default_backend(), MOST_ELSEWHERE)
   images = min(1 + (there - one) // each, most)
   if images < 1:
-    raise MemoryError(
+    raise DeviceMemoryError(
       f'one picture needs {one / 2**30:.1f} GiB on a device that has {there / 2**30:.1f} GiB to '
       'spare; try --remat or --precision=bfloat16'
     )

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 
 from ganjax.bulk import lock, plan, work
-from ganjax.bulk.parts import LINES, Parts
+from ganjax.bulk.parts import FEATURES, INFO, LINES, Parts
 from ganjax.bulk.plan import Plan, Shard
 from ganjax.data import claim, journal
 from ganjax.data.journal import StoreError
@@ -23,9 +23,10 @@ NEUTRAL = frozenset(
   | {'finalize', 'export', 'dry_run', 'retry_failures', 'save_every'}
 )
 STATUS = 'status'
-METADATA = ('features.json', 'dataset_info.json')
 _LOCKS = f'{claim.PRIVATE}/locks'
 _SCRATCH = f'{claim.PRIVATE}/scratch'
+_PASSING = 'of-'
+_FORGOTTEN = 86400.0  # seconds
 _PATIENCE = 120.0  # seconds for the others to list the source
 
 
@@ -58,13 +59,14 @@ def open_folder(
     SourceError: the source cannot be opened.
   """
   config = journal.plain(config)
-  claim.refuse_foreign(folder, (LINES, STATUS, *METADATA))
+  claim.refuse_foreign(folder, (LINES, STATUS, FEATURES, INFO))
   with _alone(folder):
     if claim.is_output(folder) and claim.changes(folder, config, NEUTRAL):
       if not overwrite:
         claim.refuse_changed(folder, config, NEUTRAL)
       _refuse_while_at_work(folder, shard)
       _clear(folder)
+    sweep(folder, _FORGOTTEN)
     with scratch(folder, f'opening-{shard}') as own:
       digest = claim.write_config(folder, config, NEUTRAL)
       made = plan.pin(folder, config['input'], block_size, own)
@@ -92,7 +94,15 @@ def scratch(folder: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
 
 def passing_scratch(folder: pathlib.Path) -> contextlib.AbstractContextManager[pathlib.Path]:
   """`scratch` under a name that nobody else has, and that tells whose it is."""
-  return scratch(folder, f'{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}')
+  return scratch(folder, f'{_PASSING}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}')
+
+
+def sweep(folder: pathlib.Path, age: float) -> None:
+  """Removes passing scratches of killed processes, untouched for `age` seconds."""
+  for path in (folder / _SCRATCH).glob(f'{_PASSING}*'):
+    with contextlib.suppress(OSError):  # its owner lives and has just removed it
+      if time.time() - path.stat().st_mtime >= age:
+        shutil.rmtree(path)
 
 
 def collect(folder: pathlib.Path) -> tuple[int, int]:
@@ -165,7 +175,8 @@ def _list_files(folder: pathlib.Path, made: Plan, previews: int, own: pathlib.Pa
   names = [
     *Parts(folder, made.num_blocks, own).files(),
     *(work.preview(kind, index) for kind in work.PREVIEWS for index in shown),
-    *METADATA,
+    FEATURES,
+    INFO,
   ]
   lines = ''.join(json.dumps(name) + '\n' for name in names)
   journal.replace(written, lines.encode(), own)

@@ -18,6 +18,7 @@ from ganjax.data.journal import StoreError
 
 DATASET, SPLIT = 'ganjax', 'train'  # TFDS's names are made of them
 LINES = 'blocks'
+FEATURES, INFO = 'features.json', 'dataset_info.json'  # TFDS's metadata
 _PARTIAL = f'{claim.PRIVATE}/partial'
 
 
@@ -92,6 +93,7 @@ class Parts:
       return False
     self.set_aside(block, kept)
     with journal.explained(lines):
+      (self.folder / INFO).unlink(missing_ok=True)  # the data set is not complete any more
       lines.unlink()
     return True
 

@@ -95,6 +95,7 @@ def run(job: local.Job, made: plan.Plan, num_actors: int | None, retry_failures:
           status.show()
     finally:
       ray.shutdown()
+      output.sweep(job.folder, 0.0)  # what the actors leave when Ray ends them
 
 
 def _device(resources: dict[str, float]) -> tuple[dict[str, Any], int]:

@@ -18,6 +18,7 @@ import numpy as np
 from etils import epath
 
 from ganjax import data
+from ganjax.bulk.parts import FEATURES, INFO
 from ganjax.data.claim import is_output
 from ganjax.data.decode import MAX_FILE_BYTES, printable
 from ganjax.data.source import is_picture, name_of, natural, with_hash
@@ -125,20 +126,39 @@ def open_records(spec: str) -> Records | None:
     if (parts := _TFDS.fullmatch(spec)) is None:
       raise data.SourceError(f'{spec}: name a split, too, as in tfds:NAME:train')
     return _tfds(spec, parts['name'], parts['split'])
-  path = epath.Path(os.path.expanduser(spec))
+  path = _path(spec)
   if '.array_record' in path.name:
     return _array_record(spec, path)
-  if (path / 'dataset_info.json').exists() and (path / 'features.json').exists():
+  if (path / INFO).exists() and (path / FEATURES).exists():
     return _tfds(spec, spec, None)
   return None
+
+
+def _path(spec: str) -> epath.Path:
+  """A path that stays right in another working folder.
+
+  Raises:
+    SourceError: it lies in a bucket that cannot be reached.
+  """
+  if not _is_remote(spec):
+    return epath.Path(os.path.abspath(os.path.expanduser(spec)))
+  path = epath.Path(spec)
+  try:
+    path.exists()
+  except Exception as error:  # the libraries of the clouds raise errors of their own
+    raise data.SourceError(
+      f'{spec}: cannot be reached ({_first_line(error)}); gs:// paths need `pip install gcsfs` '
+      'and a login (`gcloud auth application-default login`)'
+    ) from None
+  return path
 
 
 def _tfds(spec: str, name: str, split: str | None) -> Records:
   import tensorflow_datasets as tfds  # takes a second, which other sources need not wait
 
-  folder = epath.Path(os.path.expanduser(name))
+  folder = _path(name)
   try:
-    if (folder / 'dataset_info.json').exists():
+    if (folder / INFO).exists():
       builder = tfds.builder_from_directory(folder)
     else:
       builder = tfds.builder(name)
@@ -227,11 +247,10 @@ def walk(pattern: str) -> Listed:
   Raises:
     SourceError: nothing is there; while iterating: a folder cannot be listed.
   """
-  pattern = os.path.expanduser(pattern)
-  path = epath.Path(pattern)
+  path = _path(pattern)
   if path.is_dir():
     return Listed(str(path), _named(_walk(path, '')))
-  if path.exists() or os.path.lexists(pattern):
+  if path.exists() or os.path.lexists(path):
     return Listed(str(path.parent), iter([(name_of(path.name), path.name)]))
   if not glob.has_magic(pattern):
     raise data.SourceError(f'{printable(pattern)}: no such file or folder; check the path')

@@ -170,6 +170,7 @@ class Worker:
       self._blocks[number] = block
       wanted = [entry for entry in entries if block.wants(entry)]
       block.to_prepare = len(wanted)
+      self.tally.pictures += len(entries) - len(wanted)  # an interrupted run did them
       self._close_if_whole(block)
       yield from wanted
 

@@ -42,7 +42,9 @@ def run(config: BulkConfig) -> int:
       shard,
       config.overwrite,
     )
-    job = local.Job(folder, digest, config.settings(), _batch_size(config), config.threads)
+    job = local.Job(
+      folder.absolute(), digest, config.settings(), _batch_size(config), config.threads
+    )
     try:
       if config.engine == 'ray':
         ray_engine.run(job, made, config.ray_actors, config.retry_failures)

@@ -92,12 +92,13 @@ class BulkConfig(RestoreConfig):
   dry_run: bool
 
   def settings(self) -> work.Settings:
-    """What decides the results."""
+    """What decides the results; paths that hold in another working folder, too."""
     named = {'discriminator': None, 'vgg16': 'vgg16.safetensors'}
+    perceptual = named.get(self.perceptual, self.perceptual)
     return work.Settings(
-      weights=self.weights,
+      weights=self.weights and os.path.abspath(self.weights),
       precision=self.precision,
-      perceptual=named.get(self.perceptual, self.perceptual),
+      perceptual=perceptual and os.path.abspath(perceptual),
       degradation=self.degradation,
       already_degraded=self.already_degraded,
       preset=self.chosen_preset(),

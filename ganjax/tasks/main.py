@@ -6,6 +6,7 @@ import sys
 from absl import app, flags, logging
 
 from ganjax import data, degradations, faces, weights
+from ganjax.bulk.memory import DeviceMemoryError
 from ganjax.bulk.ray_engine import RayError
 from ganjax.inversion.sweeps import SweepError
 from ganjax.report import ReportError
@@ -19,6 +20,7 @@ TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 # What a user can mend; anything else is a defect and keeps its traceback.
 USER_ERRORS = (
   ConfigError,
+  DeviceMemoryError,
   RayError,
   data.ImageError,
   data.SourceError,
