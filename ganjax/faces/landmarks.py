@@ -92,15 +92,15 @@ def _models():
     import dlib
   except ImportError:
     raise FaceError('dlib is not installed; run `pip install dlib-bin`') from None
-  path = _predictor_path()
-  return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(path))
+  return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model_path(_PREDICTOR)))
 
 
-def _predictor_path() -> pathlib.Path:
+def model_path(name: str) -> pathlib.Path:
+  """Where one of face_recognition_models' files lies; FaceError where it is not installed."""
   # Not imported: the package's __init__ needs pkg_resources, which setuptools no longer brings.
   spec = importlib.util.find_spec('face_recognition_models')
   for folder in (spec and spec.submodule_search_locations) or []:
-    path = pathlib.Path(folder) / 'models' / _PREDICTOR
+    path = pathlib.Path(folder) / 'models' / name
     if path.is_file():
       return path
-  raise FaceError(f'{_PREDICTOR} not found; run `pip install face_recognition_models`')
+  raise FaceError(f'{name} not found; run `pip install face_recognition_models`')

@@ -3,6 +3,7 @@
 from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, run, stack
 from ganjax.inversion.blind import IDENTIFY_STEPS, identify
 from ganjax.inversion.engine import Prior, image_key
+from ganjax.inversion.perceptual import distance
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
 from ganjax.inversion.restore import prior, problem, restore
 
@@ -17,6 +18,7 @@ __all__ = [
   'Prior',
   'Progress',
   'Restoration',
+  'distance',
   'identify',
   'image_key',
   'prior',

@@ -14,8 +14,8 @@ from PIL import Image
 from ganjax.report.runs import number, section
 
 _RESTORED_NAMES = {'generate': 'generated', 'invert': 'inverted'}
-_UNITS = {'psnr': ' dB'}
-_DECIMALS = {'psnr': 1, 'ssim': 2}
+_UNITS = {'psnr': ' dB', 'fidelity': ' dB'}
+_DECIMALS = {'psnr': 1, 'ssim': 2, 'fidelity': 1}
 
 
 class Picture(NamedTuple):

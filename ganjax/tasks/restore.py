@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from PIL import Image
 
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
@@ -98,10 +97,16 @@ def _batches(found: Iterable[Face], size: int) -> Iterator[list[Face]]:
     yield batch
 
 
+def _damage_keys(config: RestoreConfig, face: Face) -> tuple[jax.Array, jax.Array]:
+  """What is random in a degradation, and in applying it."""
+  key = jax.random.fold_in(inversion.image_key(config.seed, face.name), 2)
+  sample_key, true_key = jax.random.split(key)
+  return sample_key, true_key
+
+
 def damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -> Damaged:
   """Degrades one face, unless it came degraded; the same face always in the same way."""
-  key = inversion.image_key(config.seed, face.name)
-  sample_key, true_key = jax.random.split(jax.random.fold_in(key, 2))
+  sample_key, true_key = _damage_keys(config, face)
   done = pipeline.sample(sample_key)
   picture = to_float(face.crop.image)
   if config.already_degraded:
@@ -255,27 +260,29 @@ def _write(
     **damaged.record,
     **chosen.record,
     'files': files,
-    'metrics': _metrics(damaged, restored, config.task),
+    'metrics': _metrics(damaged, restored, config),
     'loss': float(result.loss[-1]),
     'settled_at': int(result.settled_at),
     'num_steps': int(result.num_steps),
   }
 
 
-def _metrics(damaged: Damaged, restored: np.ndarray, task: str) -> dict[str, float]:
-  """PSNR and SSIM against the truth, where there is one; the degraded picture's beside them."""
-  if damaged.truth is None:
-    return {}
-  truth = to_float(damaged.truth)
+def _metrics(damaged: Damaged, restored: np.ndarray, config: RestoreConfig) -> dict[str, float]:
+  """Fidelity to the input; PSNR and SSIM against the truth, where there is one."""
   image = to_float(restored)
-  values = {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}
-  if task != 'invert':
-    # A small picture is measured as the grid and the report show it: with its pixels enlarged.
-    side = damaged.truth.shape[0]
-    small = Image.fromarray(to_bytes(damaged.target))
-    degraded = to_float(np.asarray(small.resize((side, side), Image.Resampling.NEAREST)))
-    values['psnr_degraded'] = metrics.psnr(degraded, truth)
-    values['ssim_degraded'] = metrics.ssim(degraded, truth)
+  _, key = jax.random.split(
+    jax.random.fold_in(inversion.image_key(config.seed, damaged.face.name), 2)
+  )
+  again = damaged.degradation.true(image, key)
+  values = {'fidelity': metrics.psnr(again, damaged.target)}
+  if damaged.truth is not None:
+    truth = to_float(damaged.truth)
+    values |= {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}
+    if config.task != 'invert':
+      # A small picture is measured as the grid and the report show it: with its pixels enlarged.
+      shown = metrics.enlarged(to_bytes(damaged.target), damaged.truth.shape[0])
+      values['psnr_degraded'] = metrics.psnr(to_float(shown), truth)
+      values['ssim_degraded'] = metrics.ssim(to_float(shown), truth)
   return {name: round(float(value), 4) for name, value in values.items()}
 
 

@@ -40,7 +40,7 @@ RESTORATIONS = {
   'deblur': Defaults('blur(kernel_size=25, variance=16)'),
   # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
   'colorize': Defaults('grayscale()', latent_dist_reg_weight=1.0, noise_reg_weight=10.0),
-  'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)'),
+  'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)', learning_rate=0.3),
   'super_resolve': Defaults(
     'downsample(factor=8)',
     learning_rate=0.4,
@@ -226,16 +226,26 @@ def from_flags() -> RestoreConfig:
 C = TypeVar('C', bound=RestoreConfig)
 
 
-def configuration(kind: type[C], task: str) -> C:
+def configuration(
+  kind: type[C], task: str, preset: str | None = None, degradation: str | None = None, **more: Any
+) -> C:
   """A configuration of some kind, with the defaults of a restoration task.
+
+  Args:
+    kind: the configuration's class.
+    task: whose defaults hold where no flag says otherwise.
+    preset: in place of --preset.
+    degradation: in place of --degradation.
+    **more: fields that `kind` adds.
 
   Raises:
     ConfigError: a flag is missing, or makes no sense.
   """
   require_input()
-  defaults = _defaults(task, FLAGS.preset)
+  preset = preset or FLAGS.preset
+  defaults = _defaults(task, preset)
   given = {name: getattr(FLAGS, name) for name in defaults if getattr(FLAGS, name) is not None}
-  chosen = {**defaults, **given}
+  chosen = {**defaults, **given, **({'degradation': degradation} if degradation else {})}
   if not chosen['degradation']:
     raise ConfigError(
       "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
@@ -243,7 +253,7 @@ def configuration(kind: type[C], task: str) -> C:
   chosen['latent_dist_reg_weight'] = _weight(chosen['latent_dist_reg_weight'])
   if chosen['latent_dist_reg_weight'] == AUTO and FLAGS.restarts > 1:
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
-  config = read(kind, **chosen)
+  config = read(kind, **chosen, preset=preset, **more)
   _check_unknown(config)
   return config
 
