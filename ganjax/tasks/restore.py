@@ -186,7 +186,9 @@ def _restore_batch(
   for damaged, group in zip(batch, groups, strict=True):
     rows = slice(first, first + len(group))
     first += len(group)
-    own = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf[rows]), result)
+    own = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf[rows]), result._replace(tuned=None))
+    if result.tuned is not None:
+      own = own._replace(tuned=result.tuned[rows])
     restored = _chosen(own, [(step, pictures[rows]) for step, pictures in frames], config)
     record = _write(store, config, damaged, restored, weights_sha256)
     store.add_result({**record, 'seconds': round(seconds, 2)})
@@ -206,7 +208,9 @@ def _chosen(
     if config.restarts > 1:
       record = {'restart': best, 'losses': group.loss[:, -1].tolist()}
       deviation = variants.deviation(np.asarray(group.image))
-  one = jax.tree.map(lambda leaf: leaf[best], group)
+  one = jax.tree.map(lambda leaf: leaf[best], group._replace(tuned=None))
+  if group.tuned is not None:
+    one = one._replace(tuned=group.tuned[best : best + 1])
   return Restored(one, [(step, pictures[best]) for step, pictures in frames], record, deviation)
 
 
@@ -240,6 +244,9 @@ def _write(
     config_hash=store.config_hash,
     quad=face.crop.quad,
   )
+  if result.tuned is not None:
+    tuned = weights.to_bytes(result.tuned[0], weights.tuned.header(weights_sha256))
+    files['tuned'] = store.write_bytes(f'tuned/{name}.safetensors', tuned)
   terms = {'total': result.loss, **result.terms._asdict()}
   curve = report.loss_curve(terms, int(result.settled_at), name)
   files['curve'] = store.write_bytes(f'curves/{name}.png', curve)

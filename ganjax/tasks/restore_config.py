@@ -11,6 +11,7 @@ from ganjax.inversion.spaces import SPACES, Space
 from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig, read, require_input
 
 AUTO = 'auto'
+TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
 SETTLED_WITHIN = 0.02  # what --stop_when_settled means by settled; see `Hyper`
 
 
@@ -111,11 +112,12 @@ def define_flags() -> None:
   )
   flags.DEFINE_enum(
     'preset',
-    'projector',
+    TUNED_PRESET,
     list(PRESETS),
-    "The optimisation: 'projector' (Adam in one space; tuned by task), or 'robust' (W, W+ and W++ "
-    'in turn with several scales, for unknown or heavy damage); what other flags leave open is '
-    "then the preset's own.",
+    "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (W, W+ and W++ in "
+    "turn, compared at several scales, for unknown or heavy damage), or 'pivotal' (a latent in W, "
+    'then the generator itself is tuned to the picture, for faithful inversion). The latter two '
+    'have defaults of their own.',
   )
   flags.DEFINE_enum(
     'noise_maps',
@@ -198,15 +200,15 @@ class RestoreConfig(FacesConfig):
   def chosen_preset(self) -> Preset:
     """The preset, in the space and with the noise maps that were asked for."""
     preset = PRESETS[self.preset]
-    return preset.within(self.space, self.noise_maps) if len(preset.phases) == 1 else preset
+    return preset.within(self.space, self.noise_maps) if self.preset == TUNED_PRESET else preset
 
 
 def _defaults(task: str, name: str) -> dict[str, Any]:
   """What holds for a task and a preset where no flag says otherwise."""
   defaults = dataclasses.asdict(RESTORATIONS[task])
-  preset = PRESETS[name]
-  if len(preset.phases) == 1:
+  if name == TUNED_PRESET:
     return defaults
+  preset = PRESETS[name]
   for flag in ('space', 'noise_maps'):
     if getattr(FLAGS, flag) is not None:
       raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')

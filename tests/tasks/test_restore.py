@@ -9,9 +9,10 @@ import pytest
 import tiny
 from PIL import Image
 
-from ganjax import data, weights
+from ganjax import data, inversion, weights
 from ganjax.data.pixels import to_bytes
 from ganjax.inversion import variants
+from ganjax.inversion.presets import Tuning
 from ganjax.tasks import main
 from ganjax.tasks.config import FacesConfig
 from ganjax.tasks.generate import GenerateConfig
@@ -239,6 +240,18 @@ def test_the_robust_preset(config):
   (record,) = listed(config.output)
   saved = np.load(f'{config.output}/{record["files"]["latent"]}')
   assert saved['latent'].ndim == 3
+
+
+def test_the_pivotal_preset_saves_what_it_tuned(config):
+  preset = dataclasses.replace(inversion.PRESETS['pivotal'], tuning=Tuning(num_steps=2))
+  changes = {'preset': 'pivotal', 'space': 'w', 'noise_maps': 'optimised', 'num_steps': 2}
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(inversion.PRESETS, 'pivotal', preset)
+    assert main.run(dataclasses.replace(config, **changes, degradation='identity()')) == 0
+  (record,) = listed(config.output)
+  networks = weights.load(config.weights)
+  tuned = weights.load_tuned(f'{config.output}/{record["files"]["tuned"]}', networks)
+  assert tuned.sha256 == networks.sha256
 
 
 @pytest.mark.parametrize(
