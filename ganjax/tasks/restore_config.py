@@ -58,7 +58,11 @@ RESTORATIONS = {
   ),
   # Rounded coefficients make a rugged loss: small steps get caught in it.
   'dejpeg': Defaults(
-    'jpeg(quality=4)', learning_rate=0.6, latent_dist_reg_weight=0.5, pixel_weight=50.0
+    'jpeg(quality=4)',
+    learning_rate=0.6,
+    latent_dist_reg_weight=1.0,
+    noise_reg_weight=0.3,
+    pixel_weight=100.0,
   ),
   'restore': Defaults(''),
 }
