@@ -29,7 +29,10 @@ _CONFIG, _RESULTS, _FAILURES = 'config.json', 'results.jsonl', 'failures.jsonl'
 _PRIVATE = '.ganjax'
 _LOCK, _WRITTEN = f'{_PRIVATE}/lock', f'{_PRIVATE}/written.jsonl'
 _LISTS = (_CONFIG, _RESULTS, _FAILURES)
-_FOLDERS = ('photos', 'restored', 'aligned', 'degraded', 'pasted', 'latents', 'curves', 'progress')
+_FOLDERS = (
+  *('photos', 'aligned', 'degraded', 'restored', 'completed', 'pasted', 'latents', 'curves'),
+  *('progress', 'deviation', 'tuned', 'sweep', 'heatmap', 'combinations'),
+)
 # What a folder to start in must not hold.
 _CLAIMED = (*_LISTS, *_FOLDERS, 'grid.png', 'report.html')
 _NPZ_KINDS = 'biufcSU'  # numbers and text; objects need pickle, bfloat16 loses its type

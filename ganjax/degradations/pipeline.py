@@ -31,6 +31,8 @@ class Operator:
 
   # Whether a pixel of the output depends on the same pixel of the input alone.
   is_local: ClassVar[bool] = False
+  # Whether it does nothing but hide parts of the picture.
+  is_mask: ClassVar[bool] = False
   # The parameters that may be unknown, and how each is found.
   unknowns: ClassVar[dict[str, Unknown]] = {}
 
@@ -213,6 +215,11 @@ class Pipeline(Operator):
         break
       visible = visible * operator.visible(height, width)
     return visible
+
+  @property
+  def is_only_masks(self) -> bool:
+    """Whether what it leaves visible is the clean picture itself."""
+    return all(operator.is_mask for operator in self.operators)
 
   def output_shape(self, height: int, width: int) -> tuple[int, int]:
     for operator in self.operators:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from PIL import Image, ImageFilter
 
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
@@ -27,6 +28,9 @@ from ganjax.tasks.restore_config import (
 __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 
 TASKS = tuple(RESTORATIONS)
+
+
+FADE = 64  # the side, divided by the width over which restored pixels fade into known ones
 
 
 class Damaged(NamedTuple):
@@ -230,8 +234,12 @@ def _write(
     files['aligned'] = store.write_image('aligned', name, damaged.truth)
   if config.task != 'invert':
     files['degraded'] = store.write_image('degraded', name, to_bytes(damaged.target))
+  whole = restored
+  if damaged.degradation.is_only_masks:
+    whole = _completed(damaged, restored)
+    files['completed'] = store.write_image('completed', name, whole)
   if face.is_cut:
-    pasted = faces.paste(face.photo, restored, face.crop.quad)
+    pasted = faces.paste(face.photo, whole, face.crop.quad)
     files['pasted'] = store.write_image('pasted', name, pasted)
   files['photo'] = store.write_image('photos', name, reduced(face.photo))
   files['latent'] = store.write_array(
@@ -274,6 +282,20 @@ def _write(
   }
 
 
+def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
+  """The input's own pixels where it shows any, the restored ones in its holes; uint8.
+
+  Outwards from a hole's edge the restored picture fades into the input's over some pixels.
+  """
+  known = to_bytes(damaged.target)
+  visible = np.asarray(damaged.degradation.visible(*known.shape[:2]))[:, :, 0]
+  soft = Image.fromarray(np.uint8(255 * visible)).filter(
+    ImageFilter.GaussianBlur(known.shape[0] / FADE)
+  )
+  share = np.clip(np.asarray(soft, np.float32) / 127.5 - 1, 0, 1)[:, :, None] * visible[:, :, None]
+  return np.rint(share * known + (1 - share) * restored).astype(np.uint8)
+
+
 def _metrics(damaged: Damaged, restored: np.ndarray, config: RestoreConfig) -> dict[str, float]:
   """Fidelity to the input; PSNR and SSIM against the truth, where there is one."""
   image = to_float(restored)
@@ -284,6 +306,10 @@ def _metrics(damaged: Damaged, restored: np.ndarray, config: RestoreConfig) -> d
   values = {'fidelity': metrics.psnr(again, damaged.target)}
   if damaged.truth is not None:
     truth = to_float(damaged.truth)
+    if damaged.degradation.is_only_masks:
+      whole = to_float(_completed(damaged, restored))
+      values |= {'psnr_completed': metrics.psnr(whole, truth)}
+      values |= {'ssim_completed': metrics.ssim(whole, truth)}
     values |= {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}
     if config.task != 'invert':
       # A small picture is measured as the grid and the report show it: with its pixels enlarged.

@@ -70,11 +70,18 @@ def test_everything_is_written_and_the_latent_gives_the_picture_again(config):
   (record,) = listed(config.output)
   assert record['name'] == 'astronaut'
   kinds = {'photo', 'aligned', 'degraded', 'restored', 'pasted', 'latent', 'curve', 'progress'}
+  kinds |= {'completed'}  # the degradation is a mask alone
   assert record['files'].keys() == kinds
   folder = config.output
   for path in [*record['files'].values(), 'grid.png', 'report.html', 'config.json']:
     assert (pathlib.Path(folder) / path).stat().st_size
-  assert record['metrics'].keys() == {'psnr', 'ssim', 'psnr_degraded', 'ssim_degraded'}
+  figures = {'psnr', 'ssim', 'psnr_degraded', 'ssim_degraded', 'fidelity'}
+  assert record['metrics'].keys() == figures | {'psnr_completed', 'ssim_completed'}
+  completed, degraded = (
+    data.decode(f'{folder}/{record["files"][kind]}') for kind in ('completed', 'degraded')
+  )
+  np.testing.assert_array_equal(completed[0], degraded[0])  # far from the hole
+  assert np.any(completed[4:8, 4:8] != degraded[4:8, 4:8])
   saved = np.load(f'{folder}/{record["files"]["latent"]}')
   networks = weights.load(config.weights)
   assert str(saved['weights_sha256']) == networks.sha256
@@ -129,7 +136,7 @@ def test_already_degraded_pictures_are_not_degraded_again(config, tmp_path, degr
   )
   assert main.run(config) == 0
   (record,) = listed(config.output)
-  assert record['metrics'] == {}
+  assert record['metrics'].keys() == {'fidelity'}
   assert 'aligned' not in record['files']
   np.testing.assert_array_equal(data.decode(f'{config.output}/degraded/small.png'), picture)
 
