@@ -51,7 +51,7 @@ RESTORATIONS = {
   ),
   'denoise': Defaults(
     'noise(photons=24, drop=0.16)',
-    learning_rate=0.6,
+    learning_rate=0.3,
     latent_dist_reg_weight=0.05,
     noise_reg_weight=1.0,
     pixel_weight=1.0,
