@@ -285,6 +285,11 @@ def _layout(operator: Operator) -> tuple:
   return structure, [np.shape(leaf) for leaf in leaves]
 
 
+def clip(x: jax.Array) -> jax.Array:
+  """Clips to [-1, 1], with the gradient of the identity."""
+  return x + jax.lax.stop_gradient(jnp.clip(x, -1.0, 1.0) - x)
+
+
 def to_bytes(image: np.ndarray) -> np.ndarray:
   """Float [-1, 1] -> uint8 [0, 255], rounded to the nearest."""
   return np.rint((np.clip(image, -1, 1) + 1) * 127.5).astype(np.uint8)
