@@ -37,13 +37,23 @@ def test_the_papers_network_has_its_size():
 
 
 @pytest.mark.parametrize(('size', 'stride'), [(1, 1), (3, 1), (3, 2)])
-def test_convolution_by_taps_is_the_convolution(size, stride):
+def test_convolution_and_its_gradients_are_xlas(size, stride):
   x = jax.random.normal(KEY, (9, 12, 3))
   weight = jax.random.normal(jax.random.key(1), (size, size, 3, 4))
-  expected = jax.lax.conv_general_dilated(
-    x[None], weight, (stride, stride), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-  )[0]
-  np.testing.assert_allclose(deep_prior.convolve(x, weight, stride), expected, atol=1e-4)
+
+  def plain(x, weight, stride):
+    return jax.lax.conv_general_dilated(
+      x[None], weight, (stride, stride), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+    )[0]
+
+  def both(function):
+    def loss(x, weight):
+      return jnp.sum(jnp.sin(function(x, weight, stride)))
+
+    return function(x, weight, stride), *jax.grad(loss, argnums=(0, 1))(x, weight)
+
+  for ours, theirs in zip(both(deep_prior.convolve), both(plain), strict=True):
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 def test_norm_gives_zero_mean_and_unit_variance():
