@@ -11,7 +11,7 @@ from absl import flags
 from ganjax.tasks import main
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SLICE = {'PROJECT': 'p', 'ZONE': 'z', 'TYPE': 'v5litepod-16', 'BUCKET': 'gs://b', 'DRY_RUN': '1'}
+SLICE = {
   'PROJECT': 'p',
   'ZONE': 'z',
   'TYPE': 'v5litepod-16',

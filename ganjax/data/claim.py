@@ -23,7 +23,10 @@ CONFIG, RESULTS, FAILURES = 'config.json', 'results.jsonl', 'failures.jsonl'
 PRIVATE = '.ganjax'
 LOCK, WRITTEN = f'{PRIVATE}/lock', f'{PRIVATE}/written.jsonl'
 _LISTS = (CONFIG, RESULTS, FAILURES)
-_FOLDERS = ('photos', 'restored', 'aligned', 'degraded', 'pasted', 'latents', 'curves', 'progress')
+_FOLDERS = (
+  *('photos', 'aligned', 'degraded', 'restored', 'completed', 'pasted', 'latents', 'curves'),
+  *('progress', 'deviation', 'tuned', 'sweep', 'heatmap', 'combinations'),
+)
 # What a folder to start in must not hold.
 _CLAIMED = (*_LISTS, *_FOLDERS, 'grid.png', 'report.html')
 _SAFE = re.compile(r'\w[\w.-]*')  # one part of a path: no '..', nothing hidden, no odd characters

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from ganjax.degradations.pipeline import DegradationError, Leaf, Operator, require_range
+from ganjax.degradations.pipeline import DegradationError, Leaf, Operator, clip, require_range
 from ganjax.degradations.unknown import Discrete, Unknown
 
 FILTERS = {
@@ -20,6 +20,7 @@ FILTERS = {
 }
 NAMES = list(FILTERS)
 UNNAMED = -1
+OVERSHOOTING = (NAMES.index('bicubic'), NAMES.index('lanczos'))
 
 
 @jax.tree_util.register_dataclass
@@ -62,7 +63,9 @@ class Downsample(Operator):
     down, across = (filter_matrices(n, self.factor)[self.filter] for n in image.shape[:2])
     exact = jax.lax.Precision.HIGHEST
     rows = jnp.einsum('yY,YXc->yXc', down, image, precision=exact)
-    return jnp.einsum('xX,yXc->yxc', across, rows, precision=exact)
+    small = jnp.einsum('xX,yXc->yxc', across, rows, precision=exact)
+    overshoots = jnp.isin(self.filter, jnp.asarray(OVERSHOOTING, jnp.int32))
+    return jnp.where(overshoots, clip(small), small)
 
   def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
     del key
@@ -76,7 +79,7 @@ class Downsample(Operator):
       for channel in range(3)
     ]
     small = np.stack([np.asarray(channel) for channel in channels], axis=-1)
-    return np.clip(small, -1, 1)  # Bicubic and Lanczos overshoot.
+    return np.clip(small, -1, 1)
 
   def output_shape(self, height: int, width: int) -> tuple[int, int]:
     return height // self.factor, width // self.factor

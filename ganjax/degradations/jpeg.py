@@ -12,6 +12,7 @@ from PIL import Image
 from ganjax.degradations.pipeline import (
   Leaf,
   Operator,
+  clip,
   from_bytes,
   require_range,
   spell,
@@ -115,11 +116,6 @@ def soft_round(x: jax.Array) -> jax.Array:
   """Rounds, with a gradient: round(x) + (x - round(x))³ (Shin & Song 2017)."""
   nearest = jnp.round(x)
   return nearest + (x - nearest) ** 3
-
-
-def clip(x: jax.Array) -> jax.Array:
-  """Clips to [-1, 1], with the gradient of the identity."""
-  return x + jax.lax.stop_gradient(jnp.clip(x, -1.0, 1.0) - x)
 
 
 def _quantise(plane: jax.Array, table: jax.Array) -> jax.Array:

@@ -26,6 +26,7 @@ class Mask(Operator):
   """Paints holes; its kinds differ in where the holes are."""
 
   is_local: ClassVar[bool] = True
+  is_mask: ClassVar[bool] = True
 
   def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
     del key

@@ -31,6 +31,8 @@ class Operator:
 
   # Whether a pixel of the output depends on the same pixel of the input alone.
   is_local: ClassVar[bool] = False
+  # Whether it does nothing but hide parts of the picture.
+  is_mask: ClassVar[bool] = False
   # The parameters that may be unknown, and how each is found.
   unknowns: ClassVar[dict[str, Unknown]] = {}
 
@@ -214,6 +216,11 @@ class Pipeline(Operator):
       visible = visible * operator.visible(height, width)
     return visible
 
+  @property
+  def is_only_masks(self) -> bool:
+    """Whether what it leaves visible is the clean picture itself."""
+    return all(operator.is_mask for operator in self.operators)
+
   def output_shape(self, height: int, width: int) -> tuple[int, int]:
     for operator in self.operators:
       height, width = operator.output_shape(height, width)
@@ -276,6 +283,11 @@ def _harmonise(operators: Sequence[Operator]) -> Sequence[Operator]:
 def _layout(operator: Operator) -> tuple:
   leaves, structure = jax.tree.flatten(operator)
   return structure, [np.shape(leaf) for leaf in leaves]
+
+
+def clip(x: jax.Array) -> jax.Array:
+  """Clips to [-1, 1], with the gradient of the identity."""
+  return x + jax.lax.stop_gradient(jnp.clip(x, -1.0, 1.0) - x)
 
 
 def to_bytes(image: np.ndarray) -> np.ndarray:

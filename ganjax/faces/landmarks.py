@@ -100,7 +100,7 @@ def _models():
 @functools.cache
 def _predictor():
   """Reads 100 MB."""
-  return _dlib().shape_predictor(str(_predictor_path()))
+  return _dlib().shape_predictor(str(model_path(_PREDICTOR)))
 
 
 def _dlib():
@@ -111,11 +111,12 @@ def _dlib():
   return dlib
 
 
-def _predictor_path() -> pathlib.Path:
+def model_path(name: str) -> pathlib.Path:
+  """Where one of face_recognition_models' files lies; FaceError where it is not installed."""
   # Not imported: the package's __init__ needs pkg_resources, which setuptools no longer brings.
   spec = importlib.util.find_spec('face_recognition_models')
   for folder in (spec and spec.submodule_search_locations) or []:
-    path = pathlib.Path(folder) / 'models' / _PREDICTOR
+    path = pathlib.Path(folder) / 'models' / name
     if path.is_file():
       return path
-  raise FaceError(f'{_PREDICTOR} not found; run `pip install face_recognition_models`')
+  raise FaceError(f'{name} not found; run `pip install face_recognition_models`')

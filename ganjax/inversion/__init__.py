@@ -3,6 +3,7 @@
 from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, run, stack
 from ganjax.inversion.blind import IDENTIFY_STEPS, identify
 from ganjax.inversion.engine import Prior, image_key
+from ganjax.inversion.perceptual import distance
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
 from ganjax.inversion.restore import prior, problem, restore, sampled
 from ganjax.inversion.slots import Slots
@@ -19,6 +20,7 @@ __all__ = [
   'Progress',
   'Restoration',
   'Slots',
+  'distance',
   'identify',
   'image_key',
   'prior',

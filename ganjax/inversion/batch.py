@@ -17,9 +17,11 @@ from jax.sharding import PartitionSpec
 from ganjax import degradations
 from ganjax.inversion import engine, objective
 from ganjax.inversion.engine import Prior, Problem, State
-from ganjax.inversion.presets import Preset
+from ganjax.inversion.pivotal import tune
+from ganjax.inversion.presets import Preset, Tuning
 from ganjax.models.generator import Noise
 from ganjax.models.layers import freeze
+from ganjax.weights.tuned import Difference
 
 CHUNK_STEPS = 50
 SETTLED_WITHIN = 0.01
@@ -36,6 +38,8 @@ class Restoration(NamedTuple):
   terms: objective.Terms  # its summands, [num_steps] each
   settled_at: np.ndarray  # first step after which the loss stays within 1 % of its final value
   num_steps: np.ndarray  # how many were taken
+  # How each image's synthesis network differs, where the preset tunes it; see `pivotal`.
+  tuned: list[Difference] | None = None
 
 
 def each(function, *batched):
@@ -169,6 +173,9 @@ def run(
       if on_progress is not None:
         on_progress(_progress(prior, states, history, count))
   image = render(prior, states)
+  tuned = None
+  if preset.tuning is not None:
+    image, tuned = _tuned(prior, preset.tuning, problems, states, count, history, on_progress)
   keep = functools.partial(jax.tree.map, lambda x: x[:count])
   terms = curves(history)
   loss = np.asarray(terms.loss)
@@ -181,7 +188,30 @@ def run(
     terms,
     settled_at(loss),
     np.asarray(states.step)[:count],
+    tuned,
   )
+
+
+def _tuned(
+  prior: Prior,
+  tuning: Tuning,
+  problems: Problem,
+  states: State,
+  count: int,
+  history: list[objective.Terms],
+  on_progress: Callable[[Progress], None] | None,
+) -> tuple[np.ndarray, list[Difference]]:
+  """Tunes the generator for one image after another; returns their pictures and differences."""
+  images, differences = np.array(render(prior, states)), []
+  told = curves(history)
+  for i in range(count):
+    one = jax.tree.map(lambda x, i=i: x[i], (problems, states.latent, states.noise))
+    tuned = tune(prior, tuning, *one)
+    images[i] = tuned.image
+    differences.append(tuned.difference)
+    if on_progress is not None:
+      on_progress(Progress(told.loss.shape[1], told, lambda: images[:count].copy()))
+  return images, differences
 
 
 def _progress(prior, states, history, count) -> Progress:

@@ -99,5 +99,13 @@ class DiscriminatorDistance(NamedTuple):
 Perceptual = LPIPSDistance | DiscriminatorDistance
 
 
+@jax.jit
+def distance(perceptual: Perceptual, a: jax.Array, b: jax.Array) -> jax.Array:
+  """How far apart two pictures [H, W, 3] in [-1, 1] look; a scalar."""
+  sizes = perceptual.side(*a.shape[:2])
+  first, second = (perceptual.features(resize(x, *sizes)) for x in (a, b))
+  return perceptual.distance(first, second)
+
+
 def _sum(terms):
   return sum(terms, start=jnp.zeros(()))

@@ -48,6 +48,15 @@ class Phase:
 
 
 @dataclasses.dataclass(frozen=True)
+class Tuning:
+  """How the generator's weights are tuned around the latent that was found."""
+
+  num_steps: int = 350
+  learning_rate: float = 3e-4
+  stop_at: float = 0.06  # perceptual distance
+
+
+@dataclasses.dataclass(frozen=True)
 class Preset:
   """What is the same for all images of a batch, and the defaults of what is not."""
 
@@ -61,6 +70,7 @@ class Preset:
   lr_rampdown: float = 0.25
   w_noise_ramp: float = 0.75
   hyper: Hyper = PUBLISHED
+  tuning: Tuning | None = None
 
   def within(self, space: Space, noise_maps: NoiseMaps) -> 'Preset':
     """The same in one phase, in another space, with other noise maps."""
@@ -85,4 +95,7 @@ ROBUST = Preset(
   hyper=Hyper(450, 0.08, noise_reg_weight=0.0, pixel_weight=0.1, w_noise=0.0),
 )
 
-PRESETS: dict[str, Preset] = {'projector': PROJECTOR, 'robust': ROBUST}
+# Roich et al. 2021: a latent in W, where the generator is at its best, then the generator itself.
+PIVOTAL = Preset(hyper=PUBLISHED._replace(num_steps=450, learning_rate=0.01), tuning=Tuning())
+
+PRESETS: dict[str, Preset] = {'projector': PROJECTOR, 'robust': ROBUST, 'pivotal': PIVOTAL}

@@ -53,5 +53,5 @@ class Settling(NamedTuple):
     smooth = jnp.where(jnp.isinf(self.smooth), loss, self.smooth + SMOOTHING * (loss - self.smooth))
     is_due = step % SETTLE_WINDOW == 0
     # Subtraction of an infinite `before` (the first window) counts as a large fall.
-    settled = is_due & (self.before - smooth < within * smooth)
+    settled = is_due & (within > 0) & (self.before - smooth < within * smooth)
     return Settling(smooth, jnp.where(is_due, smooth, self.before)), settled

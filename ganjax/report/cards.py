@@ -14,8 +14,8 @@ from PIL import Image
 from ganjax.report.runs import number, section
 
 _RESTORED_NAMES = {'generate': 'generated', 'invert': 'inverted'}
-_UNITS = {'psnr': ' dB'}
-_DECIMALS = {'psnr': 1, 'ssim': 2}
+_UNITS = {'psnr': ' dB', 'psnr_completed': ' dB', 'fidelity': ' dB'}
+_DECIMALS = {'psnr': 1, 'ssim': 2, 'psnr_completed': 1, 'ssim_completed': 2, 'fidelity': 1}
 
 
 class Picture(NamedTuple):
@@ -79,7 +79,11 @@ def card(record: dict, files: Files, identifier: str) -> str:
   faces = _faces(restored, paths, files)
   photos = [
     Picture(label, paths[key])
-    for key, label in (('photo', 'photo'), ('pasted', 'pasted back'))
+    for key, label in (
+      ('completed', 'known pixels kept'),
+      ('photo', 'photo'),
+      ('pasted', 'pasted back'),
+    )
     if key in paths
   ]
   parts = [
@@ -191,7 +195,8 @@ def _metrics(metrics: dict, restored: str) -> str:
     elif before is not None:
       cells = [figure_text(metric, before), *cells, gain_text(metric, before, after)]
     data = ''.join(f'<td>{text(cell)}</td>' for cell in cells)
-    rows.append(f'<tr><th scope="row">{text(metric.upper())}</th>{data}</tr>')
+    title = text(metric.upper().replace('_', ', '))
+    rows.append(f'<tr><th scope="row">{title}</th>{data}</tr>')
   if not rows:
     return ''
   names = ['degraded', restored, 'change'] if compared else [restored]

@@ -98,7 +98,7 @@ def deviation_map(deviation: np.ndarray) -> bytes:
   axes.set_axis_off()
   bar = figure.colorbar(image, ax=axes, shrink=0.9)
   bar.set_label('deviation between restarts, of the full range', color=_QUIET)
-  bar.ax.tick_params(colors=_QUIET, labelsize=9)
+  bar.ax.tick_params(colors=_QUIET, labelsize=10)
   canvas.draw()
   return _png(np.asarray(canvas.buffer_rgba()))
 

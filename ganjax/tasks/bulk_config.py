@@ -147,9 +147,13 @@ def from_flags() -> BulkConfig:
     'assumed_degradation': config.assumed_degradation is not None,
     'latent_dist_reg_weight': config.latent_dist_reg_weight == AUTO,
     'degradation': '?' in config.degradation,
+    'preset': config.chosen_preset().tuning is not None,
   }.items():
     if wrong:
-      raise ConfigError(f'--{flag}: --task=bulk has one inversion per picture, all values given')
+      raise ConfigError(
+        f'--{flag}: --task=bulk makes one inversion per picture, with one generator, and all '
+        'values given; leave it out'
+      )
   if config.engine == 'ray':
     if config.shard_count > 1 or config.distributed:
       raise ConfigError('--engine=ray: Ray itself shares the data set; leave out the shards')

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
@@ -28,6 +28,9 @@ from ganjax.tasks.restore_config import (
 __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 
 TASKS = tuple(RESTORATIONS)
+
+
+FADE = 64  # the side, divided by the width over which restored pixels fade into known ones
 
 
 class Damaged(NamedTuple):
@@ -181,7 +184,9 @@ def _restore_batch(
   for damaged, group in zip(batch, groups, strict=True):
     rows = slice(first, first + len(group))
     first += len(group)
-    own = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf[rows]), result)
+    own = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf[rows]), result._replace(tuned=None))
+    if result.tuned is not None:
+      own = own._replace(tuned=result.tuned[rows])
     restored = _chosen(own, [(step, pictures[rows]) for step, pictures in frames], config)
     record = _write(store, config, damaged, restored, weights_sha256)
     store.add_result({**record, 'seconds': round(seconds, 2)})
@@ -201,7 +206,9 @@ def _chosen(
     if config.restarts > 1:
       record = {'restart': best, 'losses': group.loss[:, -1].tolist()}
       deviation = variants.deviation(np.asarray(group.image))
-  one = jax.tree.map(lambda leaf: leaf[best], group)
+  one = jax.tree.map(lambda leaf: leaf[best], group._replace(tuned=None))
+  if group.tuned is not None:
+    one = one._replace(tuned=group.tuned[best : best + 1])
   return Restored(one, [(step, pictures[best]) for step, pictures in frames], record, deviation)
 
 
@@ -221,8 +228,12 @@ def _write(
     files['aligned'] = store.write_image('aligned', name, damaged.truth)
   if config.task != 'invert':
     files['degraded'] = store.write_image('degraded', name, to_bytes(damaged.target))
+  whole = restored
+  if damaged.degradation.is_only_masks:
+    whole = _completed(damaged, restored)
+    files['completed'] = store.write_image('completed', name, whole)
   if face.is_cut:
-    pasted = faces.paste(face.photo, restored, face.crop.quad)
+    pasted = faces.paste(face.photo, whole, face.crop.quad)
     files['pasted'] = store.write_image('pasted', name, pasted)
   files['photo'] = store.write_image('photos', name, reduced(face.photo))
   files['latent'] = store.write_array(
@@ -235,6 +246,9 @@ def _write(
     config_hash=store.config_hash,
     quad=face.crop.quad,
   )
+  if result.tuned is not None:
+    tuned = weights.to_bytes(result.tuned[0], weights.tuned.header(weights_sha256))
+    files['tuned'] = store.write_bytes(f'tuned/{name}.safetensors', tuned)
   terms = {'total': result.loss, **result.terms._asdict()}
   curve = report.loss_curve(terms, int(result.settled_at), name)
   files['curve'] = store.write_bytes(f'curves/{name}.png', curve)
@@ -255,27 +269,47 @@ def _write(
     **damaged.record,
     **chosen.record,
     'files': files,
-    'metrics': _metrics(damaged, restored, config.task),
+    'metrics': _metrics(damaged, restored, config),
     'loss': float(result.loss[-1]),
     'settled_at': int(result.settled_at),
     'num_steps': int(result.num_steps),
   }
 
 
-def _metrics(damaged: Damaged, restored: np.ndarray, task: str) -> dict[str, float]:
-  """PSNR and SSIM against the truth, where there is one; the degraded picture's beside them."""
-  if damaged.truth is None:
-    return {}
-  truth = to_float(damaged.truth)
+def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
+  """The input's own pixels where it shows any, the restored ones in its holes; uint8.
+
+  Outwards from a hole's edge the restored picture fades into the input's over some pixels.
+  """
+  known = to_bytes(damaged.target)
+  visible = np.asarray(damaged.degradation.visible(*known.shape[:2]))[:, :, 0]
+  soft = Image.fromarray(np.uint8(255 * visible)).filter(
+    ImageFilter.GaussianBlur(known.shape[0] / FADE)
+  )
+  share = np.clip(np.asarray(soft, np.float32) / 127.5 - 1, 0, 1)[:, :, None] * visible[:, :, None]
+  return np.rint(share * known + (1 - share) * restored).astype(np.uint8)
+
+
+def _metrics(damaged: Damaged, restored: np.ndarray, config: RestoreConfig) -> dict[str, float]:
+  """Fidelity to the input; PSNR and SSIM against the truth, where there is one."""
   image = to_float(restored)
-  values = {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}
-  if task != 'invert':
-    # A small picture is measured as the grid and the report show it: with its pixels enlarged.
-    side = damaged.truth.shape[0]
-    small = Image.fromarray(to_bytes(damaged.target))
-    degraded = to_float(np.asarray(small.resize((side, side), Image.Resampling.NEAREST)))
-    values['psnr_degraded'] = metrics.psnr(degraded, truth)
-    values['ssim_degraded'] = metrics.ssim(degraded, truth)
+  _, key = jax.random.split(
+    jax.random.fold_in(inversion.image_key(config.seed, damaged.face.name), 2)
+  )
+  again = damaged.degradation.true(image, key)
+  values = {'fidelity': metrics.psnr(again, damaged.target)}
+  if damaged.truth is not None:
+    truth = to_float(damaged.truth)
+    if damaged.degradation.is_only_masks:
+      whole = to_float(_completed(damaged, restored))
+      values |= {'psnr_completed': metrics.psnr(whole, truth)}
+      values |= {'ssim_completed': metrics.ssim(whole, truth)}
+    values |= {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}
+    if config.task != 'invert':
+      # A small picture is measured as the grid and the report show it: with its pixels enlarged.
+      shown = metrics.enlarged(to_bytes(damaged.target), damaged.truth.shape[0])
+      values['psnr_degraded'] = metrics.psnr(to_float(shown), truth)
+      values['ssim_degraded'] = metrics.ssim(to_float(shown), truth)
   return {name: round(float(value), 4) for name, value in values.items()}
 
 

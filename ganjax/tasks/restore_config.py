@@ -11,6 +11,7 @@ from ganjax.inversion.spaces import SPACES, Space
 from ganjax.tasks.config import BATCH_AUTO, FLAGS, ConfigError, FacesConfig, read, require_input
 
 AUTO = 'auto'
+TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
 SETTLED_WITHIN = 0.02  # what --stop_when_settled means by settled; see `Hyper`
 
 
@@ -40,7 +41,7 @@ RESTORATIONS = {
   'deblur': Defaults('blur(kernel_size=25, variance=16)'),
   # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
   'colorize': Defaults('grayscale()', latent_dist_reg_weight=1.0, noise_reg_weight=10.0),
-  'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)'),
+  'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)', learning_rate=0.3),
   'super_resolve': Defaults(
     'downsample(factor=8)',
     learning_rate=0.4,
@@ -50,14 +51,18 @@ RESTORATIONS = {
   ),
   'denoise': Defaults(
     'noise(photons=24, drop=0.16)',
-    learning_rate=0.6,
+    learning_rate=0.3,
     latent_dist_reg_weight=0.05,
     noise_reg_weight=1.0,
     pixel_weight=1.0,
   ),
   # Rounded coefficients make a rugged loss: small steps get caught in it.
   'dejpeg': Defaults(
-    'jpeg(quality=4)', learning_rate=0.6, latent_dist_reg_weight=0.5, pixel_weight=50.0
+    'jpeg(quality=4)',
+    learning_rate=0.6,
+    latent_dist_reg_weight=1.0,
+    noise_reg_weight=0.3,
+    pixel_weight=100.0,
   ),
   'restore': Defaults(''),
 }
@@ -111,11 +116,12 @@ def define_flags() -> None:
   )
   flags.DEFINE_enum(
     'preset',
-    'projector',
+    TUNED_PRESET,
     list(PRESETS),
-    "The optimisation: 'projector' (Adam in one space; tuned by task), or 'robust' (W, W+ and W++ "
-    'in turn with several scales, for unknown or heavy damage); what other flags leave open is '
-    "then the preset's own.",
+    "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (W, W+ and W++ in "
+    "turn, compared at several scales, for unknown or heavy damage), or 'pivotal' (a latent in W, "
+    'then the generator itself is tuned to the picture, for faithful inversion). The latter two '
+    'have defaults of their own.',
   )
   flags.DEFINE_enum(
     'noise_maps',
@@ -198,15 +204,15 @@ class RestoreConfig(FacesConfig):
   def chosen_preset(self) -> Preset:
     """The preset, in the space and with the noise maps that were asked for."""
     preset = PRESETS[self.preset]
-    return preset.within(self.space, self.noise_maps) if len(preset.phases) == 1 else preset
+    return preset.within(self.space, self.noise_maps) if self.preset == TUNED_PRESET else preset
 
 
 def _defaults(task: str, name: str) -> dict[str, Any]:
   """What holds for a task and a preset where no flag says otherwise."""
   defaults = dataclasses.asdict(RESTORATIONS[task])
-  preset = PRESETS[name]
-  if len(preset.phases) == 1:
+  if name == TUNED_PRESET:
     return defaults
+  preset = PRESETS[name]
   for flag in ('space', 'noise_maps'):
     if getattr(FLAGS, flag) is not None:
       raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')
@@ -226,8 +232,17 @@ def from_flags() -> RestoreConfig:
 C = TypeVar('C', bound=RestoreConfig)
 
 
-def configuration(kind: type[C], task: str) -> C:
+def configuration(
+  kind: type[C], task: str, preset: str | None = None, degradation: str | None = None, **more: Any
+) -> C:
   """A configuration of some kind, with the defaults of a restoration task.
+
+  Args:
+    kind: the configuration's class.
+    task: whose defaults hold where no flag says otherwise.
+    preset: in place of --preset.
+    degradation: in place of --degradation.
+    **more: fields that `kind` adds.
 
   Raises:
     ConfigError: a flag is missing, or makes no sense.
@@ -235,9 +250,10 @@ def configuration(kind: type[C], task: str) -> C:
   require_input()
   if FLAGS.batch_size == BATCH_AUTO and FLAGS.task != 'bulk':
     raise ConfigError(f'--batch_size={BATCH_AUTO}: only --task=bulk can choose; give a number')
-  defaults = _defaults(task, FLAGS.preset)
+  preset = preset or FLAGS.preset
+  defaults = _defaults(task, preset)
   given = {name: getattr(FLAGS, name) for name in defaults if getattr(FLAGS, name) is not None}
-  chosen = {**defaults, **given}
+  chosen = {**defaults, **given, **({'degradation': degradation} if degradation else {})}
   if not chosen['degradation']:
     raise ConfigError(
       "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
@@ -245,7 +261,7 @@ def configuration(kind: type[C], task: str) -> C:
   chosen['latent_dist_reg_weight'] = _weight(chosen['latent_dist_reg_weight'])
   if chosen['latent_dist_reg_weight'] == AUTO and FLAGS.restarts > 1:
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
-  config = read(kind, **chosen)
+  config = read(kind, **chosen, preset=preset, **more)
   _check_unknown(config)
   return config
 

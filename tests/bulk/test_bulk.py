@@ -219,6 +219,7 @@ def test_images_need_not_be_kept(configure, tmp_path):
     (['--input='], '--input is missing'),
     (['--shard_index=2', '--shard_count=2'], 'less than --shard_count'),
     (['--restarts=2'], '--restarts'),
+    (['--preset=pivotal'], '--preset'),
     (['--latent_dist_reg_weight=auto'], '--latent_dist_reg_weight'),
     (['--degradation=blur(variance=?)', '--already_degraded'], '--degradation'),
     (['--export=gif'], '--export=gif'),

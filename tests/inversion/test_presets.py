@@ -73,16 +73,19 @@ def test_entering_a_larger_space_changes_nothing(networks, prior):
 
 
 def test_a_flat_loss_settles_and_a_falling_one_does_not():
-  def first(losses):
+  def first(losses, within=0.02):
     settling = schedules.Settling.create()
     for step, loss in enumerate(losses, 1):
-      settling, settled = settling.update(jnp.float32(loss), jnp.int32(step), 0.02)
+      settling, settled = settling.update(jnp.float32(loss), jnp.int32(step), jnp.float32(within))
       if settled:
         return step
     return None
 
   assert first([5.0] * 100) == 2 * schedules.SETTLE_WINDOW
   assert first(5 * 0.99 ** np.arange(100)) is None
+  rising = np.arange(1.0, 100)
+  assert first(rising) == 2 * schedules.SETTLE_WINDOW
+  assert first(rising, within=0.0) is None
   falling_then_flat = np.concatenate([5 * 0.98 ** np.arange(60), np.full(100, 5 * 0.98**60)])
   assert 60 < first(falling_then_flat) <= 140
 

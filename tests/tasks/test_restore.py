@@ -9,9 +9,10 @@ import pytest
 import tiny
 from PIL import Image
 
-from ganjax import data, weights
+from ganjax import data, inversion, weights
 from ganjax.data.pixels import to_bytes
 from ganjax.inversion import variants
+from ganjax.inversion.presets import Tuning
 from ganjax.tasks import main
 from ganjax.tasks.config import FacesConfig
 from ganjax.tasks.generate import GenerateConfig
@@ -69,11 +70,18 @@ def test_everything_is_written_and_the_latent_gives_the_picture_again(config):
   (record,) = listed(config.output)
   assert record['name'] == 'astronaut'
   kinds = {'photo', 'aligned', 'degraded', 'restored', 'pasted', 'latent', 'curve', 'progress'}
+  kinds |= {'completed'}  # the degradation is a mask alone
   assert record['files'].keys() == kinds
   folder = config.output
   for path in [*record['files'].values(), 'grid.png', 'report.html', 'config.json']:
     assert (pathlib.Path(folder) / path).stat().st_size
-  assert record['metrics'].keys() == {'psnr', 'ssim', 'psnr_degraded', 'ssim_degraded'}
+  figures = {'psnr', 'ssim', 'psnr_degraded', 'ssim_degraded', 'fidelity'}
+  assert record['metrics'].keys() == figures | {'psnr_completed', 'ssim_completed'}
+  completed, degraded = (
+    data.decode(f'{folder}/{record["files"][kind]}') for kind in ('completed', 'degraded')
+  )
+  np.testing.assert_array_equal(completed[0], degraded[0])  # far from the hole
+  assert np.any(completed[4:8, 4:8] != degraded[4:8, 4:8])
   saved = np.load(f'{folder}/{record["files"]["latent"]}')
   networks = weights.load(config.weights)
   assert str(saved['weights_sha256']) == networks.sha256
@@ -128,7 +136,7 @@ def test_already_degraded_pictures_are_not_degraded_again(config, tmp_path, degr
   )
   assert main.run(config) == 0
   (record,) = listed(config.output)
-  assert record['metrics'] == {}
+  assert record['metrics'].keys() == {'fidelity'}
   assert 'aligned' not in record['files']
   np.testing.assert_array_equal(data.decode(f'{config.output}/degraded/small.png'), picture)
 
@@ -239,6 +247,18 @@ def test_the_robust_preset(config):
   (record,) = listed(config.output)
   saved = np.load(f'{config.output}/{record["files"]["latent"]}')
   assert saved['latent'].ndim == 3
+
+
+def test_the_pivotal_preset_saves_what_it_tuned(config):
+  preset = dataclasses.replace(inversion.PRESETS['pivotal'], tuning=Tuning(num_steps=2))
+  changes = {'preset': 'pivotal', 'space': 'w', 'noise_maps': 'optimised', 'num_steps': 2}
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(inversion.PRESETS, 'pivotal', preset)
+    assert main.run(dataclasses.replace(config, **changes, degradation='identity()')) == 0
+  (record,) = listed(config.output)
+  networks = weights.load(config.weights)
+  tuned = weights.load_tuned(f'{config.output}/{record["files"]["tuned"]}', networks)
+  assert tuned.sha256 == networks.sha256
 
 
 @pytest.mark.parametrize(
