@@ -12,7 +12,7 @@ import pathlib
 from typing import NamedTuple
 
 from ganjax import data
-from ganjax.bulk import sources
+from ganjax.bulk import records, sources
 from ganjax.data import claim, journal
 
 _PLAN = f'{claim.PRIVATE}/plan.json'
@@ -90,8 +90,8 @@ def read(folder: pathlib.Path) -> Plan | None:
 
 def make(spec: str, block_size: int, listing: pathlib.Path) -> Plan:
   """Counts the pictures; lists them in the file `listing`, unless they are records."""
-  if (records := sources.open_records(spec)) is not None:
-    return Plan(spec, len(records), block_size, None, [])
+  if (found := records.open_records(spec)) is not None:
+    return Plan(spec, len(found), block_size, None, [])
   root, pictures = sources.walk(spec)
   offsets, count = [], 0
   with journal.explained(listing), open(listing, 'wb') as file:
@@ -116,14 +116,14 @@ def open_source(plan: Plan, listing: pathlib.Path) -> sources.Source:
   """
   if plan.root is not None:
     return sources.Files(plan.root, _Listing(listing, plan))
-  records = sources.open_records(plan.input)
-  if records is None or len(records) != plan.num_pictures:
-    now = 0 if records is None else len(records)
+  found = records.open_records(plan.input)
+  if found is None or len(found) != plan.num_pictures:
+    now = 0 if found is None else len(found)
     raise data.SourceError(
       f'{plan.input}: holds {now} pictures, but {plan.num_pictures} when the run began; '
       'choose another --output'
     )
-  return records
+  return found
 
 
 def listing_of(folder: pathlib.Path) -> pathlib.Path:

@@ -15,7 +15,7 @@ from pictures import file_of, noise
 from PIL import Image
 
 from ganjax import data
-from ganjax.bulk import plan, sources
+from ganjax.bulk import plan, records, sources
 
 
 def write(path, seed=0):
@@ -210,7 +210,7 @@ def test_tfds_parquet(tmp_path):
 def test_tfrecord_says_how_to_prepare_it_again(tmp_path):
   write_tfds(tmp_path / 'set', images(2), kind='tfrecord')
   with pytest.raises(data.SourceError, match='--file_format=array_record'):
-    sources.open_records(str(tmp_path / 'set'))
+    records.open_records(str(tmp_path / 'set'))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_tfrecord_says_how_to_prepare_it_again(tmp_path):
 def test_wrong_records_are_one_line(tmp_path, spec, message):
   write_tfds(tmp_path / 'set', images(1))
   with pytest.raises(data.SourceError, match=message) as caught:
-    sources.open_records(spec.format(tmp_path / 'set'))
+    records.open_records(spec.format(tmp_path / 'set'))
   assert '\n' not in str(caught.value)
 
 
@@ -245,7 +245,7 @@ def test_array_records_of_pictures_and_of_examples(tmp_path):
 def test_a_file_that_is_no_array_record(tmp_path):
   (tmp_path / 'x.array_record').write_bytes(b'junk' * 100)
   with pytest.raises(data.SourceError, match='no ArrayRecord file'):
-    sources.open_records(str(tmp_path / 'x.array_record'))
+    records.open_records(str(tmp_path / 'x.array_record'))
 
 
 def test_a_data_set_that_changed_is_refused(tmp_path):
