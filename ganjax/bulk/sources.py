@@ -1,8 +1,8 @@
 """Where a data set's pictures come from: each has an index and a name that never change.
 
 Folders and globs are walked lazily, so that no list of millions is held in memory; `plan` keeps
-the list on disk. (`records` has the sources that have an index already.) Paths are local or whatever
-etils.epath reads (`gs://…`, once `gcsfs` is installed).
+the list on disk. (`records` has the sources that have an index already.) Paths are local, or
+whatever etils.epath reads (`gs://…`, once `gcsfs` is installed).
 """
 
 import dataclasses
@@ -203,8 +203,10 @@ def path_of(spec: str) -> epath.Path:
 
 
 def first_line(error: Exception) -> str:
+  """What an error says, as far as it fits on one line."""
   return printable((str(error) or type(error).__name__).strip().splitlines()[0])
 
 
 def is_remote(path: Any) -> bool:
+  """Whether a path lies in a bucket."""
   return '://' in str(path)
