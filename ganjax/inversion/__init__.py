@@ -5,7 +5,8 @@ from ganjax.inversion.blind import IDENTIFY_STEPS, identify
 from ganjax.inversion.engine import Prior, image_key
 from ganjax.inversion.perceptual import distance
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
-from ganjax.inversion.restore import prior, problem, restore
+from ganjax.inversion.restore import prior, problem, restore, sampled
+from ganjax.inversion.slots import Slots
 
 __all__ = [
   'CHUNK_STEPS',
@@ -18,6 +19,7 @@ __all__ = [
   'Prior',
   'Progress',
   'Restoration',
+  'Slots',
   'distance',
   'identify',
   'image_key',
@@ -25,5 +27,6 @@ __all__ = [
   'problem',
   'restore',
   'run',
+  'sampled',
   'stack',
 ]

@@ -49,15 +49,19 @@ def each(function, *batched):
   return jax.vmap(function)(*batched)
 
 
-def over_devices(function, prior, *batched):
-  """Applies a function of (prior, batch) to slices of the batch, one per local device."""
+def mesh() -> jax.sharding.Mesh:
+  """The local devices in a row."""
   devices = jax.local_devices()
   # Explicit axes would break the convolutions under vmap.
   axis_types = (jax.sharding.AxisType.Auto,)
-  mesh = jax.make_mesh((len(devices),), ('images',), axis_types=axis_types, devices=devices)
+  return jax.make_mesh((len(devices),), ('images',), axis_types=axis_types, devices=devices)
+
+
+def over_devices(function, prior, *batched):
+  """Applies a function of (prior, batch) to slices of the batch, one per local device."""
   spec = PartitionSpec('images')
   specs = (PartitionSpec(), *[spec] * len(batched))
-  return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=spec, check_vma=False)(
+  return jax.shard_map(function, mesh=mesh(), in_specs=specs, out_specs=spec, check_vma=False)(
     prior, *batched
   )
 
@@ -173,7 +177,7 @@ def run(
   if preset.tuning is not None:
     image, tuned = _tuned(prior, preset.tuning, problems, states, count, history, on_progress)
   keep = functools.partial(jax.tree.map, lambda x: x[:count])
-  terms = _curves(history)
+  terms = curves(history)
   loss = np.asarray(terms.loss)
   return Restoration(
     keep(image),
@@ -199,7 +203,7 @@ def _tuned(
 ) -> tuple[np.ndarray, list[Difference]]:
   """Tunes the generator for one image after another; returns their pictures and differences."""
   images, differences = np.array(render(prior, states)), []
-  told = _curves(history)
+  told = curves(history)
   for i in range(count):
     one = jax.tree.map(lambda x, i=i: x[i], (problems, states.latent, states.noise))
     tuned = tune(prior, tuning, *one)
@@ -211,7 +215,7 @@ def _tuned(
 
 
 def _progress(prior, states, history, count) -> Progress:
-  terms = _curves(history)
+  terms = curves(history)
   return Progress(terms.loss.shape[1], terms, lambda: np.asarray(render(prior, states))[:count])
 
 
@@ -220,7 +224,7 @@ def _pad(x, padding):
   return jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]) if padding else x
 
 
-def _curves(history: list[objective.Terms]) -> objective.Terms:
+def curves(history: list[objective.Terms]) -> objective.Terms:
   """Joins chunks [N, length] to curves [N, T], T of the longest one; shorter ones repeat."""
   joined = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *history)
   taken = ~np.isnan(joined.loss)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -80,6 +81,16 @@ def restore(
     for i, photo in enumerate(photos)
   ]
   return batch.run(shared, preset, batch.stack(problems), on_progress, chunk_steps)
+
+
+def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.Array]:
+  """Draws what is random in a degradation; for the same seed and name always the same.
+
+  Returns:
+    The degradation, and the key for its true form.
+  """
+  sample_key, true_key = jax.random.split(jax.random.fold_in(engine.image_key(seed, name), 2))
+  return degradation.sample(sample_key), true_key
 
 
 def problem(

@@ -101,17 +101,9 @@ def _batches(found: Iterable[Face], size: int) -> Iterator[list[Face]]:
     yield batch
 
 
-def _damage_keys(config: RestoreConfig, face: Face) -> tuple[jax.Array, jax.Array]:
-  """What is random in a degradation, and in applying it."""
-  key = jax.random.fold_in(inversion.image_key(config.seed, face.name), 2)
-  sample_key, true_key = jax.random.split(key)
-  return sample_key, true_key
-
-
 def damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -> Damaged:
   """Degrades one face, unless it came degraded; the same face always in the same way."""
-  sample_key, true_key = _damage_keys(config, face)
-  done = pipeline.sample(sample_key)
+  done, true_key = inversion.sampled(pipeline, face.name, config.seed)
   picture = to_float(face.crop.image)
   if config.already_degraded:
     return Damaged(face, done, picture, None, {'degradation': str(done)})
@@ -119,7 +111,9 @@ def damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -
   record = {'degradation': str(done)}
   if config.assumed_degradation is None:
     return Damaged(face, done, target, face.crop.image, record)
-  assumed = degradations.parse(config.assumed_degradation).sample(sample_key)
+  assumed, _ = inversion.sampled(
+    degradations.parse(config.assumed_degradation), face.name, config.seed
+  )
   return Damaged(face, assumed, target, face.crop.image, record)
 
 

@@ -8,7 +8,7 @@ from absl import flags
 from ganjax.inversion import variants
 from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES, Space
-from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig, read, require_input
+from ganjax.tasks.config import BATCH_AUTO, FLAGS, ConfigError, FacesConfig, read, require_input
 
 AUTO = 'auto'
 TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
@@ -248,6 +248,8 @@ def configuration(
     ConfigError: a flag is missing, or makes no sense.
   """
   require_input()
+  if FLAGS.batch_size == BATCH_AUTO and FLAGS.task != 'bulk':
+    raise ConfigError(f'--batch_size={BATCH_AUTO}: only --task=bulk can choose; give a number')
   preset = preset or FLAGS.preset
   defaults = _defaults(task, preset)
   given = {name: getattr(FLAGS, name) for name in defaults if getattr(FLAGS, name) is not None}
