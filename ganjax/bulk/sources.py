@@ -1,8 +1,8 @@
 """Where a data set's pictures come from: each has an index and a name that never change.
 
 Folders and globs are walked lazily, so that no list of millions is held in memory; `plan` keeps
-the list on disk. (`records` has the sources that have an index already.) Paths are local or whatever
-etils.epath reads (`gs://…`, once `gcsfs` is installed).
+the list on disk. (`records` has the sources that have an index already.) Paths are local or
+whatever etils.epath reads (`gs://…`, once `gcsfs` is installed).
 """
 
 import dataclasses
