@@ -18,7 +18,7 @@ from ganjax.degradations.blur import Blur
 from ganjax.degradations.downsample import Downsample
 from ganjax.degradations.grayscale import Grayscale
 from ganjax.degradations.jpeg import Jpeg
-from ganjax.degradations.mask import BoxMask, FileMask, StrokeMask
+from ganjax.degradations.mask import BoxMask, FileMask, PixelMask, StrokeMask
 from ganjax.degradations.noise import GaussianNoise, PhotonNoise
 from ganjax.degradations.pipeline import DegradationError, Identity, Operator, Pipeline
 
@@ -35,6 +35,7 @@ def parse(spec: str) -> Pipeline:
     grayscale(mode=luma)                        luma, mean
     mask(box=top:bottom:left:right, …)          pixels, or fractions of the side (0.25)
     mask(strokes=5, width=0.08)                 random; width in fractions of the side
+    mask(missing=0.5)                           single pixels; their share
     mask(file='mask.png')                       white is visible
     downsample(factor=4)                        filter=bilinear, bicubic, lanczos or area, if known
     noise(sigma=0.1)                            units of the [0, 1] range
@@ -45,7 +46,7 @@ def parse(spec: str) -> Pipeline:
   noise's three and downsample's filter.
 
   Args:
-    spec: operators joined with `|`. A mask may mix boxes, strokes and a file.
+    spec: operators joined with `|`. A mask may mix boxes, strokes, pixels and a file.
 
   Raises:
     DegradationError: the spec does not follow the grammar, or a value is of the wrong kind or out
@@ -191,6 +192,7 @@ def _mask(
   file: str | None = None,
   strokes: int | None = None,
   width: float | None = None,
+  missing: float | None = None,
 ) -> tuple[Operator, ...]:
   """One mask per kind of hole: together they hide what any of them hides."""
   masks: list[Operator] = []
@@ -202,6 +204,8 @@ def _mask(
     masks.append(StrokeMask.create(strokes) if width is None else StrokeMask.create(strokes, width))
   elif width is not None:
     raise DegradationError('mask: width needs strokes: write for example strokes=5')
+  if missing is not None:
+    masks.append(PixelMask.create(missing))
   if not masks:
     raise DegradationError(
       'mask says nothing about the holes: write for example mask(box=40:80:40:80), '
@@ -247,7 +251,9 @@ OPERATORS = {
   'grayscale': _Entry(_single(Grayscale.create), {'mode': _text}),
   'identity': _Entry(_single(Identity), {}),
   'jpeg': _Entry(_single(Jpeg.create), {'quality': _integer}, {'quality': 12}),
-  'mask': _Entry(_mask, {'box': _text, 'file': _text, 'strokes': _integer, 'width': _number}),
+  'mask': _Entry(
+    _mask, {'box': _text, 'file': _text, 'strokes': _integer, 'width': _number, 'missing': _number}
+  ),
   'noise': _Entry(
     _noise,
     {'sigma': _number, 'photons': _number, 'drop': _number},
