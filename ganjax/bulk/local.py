@@ -1,4 +1,4 @@
-"""A shard of a bulk run on this machine's devices; and the same blocks on a Ray cluster."""
+"""A shard of a bulk run on this machine's devices."""
 
 import dataclasses
 import pathlib
@@ -23,11 +23,23 @@ class Job:
   batch_size: int
   threads: int
 
-  def worker(self, made: Plan, parts: Parts) -> Worker:
-    """Loads the networks, opens the source, and says in the folder what the parts hold."""
+  def worker(self, made: Plan, parts: Parts, most: int) -> Worker:
+    """Loads the networks, opens the source, and says in the folder what the parts hold.
+
+    Args:
+      made: the plan of the folder.
+      parts: of the folder.
+      most: pictures that can be at work together: more slots than that would only idle.
+    """
     source = plan.open_source(made, plan.listing_of(self.folder))
     worker = Worker(
-      self.settings, self.config_hash, made, source, parts, self.batch_size, self.threads
+      self.settings,
+      self.config_hash,
+      made,
+      source,
+      parts,
+      min(self.batch_size, most),
+      self.threads,
     )
     finalize.write_features(self.folder, worker.features, parts.scratch)
     return worker
@@ -65,11 +77,13 @@ def run(job: Job, made: Plan, shard: Shard, retry_failures: bool) -> None:
     blocks = to_do(parts, made.blocks(shard), retry_failures)
     if not blocks:
       return
-    worker = job.worker(made, parts)
-    total = pictures_in(made, made.blocks(shard))
-    before = total - pictures_in(made, blocks)
+    total, left = pictures_in(made, made.blocks(shard)), pictures_in(made, blocks)
+    worker = job.worker(made, parts, left)
     path = job.folder / output.STATUS / f'{shard}.json'
-    with Status(path, scratch, shard, worker.tally, total, before) as status, stopping() as stop:
+    with (
+      Status(path, scratch, shard, worker.tally, total, total - left) as status,
+      stopping() as stop,
+    ):
 
       def on_chunk() -> None:
         status.show()

@@ -27,7 +27,7 @@ class Actor:
     assert made is not None  # the driver has made it
     self._scratch = output.passing_scratch(job.folder)
     self._parts = Parts(job.folder, made.num_blocks, self._scratch.__enter__())
-    self._worker = job.worker(made, self._parts)
+    self._worker = job.worker(made, self._parts, made.block_size)
 
   def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
     """Works through the blocks of a batch; returns how their pictures fared."""
