@@ -5,12 +5,15 @@ part. What of a block is done when a run is interrupted is kept aside in the sam
 """
 
 import contextlib
+import io
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
 from ganjax.data import claim, journal
@@ -62,14 +65,14 @@ class Parts:
       return {i for i in range(self.num_blocks) if pathlib.PurePath(self.lines(i)).name in names}
     return set()
 
-  def write(self, block: int, outcomes: Iterable[Outcome]) -> None:
+  def write(self, block: int, outcomes: Sequence[Outcome]) -> None:
     """Writes a whole block.
 
     Raises:
       StoreError: the disk is full, or the folder cannot be written; nothing is damaged.
     """
     self._write(self.folder / self.part(block), self.folder / self.lines(block), block, outcomes)
-    for path in self._partial(block):
+    for path in (*self._partial(block), *(self._seat(outcome.order) for outcome in outcomes)):
       path.unlink(missing_ok=True)
 
   def read_lines(self, block: int) -> list[dict]:
@@ -83,6 +86,23 @@ class Parts:
   def aside(self, block: int) -> list[Outcome]:
     """What was kept of a block."""
     return _read(*self._partial(block))
+
+  def set_seat_aside(self, order: tuple[int, int], arrays: list[np.ndarray]) -> None:
+    """Keeps how far an unfinished face is; `order` as in `Outcome`."""
+    file = io.BytesIO()
+    np.savez(file, *arrays)
+    journal.replace(self._seat(order), file.getvalue(), self.scratch)
+
+  def seat_aside(self, order: tuple[int, int]) -> list[np.ndarray] | None:
+    """What was kept of a face."""
+    try:
+      with np.load(self._seat(order)) as arrays:
+        return [arrays[name] for name in arrays.files]
+    except (OSError, ValueError, zipfile.BadZipFile):  # not there, or damaged
+      return None
+
+  def _seat(self, order: tuple[int, int]) -> pathlib.Path:
+    return self.folder / _PARTIAL / f'{order[0]}-{order[1]}.npz'
 
   def reopen(self, block: int) -> bool:
     """Makes a block undone whose failures are to be tried again; returns whether it has any."""

@@ -19,6 +19,7 @@ from ganjax.bulk.prepare import Face
 from ganjax.bulk.sources import Entry, Source
 from ganjax.data import journal
 from ganjax.data.pixels import to_bytes, to_float
+from ganjax.inversion import Seat, engine, objective
 from ganjax.weights import Networks
 
 PREVIEWS = ('aligned', 'degraded', 'restored')
@@ -154,14 +155,30 @@ class Worker:
       StoreError: the output folder cannot be written.
     """
     try:
-      for (face, target), result in self._slots.solve(self._problems(blocks), on_chunk):
+      solved = self._slots.solve(self._problems(blocks), on_chunk, self._resumed)
+      for (face, target), result in solved:
         self._finish(face, self._outcome(face, target, result))
     except BaseException:
       with contextlib.suppress(data.StoreError):  # whatever went wrong first is what counts
-        for block in self._blocks.values():
-          if block.outcomes:
-            self._parts.set_aside(block.block, block.outcomes)
+        self._set_aside()
       raise
+
+  def _set_aside(self) -> None:
+    """Keeps what is finished of unfinished blocks, and how far the others are."""
+    for block in self._blocks.values():
+      if block.outcomes:
+        self._parts.set_aside(block.block, block.outcomes)
+    for (face, _), seat in self._slots.seats():
+      self._parts.set_seat_aside(face.order, jax.tree.leaves(seat))
+
+  def _resumed(self, tag: tuple[Face, np.ndarray], problem: engine.Problem) -> Seat | None:
+    """How far an earlier run came with a face."""
+    kept = self._parts.seat_aside(tag[0].order)
+    if kept is None:
+      return None
+    state = jax.eval_shape(lambda: engine.init(self._prior, self.settings.preset, problem))
+    terms = objective.Terms(*[state.step] * len(objective.Terms._fields))
+    return jax.tree.unflatten(jax.tree.structure(Seat(state, terms)), kept)
 
   def _entries(self, blocks: Iterable[int]) -> Iterator[Entry]:
     for number in blocks:

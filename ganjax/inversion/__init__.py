@@ -6,7 +6,7 @@ from ganjax.inversion.engine import Prior, image_key
 from ganjax.inversion.perceptual import distance
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
 from ganjax.inversion.restore import prior, problem, restore, sampled
-from ganjax.inversion.slots import Slots
+from ganjax.inversion.slots import Seat, Slots
 
 __all__ = [
   'CHUNK_STEPS',
@@ -19,6 +19,7 @@ __all__ = [
   'Prior',
   'Progress',
   'Restoration',
+  'Seat',
   'Slots',
   'distance',
   'identify',

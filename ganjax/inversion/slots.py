@@ -20,6 +20,13 @@ from ganjax.inversion.presets import Preset
 Tag = TypeVar('Tag')
 
 
+class Seat(NamedTuple):
+  """How far one image is; host arrays. Taken up again, it ends as if nothing had been between."""
+
+  state: State
+  history: objective.Terms  # [T] so far, NaN where there was nothing to do
+
+
 class Guest(NamedTuple):
   """Who sits in a slot."""
 
@@ -61,13 +68,16 @@ class Slots:
     self,
     problems: Iterable[tuple[Tag, Problem]],
     on_chunk: Callable[[], None] | None = None,
+    resume: Callable[[Tag, Problem], Seat | None] | None = None,
   ) -> Iterator[tuple[Tag, batch.Restoration]]:
     """Inverts a stream of images; what is finished first comes out first.
 
     Args:
       problems: (tag, problem), all of one size and with the same operators; taken as slots get
         free, up to one batch ahead of that.
-      on_chunk: called after every chunk, and after who is finished has left; may raise to stop.
+      on_chunk: called after every chunk, and after who is finished has left; may raise to stop,
+        and `seats` then says how far the others are.
+      resume: where an image goes on, if it does not begin.
 
     Yields:
       (tag, restoration) of one image, without a leading axis; host arrays.
@@ -77,7 +87,8 @@ class Slots:
     while True:
       if self._is_open():
         while None in self._guests and (one := _next(waiting, problems)) is not None:
-          self._seat(*one)
+          tag, problem = one
+          self._seat(tag, problem, resume(tag, problem) if resume is not None else None)
       if not any(self._guests):
         return
       terms = self._advance()
@@ -95,7 +106,17 @@ class Slots:
       self._phase = 0
     return True
 
-  def _seat(self, tag: Any, problem: Problem) -> None:
+  def seats(self) -> Iterator[tuple[Any, Seat]]:
+    """How far the images at work are; none for presets of several phases, which begin again."""
+    if len(self._preset.phases) == 1:
+      for slot, guest in enumerate(self._guests):
+        if guest is not None and guest.history:
+          yield guest.tag, Seat(self._state(slot), _joined(guest.history))
+
+  def _state(self, slot: int) -> State:
+    return jax.device_get(_pick(self._states, jnp.int32(slot)))
+
+  def _seat(self, tag: Any, problem: Problem, seat: Seat | None) -> None:
     if self._problems is None:
       nobody = problem._replace(hyper=problem.hyper._replace(num_steps=jnp.int32(0)))
       self._problems = self._spread(
@@ -103,10 +124,11 @@ class Slots:
       )
       self._states = batch.start(self._prior, self._preset, self._problems)
     slot = self._guests.index(None)
-    self._problems, self._states = _seat(
-      self._prior, self._preset, self._problems, self._states, jnp.int32(slot), problem
+    state = _start(self._prior, self._preset, problem) if seat is None else seat.state
+    self._problems, self._states = _put(
+      (self._problems, self._states), (problem, state), jnp.int32(slot)
     )
-    self._guests[slot] = Guest(tag, problem.degradation, [])
+    self._guests[slot] = Guest(tag, problem.degradation, [] if seat is None else [seat.history])
 
   def _advance(self) -> objective.Terms:
     """One chunk; goes to the next phase first, where all have finished theirs."""
@@ -134,8 +156,8 @@ class Slots:
         yield guest.tag, self._restoration(slot, guest)
 
   def _restoration(self, slot: int, guest: Guest) -> batch.Restoration:
-    state = jax.device_get(_pick(self._states, jnp.int32(slot)))
-    terms = batch.curves([jax.tree.map(lambda x: x[None], part) for part in guest.history])
+    state = self._state(slot)
+    terms = batch.curves([jax.tree.map(lambda x: x[None], _joined(guest.history))])
     loss = np.asarray(terms.loss)
     return batch.Restoration(
       jax.device_get(_render(self._here, state)),
@@ -145,7 +167,7 @@ class Slots:
       loss[0],
       jax.tree.map(lambda x: x[0], terms),
       batch.settled_at(loss)[0],
-      state.step,
+      np.asarray(state.step),
     )
 
 
@@ -153,19 +175,23 @@ def _next(waiting: list, problems: Iterator):
   return waiting.pop(0) if waiting else next(problems, None)
 
 
-@functools.partial(jax.jit, static_argnums=(1,), donate_argnums=(2, 3))
-def _seat(
-  prior: Prior, preset: Preset, problems: Problem, states: State, slot: jax.Array, problem: Problem
-) -> tuple[Problem, State]:
-  """Puts one image, at its start, into one slot of a batch."""
+def _joined(history: list[objective.Terms]) -> objective.Terms:
+  return jax.tree.map(lambda *parts: np.concatenate(parts), *history)
+
+
+_start = jax.jit(engine.init, static_argnums=(1,))
+
+
+@functools.partial(jax.jit, donate_argnums=(0,))
+def _put(batches: tuple[Problem, State], one: tuple[Problem, State], slot: jax.Array):
+  """Puts one image into one slot of a batch."""
 
   def put(many, one):
     # A selection, not an update at an index: it needs no word between devices.
     here = jnp.arange(many.shape[0]) == slot
     return jnp.where(here.reshape(-1, *[1] * jnp.ndim(one)), jnp.asarray(one)[None], many)
 
-  state = engine.init(prior, preset, problem)
-  return jax.tree.map(put, problems, problem), jax.tree.map(put, states, state)
+  return jax.tree.map(put, batches, one)
 
 
 @jax.jit

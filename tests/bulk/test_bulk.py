@@ -13,11 +13,11 @@ from PIL import Image
 
 import ganjax
 from ganjax import data, inversion, weights
-from ganjax.bulk import finalize, output
+from ganjax.bulk import finalize, output, work
 from ganjax.bulk.plan import Shard
 from ganjax.bulk.status import Status
 from ganjax.data.pixels import to_bytes, to_float
-from ganjax.inversion import batch
+from ganjax.inversion import batch, slots
 from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.report import ReportConfig
@@ -194,6 +194,25 @@ def test_a_stop_keeps_what_is_finished(configure, tmp_path, monkeypatch):
   status = json.loads((tmp_path / 'out/status/00000-of-00001.json').read_text())
   assert status['state'] == 'complete'
   assert status['done'] == status['pictures'] == 13
+
+
+def test_a_stop_keeps_how_far_the_others_are(configure, tmp_path, monkeypatch):
+  monkeypatch.setattr(work, 'chunk_length', lambda num_steps: 2)
+  main.run(configure(output='whole'))
+  with monkeypatch.context() as patch:
+    patch.setattr(Status, 'show', lambda self: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt):
+      main.run(configure())
+  seats = sorted((tmp_path / 'out/.ganjax/partial').glob('*.npz'))
+  assert [path.name for path in seats] == ['0-0.npz', '1-0.npz', '2-0.npz', '3-0.npz']
+  seats[1].write_bytes(b'damaged')
+  begun = []
+  start = slots._start
+  monkeypatch.setattr(slots, '_start', lambda *given: begun.append(given) or start(*given))
+  assert main.run(configure()) == 2
+  assert len(begun) == 11 - 3
+  assert parts(tmp_path / 'out') == parts(tmp_path / 'whole')
+  assert list((tmp_path / 'out/.ganjax/partial').glob('*')) == []
 
 
 def test_a_picture_that_vanishes_is_one_failure(configure, photos, tmp_path):

@@ -83,6 +83,37 @@ def test_who_is_finished_leaves_at_once_and_the_next_one_enters(prior, problems)
   assert max(taken) == COUNT - 1
 
 
+def test_what_was_interrupted_goes_on_where_it_stopped(prior, problems, expected):
+  class StopError(Exception):
+    pass
+
+  chunks = []
+
+  def stop():
+    chunks.append(0)
+    if len(chunks) == 2:
+      raise StopError
+
+  slots = inversion.Slots(prior, PRESET, 4, chunk_steps=4)
+  done = {}
+
+  def collect():
+    for tag, result in slots.solve(problems, stop):
+      done[tag] = result
+
+  with pytest.raises(StopError):
+    collect()
+  seats = dict(slots.seats())
+  assert set(seats) == {3}  # after two chunks: 0, 4, 1 and 2 are finished
+  assert seats[3].state.step == 8
+  left = [one for one in problems if one[0] not in done]
+  slots = inversion.Slots(prior, PRESET, 4, chunk_steps=4)
+  for tag, result in slots.solve(left, resume=lambda tag, problem: seats.get(tag)):
+    done[tag] = result
+  for i in range(COUNT):
+    assert_equal(done[i], expected[i])
+
+
 def test_at_most_one_batch_is_taken_ahead(prior, problems):
   taken = []
 
