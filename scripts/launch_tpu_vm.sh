@@ -16,8 +16,9 @@
 #
 # How large a batch. --batch_size=auto compiles the program for one picture and for two, and takes
 # as many as fit into 90 % of a chip's memory; --remat makes each much smaller at a third more work,
-# --precision=bfloat16 halves it. A batch also bounds what an interruption loses: that many pictures,
-# since finished ones are kept. --block_size bounds what a killed machine loses.
+# --precision=bfloat16 halves it. A machine that is taken away loses its blocks in flight (a batch's
+# worth, in steps of --block_size pictures) and what it finished since the last copy to the bucket,
+# which happens every two minutes.
 set -euo pipefail
 
 : "${PROJECT:?set PROJECT to the Google Cloud project}" "${ZONE:?set ZONE, such as us-west4-a}"
@@ -58,15 +59,18 @@ on_all_workers 'mkdir -p ganjax && tar -xzf ganjax.tar.gz -C ganjax && cd ganjax
   .venv/bin/pip install --quiet "jax[tpu]" gcsfs --editable .'
 
 # Every worker writes blocks of its own, whose names it shares with no other: before the run each
-# fetches what earlier runs finished, afterwards all of it is joined in the bucket.
+# fetches what earlier runs finished; during it and afterwards all of it is joined in the bucket.
 flags=$(printf '%q ' --batch_size=auto "$@" --task=bulk --output=out --distributed)
+bucket=$(printf '%q' "$BUCKET")
+fetch="gcloud storage rsync --recursive $bucket out"
+copy="gcloud storage rsync --recursive --exclude='(^|/)\\.ganjax/(scratch|locks|lock)' out $bucket"
 status=0
-on_all_workers "cd ganjax && mkdir -p out && { gcloud storage rsync --recursive $(printf '%q' "$BUCKET") out || true; } &&
+on_all_workers "cd ganjax && mkdir -p out && { $fetch || true; }
+  { while sleep 120; do $copy; done; } >/dev/null 2>&1 & copying=\$!
   JAX_COMPILATION_CACHE_DIR=~/.cache/jax .venv/bin/python -m ganjax $flags; code=\$?
-  gcloud storage rsync --recursive --exclude='(^|/)\\.ganjax/(scratch|locks|lock)' out $(printf '%q' "$BUCKET"); exit \$code" || status=$?
+  kill \$copying; $copy; exit \$code" || status=$?
 
 # One worker makes a data set of all parts (it says so if some are missing).
-tpu ssh --worker=0 --command="cd ganjax && gcloud storage rsync --recursive $(printf '%q' "$BUCKET") out &&
-  .venv/bin/python -m ganjax --task=bulk --finalize --output=out $(printf '%q ' "$@") &&
-  gcloud storage rsync --recursive --exclude='(^|/)\\.ganjax/(scratch|locks|lock)' out $(printf '%q' "$BUCKET")" || status=$?
+tpu ssh --worker=0 --command="cd ganjax && $fetch &&
+  .venv/bin/python -m ganjax --task=bulk --finalize --output=out; code=\$?; $copy; exit \$code" || status=$?
 exit "$status"

@@ -1,7 +1,7 @@
 """The results of a bulk run: for every block an ArrayRecord part, and a line of JSON per picture.
 
-A block is done once its lines are there, and its lines are written, in one atomic step, after its
-part. What of a block is done when a run is interrupted is kept aside in the same form.
+A block is done once its part and its lines are there; the lines come last, and each of the two in
+one atomic step. What is done of a block when a run is interrupted is kept aside in the same form.
 """
 
 import contextlib
@@ -59,11 +59,13 @@ class Parts:
       yield self.lines(block)
 
   def done(self) -> set[int]:
-    """The blocks that are done."""
-    with contextlib.suppress(FileNotFoundError):
-      names = {entry.name for entry in os.scandir(self.folder / LINES)}
-      return {i for i in range(self.num_blocks) if pathlib.PurePath(self.lines(i)).name in names}
-    return set()
+    """The blocks that are done; lines whose part was lost on the way (a copy cut short) are not."""
+    lines, parts = _names(self.folder / LINES), _names(self.folder)
+    return {
+      block
+      for block in range(self.num_blocks)
+      if pathlib.PurePath(self.lines(block)).name in lines and self.part(block) in parts
+    }
 
   def write(self, block: int, outcomes: Sequence[Outcome]) -> None:
     """Writes a whole block.
@@ -150,6 +152,12 @@ class Parts:
       where = {} if outcome.failed else {'part': self.part(block), 'row': rows[outcome.order]}
       text.append(json.dumps(journal.plain({**outcome.line, **where})) + '\n')
     journal.replace(lines, ''.join(text).encode(), self.scratch)
+
+
+def _names(folder: pathlib.Path) -> set[str]:
+  with contextlib.suppress(FileNotFoundError):
+    return {entry.name for entry in os.scandir(folder)}
+  return set()
 
 
 def _read(part: pathlib.Path, lines: pathlib.Path) -> list[Outcome]:

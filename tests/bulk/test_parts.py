@@ -47,6 +47,12 @@ def test_a_block_without_results(parts):
   assert parts.check(0) == 0
 
 
+def test_lines_without_their_part_are_not_done(parts):
+  parts.write(0, [result(0)])
+  (parts.folder / parts.part(0)).unlink()
+  assert parts.done() == set()
+
+
 def test_the_order_of_finishing_changes_no_byte(parts):
   def content():
     return (parts.folder / parts.part(0)).read_bytes(), (parts.folder / parts.lines(0)).read_bytes()
