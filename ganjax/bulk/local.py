@@ -10,7 +10,7 @@ from ganjax.bulk import finalize, output, plan
 from ganjax.bulk.parts import Parts
 from ganjax.bulk.plan import Plan, Shard
 from ganjax.bulk.status import Status
-from ganjax.bulk.work import Settings, Worker
+from ganjax.bulk.work import Settings, Stopped, Worker
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +68,7 @@ def run(job: Job, made: Plan, shard: Shard, retry_failures: bool) -> None:
     retry_failures: tries the failures of earlier runs again.
 
   Raises:
-    KeyboardInterrupt: SIGINT or SIGTERM came; the chunk of steps was finished, and what was done
-      is kept.
+    Stopped: SIGINT or SIGTERM came; the chunk of steps was finished, and what was done is kept.
     StoreError: the folder cannot be written.
   """
   with output.scratch(job.folder, str(shard)) as scratch:
@@ -88,7 +87,7 @@ def run(job: Job, made: Plan, shard: Shard, retry_failures: bool) -> None:
       def on_chunk() -> None:
         status.show()
         if stop():
-          raise KeyboardInterrupt
+          raise Stopped
 
       worker.run(blocks, on_chunk)
       status.show()

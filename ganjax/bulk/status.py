@@ -54,8 +54,9 @@ class Status:
 
   def __exit__(self, kind: type | None, *_: object) -> None:
     self._bar.close()
-    stopped = 'interrupted' if kind is KeyboardInterrupt else 'failed'
-    self._write('complete' if kind is None else stopped)
+    stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
+    over = 'interrupted' if stopped else 'failed'
+    self._write('complete' if kind is None else over)
 
   def show(self) -> None:
     """Called after every chunk of steps."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ganjax import data, degradations, faces, inversion, metrics, weights
@@ -48,6 +49,10 @@ class Settings:
     networks = weights.load(self.weights, self.precision, self.remat)
     lpips = weights.load_lpips(self.perceptual, self.precision) if self.perceptual else None
     return inversion.prior(networks, lpips), networks
+
+
+class Stopped(KeyboardInterrupt):
+  """Somebody wishes the run to stop; raised between chunks, when all states are whole."""
 
 
 class Tally:
@@ -148,8 +153,8 @@ class Worker:
 
     Args:
       blocks: their numbers; taken one after another as slots get free.
-      on_chunk: called after every chunk of steps. It may raise to stop: what is finished then is
-        kept for the next run.
+      on_chunk: called after every chunk of steps. It may raise Stopped: what is finished is then
+        kept for the next run, and how far the others are.
 
     Raises:
       StoreError: the output folder cannot be written.
@@ -158,18 +163,15 @@ class Worker:
       solved = self._slots.solve(self._problems(blocks), on_chunk, self._resumed)
       for (face, target), result in solved:
         self._finish(face, self._outcome(face, target, result))
-    except BaseException:
+    except BaseException as error:
       with contextlib.suppress(data.StoreError):  # whatever went wrong first is what counts
-        self._set_aside()
+        for block in self._blocks.values():
+          if block.outcomes:
+            self._parts.set_aside(block.block, block.outcomes)
+        if isinstance(error, Stopped):
+          for (face, _), seat in self._slots.seats():
+            self._parts.set_seat_aside(face.order, jax.tree.leaves(seat))
       raise
-
-  def _set_aside(self) -> None:
-    """Keeps what is finished of unfinished blocks, and how far the others are."""
-    for block in self._blocks.values():
-      if block.outcomes:
-        self._parts.set_aside(block.block, block.outcomes)
-    for (face, _), seat in self._slots.seats():
-      self._parts.set_seat_aside(face.order, jax.tree.leaves(seat))
 
   def _resumed(self, tag: tuple[Face, np.ndarray], problem: engine.Problem) -> Seat | None:
     """How far an earlier run came with a face."""
@@ -177,8 +179,11 @@ class Worker:
     if kept is None:
       return None
     state = jax.eval_shape(lambda: engine.init(self._prior, self.settings.preset, problem))
-    terms = objective.Terms(*[state.step] * len(objective.Terms._fields))
-    return jax.tree.unflatten(jax.tree.structure(Seat(state, terms)), kept)
+    leaves, structure = jax.tree.flatten(state)
+    if [leaf.shape for leaf in leaves] != [x.shape for x in kept[: len(leaves)]]:
+      return None  # another version's
+    state = jax.tree.unflatten(structure, kept[: len(leaves)])
+    return Seat(state, objective.Terms(*map(jnp.asarray, kept[len(leaves) :])))
 
   def _entries(self, blocks: Iterable[int]) -> Iterator[Entry]:
     for number in blocks:
