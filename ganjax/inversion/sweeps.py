@@ -71,8 +71,15 @@ def hyper(base: Hyper, setting: dict[str, str]) -> Hyper:
   return base._replace(**changes)
 
 
-def degradation(base: Pipeline, setting: dict[str, str]) -> Pipeline:
+def degradation(
+  base: Pipeline, setting: dict[str, str], others: Sequence[str] = Hyper._fields
+) -> Pipeline:
   """The assumed degradation of one combination.
+
+  Args:
+    base: the degradation without a sweep.
+    setting: one of `settings`.
+    others: names that may occur in it but are no part of the degradation.
 
   Raises:
     SweepError: a name is neither a hyperparameter nor operator.parameter of the degradation, or
@@ -80,15 +87,15 @@ def degradation(base: Pipeline, setting: dict[str, str]) -> Pipeline:
   """
   spec = str(base)
   for name, value in setting.items():
-    if name not in Hyper._fields:
-      spec = _replaced(spec, name, value)
+    if name not in others:
+      spec = _replaced(spec, name, value, others)
   try:
     return parse(spec)
   except DegradationError as error:
     raise SweepError(str(error)) from error
 
 
-def _replaced(spec: str, name: str, value: str) -> str:
+def _replaced(spec: str, name: str, value: str, others: Sequence[str]) -> str:
   """A spec with one argument of the first operator of a name replaced."""
   operator, _, argument = name.partition('.')
   parts = spec.split(' | ')
@@ -100,7 +107,7 @@ def _replaced(spec: str, name: str, value: str) -> str:
       parts[i] = f'{head}({", ".join(f"{k}={v}" for k, v in pairs.items())})'
       return ' | '.join(parts)
   raise SweepError(
-    f'{name} is neither a hyperparameter ({", ".join(Hyper._fields)}) nor, as '
+    f'{name} is neither a hyperparameter ({", ".join(others)}) nor, as '
     f"'operator.parameter', a part of {spec}"
   )
 

@@ -2,7 +2,7 @@
 
 `init` and `step` are written for one image, which has a network of its own; `run` maps them over
 many. The network shows what is natural in a picture before it shows what is wrong with it, so when
-to stop is half of the method (`Stopping`).
+to stop is half of the method (`Rule`).
 """
 
 import functools
@@ -21,6 +21,11 @@ from ganjax.models.deep_prior import DeepPrior, DeepPriorConfig
 
 Loss = Literal['l2', 'l1', 'kl']
 LOSSES: tuple[Loss, ...] = get_args(Loss)
+# Which step's picture is taken: the last one's; that at which the outputs vary least (Wang et al.
+# 2021); or the first whose distance to the degraded picture is no larger than its noise (Morozov's
+# discrepancy principle).
+Rule = Literal['last', 'variance', 'noise']
+RULES: tuple[Rule, ...] = get_args(Rule)
 
 CHUNK_STEPS = 50
 WINDOW = 100  # steps over which the output's variance is taken (Wang et al. 2021)
@@ -36,7 +41,8 @@ class Hyper(NamedTuple):
   input_noise: jax.Array | float = 0.1  # σ of the network's fixed input
   perturbation: jax.Array | float = 1 / 30  # σ of what is added to it anew at every step
   averaging: jax.Array | float = 0.99  # of the running mean of outputs; 0 takes the last one
-  patience: jax.Array | int = 0  # steps without a smaller variance after which it ends; 0: never
+  patience: jax.Array | int = 0  # steps after the chosen one at which it ends; 0: never
+  sigma: jax.Array | float = 0.0  # of the target's noise, in units of the [0, 1] range
 
 
 class Problem(NamedTuple):
@@ -44,17 +50,18 @@ class Problem(NamedTuple):
 
   target: jax.Array  # [h, w, 3] in [-1, 1], as `degradation` gives it
   visible: jax.Array  # [h, w, 1], 0 in holes
+  truth: jax.Array  # [H, W, 3] in [-1, 1], for `Terms.mse` alone; zeros where nobody knows it
   degradation: degradations.Operator
   hyper: Hyper
   key: jax.Array
 
 
 class Stopping(NamedTuple):
-  """Watches the variance of the last outputs; where it is least, the picture is best."""
+  """Watches the outputs, and keeps the picture of the best step so far."""
 
   outputs: jax.Array  # [WINDOW, …], the last outputs, averaged down
   least: jax.Array  # the smallest variance so far
-  at: jax.Array  # int32, the step at which it was
+  at: jax.Array  # int32, the best step; 0 before there is one
   image: jax.Array  # the running mean of outputs at that step
 
 
@@ -74,6 +81,7 @@ class Terms(NamedTuple):
 
   loss: jax.Array
   variance: jax.Array  # of the last outputs; infinite in the first window
+  mse: jax.Array  # of the running mean of outputs against the truth, of values in [0, 1]
 
 
 class Fit(NamedTuple):
@@ -82,6 +90,7 @@ class Fit(NamedTuple):
   image: jax.Array  # [H, W, 3] in [-1, 1]: the running mean at the chosen step
   loss: np.ndarray  # [num_steps]
   variance: np.ndarray  # [num_steps]
+  psnr: np.ndarray  # [num_steps], of the running mean of outputs against the truth, in dB
   chosen_at: np.ndarray  # the step whose picture it is
   num_steps: np.ndarray  # how many were taken
 
@@ -93,7 +102,7 @@ class Setup(NamedTuple):
   loss: Loss
   height: int  # of the restored picture
   width: int
-  early_stopping: bool  # whether the picture of least variance is taken, or the last one
+  rule: Rule
 
 
 def padded(setup: Setup) -> tuple[int, int]:
@@ -171,26 +180,37 @@ def step(setup: Setup, problem: Problem, state: State) -> tuple[State, Terms]:
   def loss(params):
     image = nnx.merge(_graph(setup.config), params)(z)[: setup.height, : setup.width]
     degraded = problem.degradation.model(image, degradation_key)
-    return distance(setup.loss, degraded, problem.target, problem.visible), image
+    value = distance(setup.loss, degraded, problem.target, problem.visible)
+    return value, (image, distance('l2', degraded, problem.target, problem.visible))
 
-  (value, image), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+  (value, (image, misfit)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
   with jax.numpy_dtype_promotion('standard'):
     update, adam = optax.scale_by_adam().update(gradient, state.adam)
   params = jax.tree.map(lambda p, u: p - hyper.learning_rate * u, state.params, update)
   weight = jnp.where(state.step == 0, 0.0, hyper.averaging)
   average = weight * state.average + (1 - weight) * image
-  stopping, variance = _watch(state.stopping, image, average, state.step)
-  return State(params, adam, state.z, average, state.step + 1, stopping), Terms(value, variance)
+  within_noise = misfit <= jnp.square(2 * hyper.sigma)
+  stopping, variance = _watch(setup.rule, state.stopping, image, average, within_noise, state.step)
+  mse = jnp.mean(jnp.square(average - problem.truth)) / 4
+  state = State(params, adam, state.z, average, state.step + 1, stopping)
+  return state, Terms(value, variance, mse)
 
 
 def _watch(
-  stopping: Stopping, image: jax.Array, average: jax.Array, step: jax.Array
+  rule: Rule,
+  stopping: Stopping,
+  image: jax.Array,
+  average: jax.Array,
+  within_noise: jax.Array,
+  step: jax.Array,
 ) -> tuple[Stopping, jax.Array]:
-  """Windowed moving variance (Wang et al. 2021, ES-WMV)."""
+  """Windowed moving variance (Wang et al. 2021, ES-WMV), and whether this step is the best."""
   outputs = stopping.outputs.at[step % WINDOW].set(_watched(image))
   variance = jnp.mean(jnp.var(outputs, axis=0))
   variance = jnp.where(step + 1 < WINDOW, jnp.inf, variance)
   better = variance < stopping.least
+  if rule == 'noise':
+    better = within_noise & (stopping.at == 0)
   return Stopping(
     outputs,
     jnp.where(better, variance, stopping.least),
@@ -200,7 +220,7 @@ def _watch(
 
 
 def finished(problem: Problem, state: State) -> jax.Array:
-  """Whether one picture has taken all its steps, or its variance has long stopped falling."""
+  """Whether one picture has taken all its steps, or the best of them is long past."""
   hyper, stopping = problem.hyper, state.stopping
   waited = (stopping.at > 0) & (state.step - stopping.at >= hyper.patience)
   return (state.step >= hyper.num_steps) | ((hyper.patience > 0) & waited)
@@ -210,7 +230,7 @@ def advance(setup: Setup, num_steps: int, problem: Problem, state: State) -> tup
   """Up to `num_steps` steps of one picture; terms [num_steps], NaN where it had finished."""
 
   def body(state, _):
-    idle = Terms(jnp.float32(jnp.nan), jnp.float32(jnp.nan))
+    idle = Terms(*[jnp.float32(jnp.nan)] * len(Terms._fields))
     return jax.lax.cond(
       finished(problem, state), lambda s: (s, idle), lambda s: step(setup, problem, s), state
     )
@@ -286,9 +306,9 @@ def run(
     if on_progress is not None:
       on_progress(_progress(states, history, count))
   chosen, image = states.stopping.at, states.stopping.image
-  if not setup.early_stopping:
+  if setup.rule == 'last':
     chosen, image = states.step, states.average
-  else:  # a run shorter than the window has no variance
+  else:  # a run shorter than the window has no variance, and the noise may never be reached
     early = states.stopping.at == 0
     chosen = jnp.where(early, states.step, chosen)
     image = jnp.where(early[:, None, None, None], states.average, image)
@@ -296,6 +316,7 @@ def run(
     image[:count],
     _curve([t.loss for t in history])[:count],
     _curve([t.variance for t in history])[:count],
+    -10 * np.log10(np.maximum(_curve([t.mse for t in history])[:count], 1e-12)),
     np.asarray(chosen)[:count],
     np.asarray(states.step)[:count],
   )

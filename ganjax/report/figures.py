@@ -25,6 +25,7 @@ TOTAL = 'total'
 # Okabe and Ito's palette: distinct for the colour-blind; the dashes also tell lines apart in print.
 _INK, _QUIET, _MARK = '#1a1a1a', '#5f6368', '#d55e00'
 _COLOURS = ('#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9')
+_PSNR = '#b03a86'
 _DASHES = ('--', '-.', ':')
 _SIZE, _DPI = (7.2, 3.6), 100  # inches, dots per inch
 _TITLE_WIDTH = 600  # px
@@ -32,7 +33,12 @@ _SHADES = 128  # PNG palette: enough for smooth edges, half the bytes
 _DECADES_BELOW = 4  # a term this far below the smallest loss would only squeeze the picture
 
 
-def loss_curve(terms: Mapping[str, np.ndarray], settled_at: int, title: str) -> bytes:
+def loss_curve(
+  terms: Mapping[str, np.ndarray],
+  settled_at: int,
+  title: str,
+  psnr: np.ndarray | None = None,
+) -> bytes:
   """Draws the loss and its terms over the steps, on a logarithmic scale.
 
   Values that a logarithmic scale cannot show (zero, NaN, infinite) leave gaps; a term without any
@@ -43,6 +49,7 @@ def loss_curve(terms: Mapping[str, np.ndarray], settled_at: int, title: str) -> 
       drawn as the loss, the others as its terms.
     settled_at: the step from which the loss stays near its final value; marked and labelled.
     title: drawn above, cut to the figure's width; any characters.
+    psnr: against the truth at every step, [num_steps] in dB; drawn against an axis of its own.
 
   Returns:
     A PNG file's bytes, 720 x 360 px.
@@ -64,7 +71,9 @@ def loss_curve(terms: Mapping[str, np.ndarray], settled_at: int, title: str) -> 
     style = ('-', _INK) if name == main else next(styles)
     handles.append(_draw(axes, name, curve, floor, style, heavy=name == main))
   _dress(axes, num_steps, curves, floor)
-  if len(curves) > 1:
+  if psnr is not None:
+    handles.append(_draw_psnr(axes, psnr))
+  if len(handles) > 1:
     labels = [str(handle.get_gid()) for handle in handles]
     legend = figure.legend(handles, labels, loc='outside right center', fontsize=9, frameon=False)
     for text in legend.get_texts():
@@ -148,6 +157,17 @@ def _draw(
     zorder=2 if heavy else 3,  # a term that is nearly the whole loss stays visible on it
     gid=label,
   )
+  return line
+
+
+def _draw_psnr(axes: Axes, psnr: np.ndarray) -> Line2D:
+  """Draws PSNR over the steps, against an axis at the right."""
+  beside = axes.twinx()
+  (line,) = beside.plot(np.arange(len(psnr)), psnr, color=_PSNR, linewidth=1.8, gid='PSNR')
+  beside.set_ylabel('PSNR (dB)', color=_PSNR)
+  beside.tick_params(colors=_PSNR, labelsize=9)
+  beside.spines[['top', 'left', 'bottom']].set_visible(False)
+  beside.spines['right'].set_color(_PSNR)
   return line
 
 

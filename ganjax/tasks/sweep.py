@@ -12,7 +12,7 @@ from absl import flags
 from ganjax import data, degradations, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import sweeps
-from ganjax.tasks import console, restore_config
+from ganjax.tasks import combinations, console, restore_config
 from ganjax.tasks.config import FLAGS, ConfigError
 from ganjax.tasks.faces import Face, reduced, unfinished
 from ganjax.tasks.restore import damage, perceptual
@@ -122,16 +122,12 @@ def _sweep(
     _entry(setting, damaged.truth, picture, result, i)
     for i, (setting, picture) in enumerate(zip(settings, pictures, strict=True))
   ]
-  merit = 'psnr' if damaged.truth is not None else 'misfit'
-  scores = np.array([entry[merit] for entry in entries])
-  best = int(np.argmax(scores) if merit == 'psnr' else np.argmin(scores))
-  files = _write(store, face.name, axes, pictures, entries, merit, best)
+  best = entries[combinations.best_of(entries)]
+  files = combinations.write(store, face.name, axes, list(pictures), entries)
   files['degraded'] = store.write_image('degraded', face.name, to_bytes(damaged.target))
   files['photo'] = store.write_image('photos', face.name, reduced(face.photo))
   if damaged.truth is not None:
     files['aligned'] = store.write_image('aligned', face.name, damaged.truth)
-  for i, (entry, picture) in enumerate(zip(entries, pictures, strict=True)):
-    entry['file'] = store.write_image(f'combinations/{face.name}', f'{i:04d}', picture)
   store.add_result(
     {
       'name': face.name,
@@ -140,8 +136,8 @@ def _sweep(
       'task': config.task,
       **damaged.record,
       'files': files,
-      'metrics': {name: entries[best][name] for name in ('psnr', 'ssim') if name in entries[best]},
-      'best': entries[best]['setting'],
+      'metrics': {name: best[name] for name in ('psnr', 'ssim') if name in best},
+      'best': best['setting'],
       'sweep': entries,
     }
   )
@@ -157,46 +153,3 @@ def _entry(
     image, whole = to_float(picture), to_float(truth)
     entry |= {'psnr': float(metrics.psnr(image, whole)), 'ssim': float(metrics.ssim(image, whole))}
   return entry
-
-
-def _write(
-  store: data.Store,
-  name: str,
-  axes: list[sweeps.Axis],
-  pictures: np.ndarray,
-  entries: list[dict],
-  merit: str,
-  best: int,
-) -> dict[str, str]:
-  """Writes the table, the heat map and the best picture; returns their paths."""
-  *others, last = axes
-  rows = [_label(setting) for setting in sweeps.settings(others)] if others else ['']
-  columns = [f'{last.name}={value}' for value in last.values]
-  width = len(columns)
-  place = divmod(best, width)
-  captions = [
-    report.quality_caption(entry['psnr'], entry['ssim'])
-    if merit == 'psnr'
-    else f'misfit {entry["misfit"]:.3g}'
-    for entry in entries
-  ]
-  by_row = range(0, len(entries), width)
-  table = report.picture_table(
-    [list(pictures[i : i + width]) for i in by_row],
-    rows,
-    columns,
-    [captions[i : i + width] for i in by_row],
-    place,
-  )
-  values = np.array([entry[merit] for entry in entries]).reshape(-1, width)
-  title = f'{name}: PSNR in dB' if merit == 'psnr' else f'{name}: misfit (no truth to compare with)'
-  heat = report.heat_map(values, rows, list(last.values), f'{title}, by {last.name}', place)
-  return {
-    'restored': store.write_image('restored', name, pictures[best]),
-    'sweep': store.write_bytes(f'sweep/{name}.png', data.encode_png(table)),
-    'heatmap': store.write_bytes(f'heatmap/{name}.png', heat),
-  }
-
-
-def _label(setting: dict[str, str]) -> str:
-  return ', '.join(f'{name}={value}' for name, value in setting.items())

@@ -14,8 +14,8 @@ CONFIG = plain(2, double=False, width=6)
 HEIGHT, WIDTH = 21, 18  # no multiples of four
 
 
-def setup(loss='l2', early_stopping=False):
-  return deep_prior.Setup(CONFIG, loss, HEIGHT, WIDTH, early_stopping)
+def setup(loss='l2', rule='last'):
+  return deep_prior.Setup(CONFIG, loss, HEIGHT, WIDTH, rule)
 
 
 @pytest.fixture(scope='module')
@@ -35,7 +35,12 @@ def problem(photo, name='a', spec='identity()', **hyper):
   shape = operator.output_shape(HEIGHT, WIDTH)
   target = jnp.asarray(photo)
   return deep_prior.Problem(
-    target, operator.visible(*shape), operator, deep_prior.Hyper(**typed), image_key(0, name)
+    target,
+    operator.visible(*shape),
+    jnp.zeros((HEIGHT, WIDTH, 3)),
+    operator,
+    deep_prior.Hyper(**typed),
+    image_key(0, name),
   )
 
 
@@ -87,7 +92,7 @@ def test_known_pixels_are_pulled_to_the_input(photos):
 
 
 def test_where_the_outputs_vary_least_the_picture_is_taken(photos):
-  found = fit(problem(photos[0], num_steps=160), early_stopping=True)
+  found = fit(problem(photos[0], num_steps=160), rule='variance')
   assert deep_prior.WINDOW <= found.chosen_at[0] <= 160
   assert (
     found.chosen_at[0]
@@ -96,7 +101,25 @@ def test_where_the_outputs_vary_least_the_picture_is_taken(photos):
 
 
 def test_waiting_in_vain_ends_the_fit(photos):
-  found = fit(
-    problem(photos[0], num_steps=4000, patience=1, learning_rate=0.3), early_stopping=True
-  )
+  found = fit(problem(photos[0], num_steps=4000, patience=1, learning_rate=0.3), rule='variance')
   assert found.num_steps[0] < 4000
+
+
+def test_the_picture_as_near_as_the_noise_is_taken(photos):
+  last = fit(problem(photos[0], num_steps=60))
+  misfit = last.loss[0]  # of values in [-1, 1]; sigma is of [0, 1]
+  sigma = np.sqrt(misfit[30]) / 2
+  first = int(np.argmax(misfit <= (2 * sigma) ** 2)) + 1
+  found = fit(problem(photos[0], num_steps=60, sigma=sigma, patience=1), rule='noise')
+  assert found.chosen_at[0] == first
+  assert found.num_steps[0] == first + 1
+  never = fit(problem(photos[0], num_steps=20, sigma=1e-4, patience=1), rule='noise')
+  assert never.chosen_at[0] == 20
+
+
+def test_the_truth_changes_nothing_but_the_curve_of_psnr(photos, both):
+  known = problem(photos[0], 'a')._replace(truth=jnp.asarray(photos[0]))
+  found = fit(known, problem(photos[1], 'b'))
+  np.testing.assert_array_equal(found.image, both.image)
+  mse = np.mean(np.square(np.asarray(found.image[0]) - photos[0])) / 4
+  np.testing.assert_allclose(found.psnr[0, -1], -10 * np.log10(mse), atol=1e-3)
