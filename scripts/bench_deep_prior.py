@@ -5,6 +5,7 @@
 Each picture of a batch has a network of its own.
 """
 
+import contextlib
 import json
 import statistics
 import time
@@ -48,10 +49,8 @@ def measured(side, batch_size):
     if len(seconds) == FLAGS.repeats + 1:
       raise StopIteration
 
-  try:
+  with contextlib.suppress(StopIteration):
     deep_prior.run(setup, problems, on_progress, FLAGS.num_steps)
-  except StopIteration:
-    pass
   return np.diff(seconds) / FLAGS.num_steps
 
 

@@ -53,3 +53,14 @@ def test_bulk_runs():
   batching = subprocess.run([sys.executable, script, *few], capture_output=True, text=True)
   assert batching.returncode == 0, batching.stderr
   assert json.loads(batching.stdout.splitlines()[-1])['continuous']['batch_steps'] >= 8
+
+
+@pytest.mark.slow
+def test_the_deep_prior_is_measured():
+  script = str(ROOT / 'scripts' / 'bench_deep_prior.py')
+  few = ['--sides=32', '--batch_sizes=1,2', '--network=1-single', '--num_steps=1', '--repeats=1']
+  found = subprocess.run([sys.executable, script, *few], capture_output=True, text=True)
+  assert found.returncode == 0, found.stderr
+  lines = json.loads(found.stdout.splitlines()[-1])
+  assert [(line['side'], line['batch_size']) for line in lines] == [(32, 1), (32, 2)]
+  assert all(len(line['ms_per_iteration']) == 1 for line in lines)
