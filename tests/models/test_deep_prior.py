@@ -36,8 +36,10 @@ def test_the_papers_network_has_its_size():
   assert 2.1e6 < count < 2.3e6  # 2.2 million, as published
 
 
+@pytest.mark.parametrize('backend', ['cpu', 'gpu'])
 @pytest.mark.parametrize(('size', 'stride'), [(1, 1), (3, 1), (3, 2)])
-def test_convolution_and_its_gradients_are_xlas(size, stride):
+def test_convolution_and_its_gradients_are_xlas(size, stride, backend, monkeypatch):
+  monkeypatch.setattr(jax, 'default_backend', lambda: backend)
   x = jax.random.normal(KEY, (9, 12, 3))
   weight = jax.random.normal(jax.random.key(1), (size, size, 3, 4))
 
@@ -76,3 +78,13 @@ def test_upsampling_is_bicubic():
   ours = np.asarray(deep_prior.upsample(jnp.asarray(picture)[:, :, None]))[:, :, 0]
   theirs = np.asarray(Image.fromarray(picture).resize((16, 16), Image.Resampling.BICUBIC))
   assert np.abs(ours - theirs)[4:-4, 4:-4].max() < 1e-4
+
+
+@pytest.mark.parametrize('shape', [(1, 3), (2, 4), (5, 1)])
+def test_the_gradient_of_upsampling_is_its_adjoint(shape):
+  x = jax.random.normal(KEY, (*shape, 2))
+  gradient = jax.random.normal(jax.random.key(1), (2 * shape[0], 2 * shape[1], 2))
+  y, pull = jax.vjp(deep_prior.upsample, x)
+  np.testing.assert_allclose(
+    jnp.sum(y * gradient), jnp.sum(x * pull(gradient)[0]), rtol=1e-4, atol=1e-5
+  )
