@@ -38,6 +38,7 @@ def loss_curve(
   settled_at: int,
   title: str,
   psnr: np.ndarray | None = None,
+  mark: str = 'settled',
 ) -> bytes:
   """Draws the loss and its terms over the steps, on a logarithmic scale.
 
@@ -50,6 +51,7 @@ def loss_curve(
     settled_at: the step from which the loss stays near its final value; marked and labelled.
     title: drawn above, cut to the figure's width; any characters.
     psnr: against the truth at every step, [num_steps] in dB; drawn against an axis of its own.
+    mark: what happened at `settled_at`: 'settled', 'taken', ….
 
   Returns:
     A PNG file's bytes, 720 x 360 px.
@@ -78,7 +80,7 @@ def loss_curve(
     legend = figure.legend(handles, labels, loc='outside right center', fontsize=9, frameon=False)
     for text in legend.get_texts():
       text.set_parse_math(False)
-  _mark(axes, min(max(int(settled_at), 0), num_steps - 1), num_steps)
+  _mark(axes, mark, min(max(int(settled_at), 0), num_steps - 1), num_steps)
   axes.set_title(
     fitted(title, 15, _TITLE_WIDTH), loc='left', fontsize=11, color=_INK, pad=20, parse_math=False
   )
@@ -204,14 +206,14 @@ def _between(value: float, _: int | None) -> str:
   return f'{value:g}' if digit in (2, 3, 5) else ''
 
 
-def _mark(axes: Axes, settled_at: int, num_steps: int) -> None:
+def _mark(axes: Axes, mark: str, settled_at: int, num_steps: int) -> None:
   """Marks the settled step; the label sits above the axes, where no curve can cross it."""
   axes.axvline(
     settled_at, color=_MARK, linewidth=1.4, linestyle=(0, (4, 3)), zorder=1, clip_on=False
   )
   share = settled_at / max(num_steps - 1, 1)
   axes.annotate(
-    f'settled at step {settled_at}',
+    f'{mark} at step {settled_at}',
     xy=(settled_at, 1),
     xycoords=('data', 'axes fraction'),
     xytext=(0, 4),

@@ -304,7 +304,7 @@ def _curve(damaged: Damaged, fit: deep_prior.Fit) -> bytes:
   if np.isfinite(fit.variance).any():
     curves['variance of outputs'] = fit.variance
   psnr = None if damaged.truth is None else fit.psnr
-  return report.loss_curve(curves, int(fit.chosen_at), damaged.item.name, psnr)
+  return report.loss_curve(curves, int(fit.chosen_at), damaged.item.name, psnr, 'taken')
 
 
 def _write_sweep(
