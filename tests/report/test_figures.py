@@ -6,7 +6,7 @@ from matplotlib import _pylab_helpers
 from PIL import Image
 
 from ganjax.report import ReportError, loss_curve
-from ganjax.report.figures import _MARK
+from ganjax.report.figures import _MARK, _PSNR
 
 STEPS = 200
 LOSS = np.geomspace(1.0, 0.01, STEPS)
@@ -36,6 +36,16 @@ def test_the_mark_stands_where_the_loss_settled():
   early, late = (mark_at(pixels(loss_curve({'total': LOSS}, step, 'one'))) for step in (20, 180))
   # The axes take most of the width, so 160 of 200 steps are some 70 % of it.
   assert 0.6 < late - early < 0.85
+
+
+def test_psnr_is_drawn_on_a_scale_of_its_own():
+  """A rise from 20 to 30 dB would be a flat line above the loss's own scale."""
+  image = pixels(loss_curve({'total': LOSS}, 50, 'one', np.linspace(20, 30, STEPS), 'taken'))
+  colour = np.array([int(_PSNR[i : i + 2], 16) for i in (1, 3, 5)])
+  drawn = np.abs(image - colour).max(axis=-1) < 40
+  rows = [int(np.flatnonzero(drawn[:, x]).mean()) for x in (100, 250, 400)]
+  assert rows[0] - rows[1] > 60
+  assert rows[1] - rows[2] > 60
 
 
 def test_a_mark_beyond_the_steps_stays_in_the_picture():
