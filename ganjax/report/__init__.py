@@ -8,14 +8,18 @@ from ganjax.report.errors import ReportError
 from ganjax.report.figures import loss_curve
 from ganjax.report.grids import MAX_ROWS, Row, grid, quality_caption
 from ganjax.report.page import write_report
+from ganjax.report.sheets import MAX_CELLS, Cell, sheet
 
 __all__ = [
+  'MAX_CELLS',
   'MAX_ROWS',
+  'Cell',
   'ReportError',
   'Row',
   'animation',
   'grid',
   'loss_curve',
   'quality_caption',
+  'sheet',
   'write_report',
 ]

@@ -7,11 +7,11 @@ from absl import app, flags, logging
 
 from ganjax import data, degradations, faces, weights
 from ganjax.report import ReportError
-from ganjax.tasks import align, config, generate, report, restore
+from ganjax.tasks import align, classify, config, generate, report, restore
 from ganjax.tasks.config import FLAGS, ConfigError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
-FAMILIES = (restore, align, generate, report)
+FAMILIES = (restore, align, generate, report, classify)
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 
 # What a user can mend; anything else is a defect and keeps its traceback.

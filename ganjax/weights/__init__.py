@@ -1,5 +1,6 @@
 """Loading and saving weights."""
 
+from ganjax.weights.attributes import Attribute, load_classifier, save_classifier
 from ganjax.weights.networks import (
   DEFAULT,
   CropTemplate,
@@ -11,11 +12,14 @@ from ganjax.weights.store import WeightsError, read, save
 
 __all__ = [
   'DEFAULT',
+  'Attribute',
   'CropTemplate',
   'Networks',
   'WeightsError',
   'load',
+  'load_classifier',
   'load_lpips',
   'read',
   'save',
+  'save_classifier',
 ]
