@@ -52,7 +52,9 @@ def _of_csv(path: pathlib.Path) -> list[Labelled]:
       reader = csv.DictReader(file)
       columns = reader.fieldnames or []
       if missing := [c for c in ('filename', 'label') if c not in columns]:
-        raise SourceError(f'{path}: has no column {" or ".join(missing)}; its first line names them')
+        raise SourceError(
+          f'{path}: has no column {" or ".join(missing)}; its first line names them'
+        )
       rows = [row for row in reader if row['label']]
   except (OSError, UnicodeError, csv.Error) as error:
     raise SourceError(f'{path}: cannot be read as a folder or a CSV ({error})') from None

@@ -105,9 +105,9 @@ def _augment(pixels: jax.Array, key: jax.Array) -> jax.Array:
 def logits_of(classifier: Classifier, pictures: np.ndarray, block: int = 64) -> np.ndarray:
   """Calibrated logits [N, num_classes] of uint8 pictures [N, H, W, 3], by blocks."""
   answer = jax.jit(
-    lambda classifier, pixels: jax.vmap(
-      lambda p: classifier(p.astype(jnp.float32) / 127.5 - 1.0)
-    )(pixels)
+    lambda classifier, pixels: jax.vmap(lambda p: classifier(p.astype(jnp.float32) / 127.5 - 1.0))(
+      pixels
+    )
   )
   found = []
   for start in range(0, len(pictures), block):

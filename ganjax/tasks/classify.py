@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 import json
-import pathlib
 
 import numpy as np
 from absl import flags

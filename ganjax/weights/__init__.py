@@ -8,7 +8,8 @@ from ganjax.weights.networks import (
   load,
   load_lpips,
 )
-from ganjax.weights.store import WeightsError, read, save
+from ganjax.weights.store import WeightsError, read, save, to_bytes
+from ganjax.weights.tuned import load_tuned
 
 __all__ = [
   'DEFAULT',
@@ -19,7 +20,9 @@ __all__ = [
   'load',
   'load_classifier',
   'load_lpips',
+  'load_tuned',
   'read',
   'save',
   'save_classifier',
+  'to_bytes',
 ]
