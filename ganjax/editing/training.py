@@ -47,7 +47,7 @@ def fit(
     pictures: uint8 [N, side, side, 3].
     labels: [N], indices of the classes; every class occurs.
     num_steps, batch_size, learning_rate: AdamW with a cosine that falls to 0.
-    seed: of initial weights, batches and augmentation (mirror, shift, brightness, contrast).
+    seed: of initial weights, batches and augmentation (mirror, softness, shift, brightness, contrast).
     on_step: called with the step and the loss now and then.
 
   Returns:
@@ -91,10 +91,13 @@ def fit(
 
 
 def _augment(pixels: jax.Array, key: jax.Array) -> jax.Array:
-  """uint8 [side, side, 3] -> float in about [-1, 1], mirrored, shifted, lit differently."""
-  mirror, shift, bright, contrast = jax.random.split(key, 4)
+  """uint8 [side, side, 3] -> float in about [-1, 1]: mirrored, softer, shifted, lit differently."""
+  mirror, shift, bright, contrast, soft = jax.random.split(key, 5)
   image = pixels.astype(jnp.float32) / 127.5 - 1.0
   image = jnp.where(jax.random.bernoulli(mirror), image[:, ::-1], image)
+  # What a generator draws is softer than a photograph.
+  small = jax.image.resize(image, (image.shape[0] // 2, image.shape[1] // 2, 3), 'linear')
+  image += jax.random.uniform(soft) * (jax.image.resize(small, image.shape, 'linear') - image)
   padded = jnp.pad(image, ((SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode='edge')
   row, column = jax.random.randint(shift, (2,), 0, 2 * SHIFT + 1)
   image = jax.lax.dynamic_slice(padded, (row, column, jnp.zeros_like(row)), image.shape)
