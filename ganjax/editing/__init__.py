@@ -1,0 +1,31 @@
+"""Latent editing: interpolation, directions, traversal. Pure functions of one latent, to vmap."""
+
+from ganjax.editing.directions import Fit, conditional, confident, cosine, fit_direction
+from ganjax.editing.interpolation import interpolate, step_lengths
+from ganjax.editing.spaces import SPACES, Space, rows, sample, seeded
+from ganjax.editing.traversal import deviation, flip, layer_mask, slope, succeeds, traverse
+from ganjax.editing.unsupervised import Components, pca, sefa
+
+__all__ = [
+  'SPACES',
+  'Components',
+  'Fit',
+  'Space',
+  'conditional',
+  'confident',
+  'cosine',
+  'deviation',
+  'fit_direction',
+  'flip',
+  'interpolate',
+  'layer_mask',
+  'pca',
+  'rows',
+  'sample',
+  'seeded',
+  'sefa',
+  'slope',
+  'step_lengths',
+  'succeeds',
+  'traverse',
+]

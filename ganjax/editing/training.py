@@ -47,7 +47,7 @@ def fit(
     pictures: uint8 [N, side, side, 3].
     labels: [N], indices of the classes; every class occurs.
     num_steps, batch_size, learning_rate: AdamW with a cosine that falls to 0.
-    seed: of initial weights, batches and augmentation (mirror, softness, shift, brightness, contrast).
+    seed: of initial weights, batches and augmentation (mirror, softness, shift, light).
     on_step: called with the step and the loss now and then.
 
   Returns:
