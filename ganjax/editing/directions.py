@@ -3,7 +3,7 @@
 Everything is written for one direction and can be vmapped.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -76,7 +76,7 @@ def fit_direction(points: jax.Array, labels: jax.Array, seed: int | jax.Array = 
   )
 
 
-def _fit(points, labels, seed) -> Fit:
+def _fit(points, labels, seed) -> Any:
   points, labels = np.asarray(points, np.float64), np.asarray(labels)
   shape = points.shape[1:]
   kept, wanted = points[labels != 0].reshape(-1, int(np.prod(shape))), labels[labels != 0]

@@ -107,17 +107,23 @@ def _augment(pixels: jax.Array, key: jax.Array) -> jax.Array:
 
 def logits_of(classifier: Classifier, pictures: np.ndarray, block: int = 64) -> np.ndarray:
   """Calibrated logits [N, num_classes] of uint8 pictures [N, H, W, 3], by blocks."""
-  answer = jax.jit(
-    lambda classifier, pixels: jax.vmap(lambda p: classifier(p.astype(jnp.float32) / 127.5 - 1.0))(
-      pixels
-    )
-  )
   found = []
   for start in range(0, len(pictures), block):
     part = pictures[start : start + block]
     padded = np.concatenate([part, np.repeat(part[-1:], block - len(part), axis=0)])
-    found.append(np.asarray(answer(classifier, padded))[: len(part)])
+    found.append(np.asarray(_logits(classifier, padded))[: len(part)])
   return np.concatenate(found)
+
+
+@jax.jit
+def _logits(classifier: Classifier, pixels: jax.Array) -> jax.Array:
+  return jax.vmap(lambda p: classifier(p.astype(jnp.float32) / 127.5 - 1.0))(pixels)
+
+
+def log_odds(logits: np.ndarray, at: int) -> np.ndarray:
+  """Scores [N]: positive where class `at` is likelier than all others together."""
+  others = np.delete(logits, at, axis=1)
+  return logits[:, at] - np.logaddexp.reduce(others, axis=1)
 
 
 def calibrate(classifier: Classifier, pictures: np.ndarray, labels: np.ndarray) -> Classifier:

@@ -29,9 +29,13 @@ class Attribute(NamedTuple):
   def target(self) -> str:
     return self.classifier.config.target
 
+  def fits(self, template: networks.CropTemplate) -> bool:
+    """Whether a generator crops faces as the pictures that the classifier learned from."""
+    return np.allclose(template, self.template, atol=1e-3)
+
   def check(self, template: networks.CropTemplate, path: str | None) -> None:
     """Raises WeightsError where the generator crops faces in another way than the classifier."""
-    if not np.allclose(template, self.template, atol=1e-3):
+    if not self.fits(template):
       raise store.WeightsError(
         f'{path or "the bundled classifier"}: was trained on another crop of the face than this '
         'generator draws; train one with --task=train_classifier and these --weights'
