@@ -1,6 +1,7 @@
 """Interpolate: from one face to the next, along several paths, and where the answer changes."""
 
 import dataclasses
+import itertools
 import pathlib
 from typing import Any, NamedTuple
 
@@ -151,7 +152,7 @@ def _walk(
   pictures = fine[::FINE]
   steps = [
     float(inversion.distance(perceptual, to_float(a), to_float(b)))
-    for a, b in zip(pictures[:-1], pictures[1:], strict=True)
+    for a, b in itertools.pairwise(pictures)
   ]
   record: dict[str, Any] = {
     'path': path,

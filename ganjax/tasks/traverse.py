@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from ganjax import data, editing, faces, report, weights
+from ganjax import data, editing, report, weights
 from ganjax.editing import rendering
 from ganjax.editing.files import Direction, load_direction
 from ganjax.editing.spaces import Space
