@@ -72,7 +72,7 @@ def check_latents(latents: list[Latent], rows: tuple[int, int], weights_sha256: 
 
 def _read(path: pathlib.Path) -> Latent:
   try:
-    with np.load(path, allow_pickle=False) as file:
+    with open(path, 'rb') as raw, np.load(raw, allow_pickle=False) as file:
       arrays = {key: file[key] for key in file.files if key == 'latent' or key.startswith(_NOISE)}
       sha256 = str(file['weights_sha256']) if 'weights_sha256' in file.files else ''
   except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

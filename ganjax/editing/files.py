@@ -49,7 +49,7 @@ def load_direction(
   """
   path = pathlib.Path(path)
   try:
-    with np.load(path, allow_pickle=False) as file:
+    with open(path, 'rb') as raw, np.load(raw, allow_pickle=False) as file:
       entries = {name: file[name] for name in Direction._fields}
     direction = Direction(
       str(entries['name']),

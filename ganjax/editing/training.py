@@ -16,6 +16,7 @@ SHIFT = 4  # px of the reduced picture, in both directions
 BRIGHTNESS, CONTRAST = 0.2, 0.2
 WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.05
+AVERAGED = 0.01  # of each step's weights go into the average
 Z95 = 1.959964  # of the standard normal: the two-sided 95 % interval
 
 
@@ -61,7 +62,7 @@ def fit(
   optimiser = optax.adamw(schedule, weight_decay=WEIGHT_DECAY)
 
   @jax.jit
-  def step(params, average, state, images, targets, key):
+  def step(params, average, state, images, targets, key, share):
     keys = jax.random.split(key, images.shape[0])
 
     def loss_of(params):
@@ -71,9 +72,10 @@ def fit(
       return jnp.mean(optax.softmax_cross_entropy(logits, soft))
 
     loss, gradient = jax.value_and_grad(loss_of)(params)
-    updates, state = optimiser.update(gradient, state, params)
+    with jax.numpy_dtype_promotion('standard'):  # optax counts steps in int32
+      updates, state = optimiser.update(gradient, state, params)
     params = optax.apply_updates(params, updates)
-    average = optax.incremental_update(params, average, 0.01)
+    average = optax.incremental_update(params, average, share)
     return params, average, state, loss
 
   average, state, key = params, optimiser.init(params), jax.random.key(seed)
@@ -84,7 +86,10 @@ def fit(
     chosen = chosen[:batch_size] if len(members) > 2 else rng.permutation(chosen)[:batch_size]
     key, own = jax.random.split(key)
     targets = jnp.asarray(labels[chosen], jnp.int32)
-    params, average, state, loss = step(params, average, state, pictures[chosen], targets, own)
+    share = np.float32(max(AVERAGED, 10 / (10 + i)))  # soon forgets where it started
+    params, average, state, loss = step(
+      params, average, state, pictures[chosen], targets, own, share
+    )
     if on_step is not None and ((i + 1) % 50 == 0 or i + 1 == num_steps):
       on_step(i + 1, float(loss))
   return nnx.merge(graph, average)
