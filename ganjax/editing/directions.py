@@ -12,7 +12,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.svm import LinearSVC
 
 TEST_SHARE = 0.3
-# Of the squared hinge loss, for points of unit spread: smaller is a wider margin.
+# Of the squared hinge loss, for points of unit length: with fewer points than dimensions, or not
+# many more, a narrow margin would follow the noise.
 SVM_C = 0.1
 _SMALLEST_CLASS = 4  # leaves two to train on and one to test with
 
@@ -29,27 +30,22 @@ class Fit(NamedTuple):
 
 
 def confident(scores: jax.Array, share: float) -> jax.Array:
-  """Labels of the most confident share of each class.
+  """Labels of the surest answers: the highest and the lowest scores, as many of either.
+
+  By rank, not by sign, as Shen et al. do: where an attribute is rare, its own few latents would be
+  too few to fit to.
 
   Args:
-    scores: [N], positive where the attribute is there; the larger, the surer.
-    share: of each class that is kept, in (0, 1]; at least one of each that occurs.
+    scores: [N], the larger, the surer that the attribute is there.
+    share: of all latents that is kept on each side, in (0, 0.5].
 
   Returns:
     int32 [N]: 1, −1, or 0 where the answer is not sure enough.
   """
-  labels = jnp.zeros(scores.shape, jnp.int32)
-  for sign in (1, -1):
-    sure = (
-      jnp.where(scores > 0, scores, -jnp.inf)
-      if sign == 1
-      else jnp.where(scores > 0, -jnp.inf, -scores)
-    )
-    members = jnp.sum(sure > -jnp.inf)
-    kept = jnp.ceil(share * members.astype(jnp.float32)).astype(jnp.int32)
-    rank = jnp.argsort(jnp.argsort(-sure))
-    labels = jnp.where((rank < kept) & (sure > -jnp.inf), sign, labels)
-  return labels
+  kept = int(scores.shape[0] * share)
+  rank = jnp.argsort(jnp.argsort(scores))
+  low, high = rank < kept, rank >= scores.shape[0] - kept
+  return high.astype(jnp.int32) - low.astype(jnp.int32)
 
 
 def fit_direction(points: jax.Array, labels: jax.Array, seed: int | jax.Array = 0) -> Fit:
@@ -86,7 +82,8 @@ def _fit(points, labels, seed) -> Any:
   train, test, train_labels, test_labels = train_test_split(
     kept, wanted, test_size=TEST_SHARE, random_state=int(seed), stratify=wanted
   )
-  centre, spread = train.mean(axis=0), max(float(train.std(axis=0).mean()), 1e-12)
+  centre = train.mean(axis=0)
+  spread = max(float(np.sqrt(np.mean(np.sum((train - centre) ** 2, axis=1)))), 1e-12)
   machine = LinearSVC(C=SVM_C, class_weight='balanced', dual=False, max_iter=10_000)
   machine.fit((train - centre) / spread, train_labels)
   normal = machine.coef_[0] / np.linalg.norm(machine.coef_[0])

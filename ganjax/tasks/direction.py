@@ -22,7 +22,7 @@ from ganjax.tasks.latents import Judge, LatentConfig, Start
 TASKS = ('direction',)
 
 METHODS = ('svm', 'sefa', 'pca')
-FEWEST = 20  # latents of each class; fewer say nothing about 128 numbers and more
+FEWEST = 10  # latents of each class; fewer say nothing about 128 numbers and more
 _PREVIEW = np.linspace(-3, 3, 7).astype(np.float32)
 
 
@@ -62,10 +62,10 @@ def define_flags() -> None:
   )
   flags.DEFINE_float(
     'confident_share',
-    0.3,
-    'direction: of each class, the share of the surest answers that is fitted to.',
+    0.2,
+    'direction: the share of all latents that is fitted to on either side: the surest ones.',
     lower_bound=0.001,
-    upper_bound=1.0,
+    upper_bound=0.5,
   )
   flags.DEFINE_string(
     'labels',
@@ -240,14 +240,13 @@ def _fit(
       'each are needed: raise --num_samples or --truncation_psi, or give other --labels'
     )
   labels = np.zeros(len(known), np.int32)
-  share = 1.0 if config.labels else config.confident_share
-  scores = jnp.asarray(labelled.scores[known], jnp.float32)
-  labels[known] = np.asarray(editing.confident(scores, share))
-  # However small the share, a fit needs some of each class.
-  for sign in (1, -1):
-    own = np.flatnonzero(known & ((labelled.scores > 0) == (sign == 1)))
-    surest = own[np.argsort(-np.abs(labelled.scores[own]))]
-    labels[surest[:FEWEST]] = sign
+  scores = labelled.scores[known]
+  if np.all(np.abs(scores) == 1):  # classes, of which all are equally sure
+    labels[known] = np.sign(scores)
+  else:
+    # However small the share, a fit needs some of each.
+    share = max(config.confident_share, FEWEST / len(scores))
+    labels[known] = np.asarray(editing.confident(jnp.asarray(scores, jnp.float32), share))
   points = jnp.asarray(labelled.points, jnp.float32)
   return editing.fit_direction(points, jnp.asarray(labels), config.seed), labels
 

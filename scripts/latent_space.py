@@ -1,0 +1,185 @@
+"""Measures what docs/latent-space.md says: where answers change, who stays who, what moves along.
+
+  python scripts/latent_space.py --output=out/latent-space
+
+Some ten minutes of one quiet core. Prints the tables and writes them, with sheets of pictures, to
+the output folder; run again, it goes on where it stopped.
+"""
+
+import itertools
+import json
+import pathlib
+
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+
+from ganjax import editing, inversion, weights
+from ganjax.data.pixels import to_float
+from ganjax.editing import rendering
+from ganjax.tasks import direction, interpolate, latents, traverse
+from ganjax.tasks.latents import Judge, Start
+
+PSI = 0.7
+FIRST_SEED = 10_000  # of the faces that walk: no sample that a direction was fitted to
+SPACES = ('z', 'w', 'w_plus')
+
+
+def main(argv: list[str]) -> None:
+  del argv
+  options = flags.FLAGS
+  folder = pathlib.Path(options.output)
+  networks = weights.load()
+  judge = Judge(weights.load_classifier())
+  result = {'interpolation': paths(networks, judge, options.num_pairs)}
+  _print_paths(result['interpolation'])
+  direction.run(_direction_config(str(folder / 'directions'), options.num_samples))
+  own = networks.generator.config
+  loaded = {
+    space: editing.load_direction(
+      folder / f'directions/directions/under21_{space}.npz', own, networks.sha256
+    )
+    for space in SPACES
+  }
+  result['directions'] = {space: one.provenance for space, one in loaded.items()}
+  found = _Traverse(folder / 'walks', tuple(options.other_classifiers))
+  result['walks'] = found.run(loaded, options.num_faces)
+  (folder / 'figures.json').write_text(json.dumps(result, indent=2))
+  print(f'figures: {folder / "figures.json"}')
+
+
+def paths(networks: weights.Networks, judge: Judge, num_pairs: int) -> dict[str, dict]:
+  """Interpolates between faces of different answers; means over the pairs, by path."""
+  generator = networks.generator
+  z = [editing.seeded(seed, generator.config.z_dim) for seed in range(40 * num_pairs)]
+  logits = []
+  over, under = [], []
+  # Until there are enough of both; each block of seeds is asked about once.
+  for start in range(0, len(z), 64):
+    block = np.stack(z[start : start + 64])
+    logits = rendering.ask(generator, judge.attribute.classifier, block, PSI, 'z')
+    scores = judge.of_logits(logits)
+    over += [block[i] for i in np.flatnonzero(scores < -1)]
+    under += [block[i] for i in np.flatnonzero(scores > 1)]
+    if min(len(over), len(under)) >= num_pairs:
+      break
+  count = min(len(over), len(under), num_pairs)
+  perceptual = inversion.prior(networks).perceptual
+  found: dict[str, list[dict]] = {path: [] for path in interpolate.SEED_PATHS}
+  for a, b in zip(over[:count], under[:count], strict=True):
+    for path, records in found.items():
+      records.append(_path(networks, judge, perceptual, path, a, b))
+  return {path: _means(records) for path, records in found.items()}
+
+
+def _path(networks, judge, perceptual, path, a, b) -> dict:
+  space, method = interpolate.PATHS[path]
+  ends = [
+    jnp.asarray(latents.within(Start('', '', 'z', z, {}), space, networks, PSI)) for z in (a, b)
+  ]
+  shares = jnp.linspace(0.0, 1.0, interpolate.NUM_FRAMES)
+  points = np.asarray(editing.interpolate(*ends, shares, method))
+  pictures = rendering.draw(networks.generator, latents.rows(points, space, networks, PSI))
+  scores = judge.scores(pictures)
+  steps = [
+    float(inversion.distance(perceptual, to_float(x), to_float(y)))
+    for x, y in itertools.pairwise(pictures)
+  ]
+  answers = scores > 0
+  return {
+    'flips_at': int(editing.flip(jnp.asarray(scores))),
+    'flips': int(np.sum(answers[1:] != answers[:-1])),
+    'perceptual_length': float(np.sum(steps)),
+    'largest_step': float(np.max(steps)),
+    'largest_share': float(np.max(steps) / np.sum(steps)),
+    'score_jump': float(np.max(np.abs(np.diff(scores)))),
+  }
+
+
+def _means(records: list[dict]) -> dict:
+  result: dict = {'pairs': len(records)}
+  for name in records[0]:
+    values = np.array([record[name] for record in records], float)
+    margin = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+    result[name] = [round(float(values.mean()), 4), round(float(margin), 4)]
+  result['more_than_one_flip'] = int(sum(record['flips'] > 1 for record in records))
+  flips = [record['flips_at'] for record in records]
+  result['histogram'] = np.bincount(flips, minlength=interpolate.NUM_FRAMES).tolist()
+  return result
+
+
+def _print_paths(found: dict[str, dict]) -> None:
+  print('| path | changes at step | changes more than once | perceptual length | largest step |')
+  print('|---|---|---|---|---|')
+  for path, row in found.items():
+    cells = [
+      '{:.2f} ± {:.2f}'.format(*row[name])
+      for name in ('flips_at', 'perceptual_length', 'largest_step')
+    ]
+    print(
+      f'| {path} | {cells[0]} | {row["more_than_one_flip"]} of {row["pairs"]} | {cells[1]} | '
+      f'{cells[2]} |'
+    )
+
+
+def _direction_config(output: str, num_samples: int) -> direction.DirectionConfig:
+  return direction.DirectionConfig(
+    task='direction',
+    output=output,
+    overwrite=False,
+    input='',
+    weights=None,
+    precision='float32',
+    classifier=None,
+    truncation_psi=PSI,
+    seeds=(0, 1, 2),
+    inversion=None,
+    methods=('svm',),
+    spaces=(),
+    num_samples=num_samples,
+    seed=0,
+    confident_share=0.2,
+    labels='',
+    target_class='',
+    conditional_on=(),
+    num_directions=1,
+    layers=(),
+  )
+
+
+class _Traverse:
+  """Walks of many faces along the directions, as --task=traverse does them."""
+
+  def __init__(self, folder: pathlib.Path, classifiers: tuple[str, ...]):
+    self.folder, self.classifiers = folder, classifiers
+
+  def run(self, loaded: dict[str, editing.Direction], num_faces: int) -> dict:
+    files = self.folder.parent / 'directions/directions'
+    config = traverse.TraverseConfig(
+      task='traverse',
+      output=str(self.folder),
+      overwrite=False,
+      input='',
+      weights=None,
+      precision='float32',
+      classifier=None,
+      truncation_psi=PSI,
+      seeds=tuple(range(FIRST_SEED, FIRST_SEED + num_faces)),
+      inversion=None,
+      directions=tuple(str(files / f'{one.name}.npz') for one in loaded.values()),
+      others=self.classifiers,
+      max_step=3.0,
+      num_frames=7,
+      layers=(),
+    )
+    traverse.run(config)
+    return json.loads((self.folder / 'summary.json').read_text())
+
+
+if __name__ == '__main__':
+  flags.DEFINE_string('output', 'out/latent-space', 'Folder for everything that is written.')
+  flags.DEFINE_integer('num_samples', 2000, 'Latents that directions are fitted to.')
+  flags.DEFINE_integer('num_pairs', 30, 'Interpolations.')
+  flags.DEFINE_integer('num_faces', 30, 'Faces that walk.')
+  flags.DEFINE_list('other_classifiers', [], 'Files of train_classifier that are asked, too.')
+  app.run(main)
