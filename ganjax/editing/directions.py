@@ -62,23 +62,23 @@ def fit_direction(points: jax.Array, labels: jax.Array, seed: int | jax.Array = 
     A `Fit`; NaN, with no answers counted, where a class has fewer than four points.
   """
   dtype = jnp.float32
-  shapes = Fit(
+  shapes = (
     jax.ShapeDtypeStruct(points.shape[1:], dtype),
     *[jax.ShapeDtypeStruct((), dtype)] * 3,
     *[jax.ShapeDtypeStruct((2,), jnp.int32)] * 2,
   )
-  return jax.pure_callback(
-    _fit, shapes, points, labels, jnp.asarray(seed, jnp.int32), vmap_method='sequential'
-  )
+  seed = jnp.asarray(seed, jnp.int32)
+  return Fit(*jax.pure_callback(_fit, shapes, points, labels, seed, vmap_method='sequential'))
 
 
-def _fit(points, labels, seed) -> Any:
+def _fit(points, labels, seed) -> tuple[Any, ...]:
+  """`fit_direction` on the host; the fields of a `Fit` in NumPy."""
   points, labels = np.asarray(points, np.float64), np.asarray(labels)
   shape = points.shape[1:]
   kept, wanted = points[labels != 0].reshape(-1, int(np.prod(shape))), labels[labels != 0]
   if min(np.sum(wanted == 1), np.sum(wanted == -1)) < _SMALLEST_CLASS:
     nan, none = np.float32(np.nan), np.zeros(2, np.int32)
-    return Fit(np.full(shape, nan), nan, nan, nan, none, none)
+    return np.full(shape, nan), nan, nan, nan, none, none
   train, test, train_labels, test_labels = train_test_split(
     kept, wanted, test_size=TEST_SHARE, random_state=int(seed), stratify=wanted
   )
@@ -97,7 +97,7 @@ def _fit(points, labels, seed) -> Any:
 
   hits, counts = answers(train, train_labels)
   test_hits, test_counts = answers(test, test_labels)
-  return Fit(
+  return (
     normal.reshape(shape).astype(np.float32),
     np.float32(intercept),
     np.float32(np.mean(hits / counts)),

@@ -143,9 +143,9 @@ def _walk(
 ) -> Walked:
   space, method = PATHS[path]
   psi = config.truncation_psi
-  ends = [jnp.asarray(latents.within(one, space, networks, psi)) for one in (start, end)]
+  first, last = (jnp.asarray(latents.within(s, space, networks, psi)) for s in (start, end))
   shares = jnp.linspace(0.0, 1.0, (config.num_frames - 1) * FINE + 1)
-  points = np.asarray(editing.interpolate(*ends, shares, method))
+  points = np.asarray(editing.interpolate(first, last, shares, method))
   ws = latents.rows(points, space, networks, psi)
   noise = _noise(networks, start, end, shares)
   fine = rendering.draw(networks.generator, ws, noise)
@@ -178,10 +178,12 @@ def _noise(
   if not start.noise and not end.noise:
     return None
   own = networks.generator.synthesis.noise_const()
-  pairs = {
-    name: tuple(jnp.asarray(one.noise.get(name, own[name])) for one in (start, end)) for name in own
-  }
-  return {name: np.asarray(editing.interpolate(*two, shares)) for name, two in pairs.items()}
+
+  def along(name: str) -> np.ndarray:
+    first, last = (jnp.asarray(one.noise.get(name, own[name])) for one in (start, end))
+    return np.asarray(editing.interpolate(first, last, shares))
+
+  return {name: along(name) for name in own}
 
 
 def _write(
@@ -192,12 +194,8 @@ def _write(
   walks: dict[str, Walked],
   weights_sha256: str,
 ) -> None:
-  marks = {path: walk.record.get('flips_at') for path, walk in walks.items()}
   sheet = report.sheet(
-    [
-      latents.cells(walk.pictures, walk.scores, judge, -1 if marks[path] is None else marks[path])
-      for path, walk in walks.items()
-    ],
+    [latents.cells(w.pictures, w.scores, judge, _mark(w.record)) for w in walks.values()],
     titles=[_title(walk.record) for walk in walks.values()],
     headings=[f'step {i}' for i in range(config.num_frames)],
   )
@@ -228,6 +226,12 @@ def _write(
       'metrics': figures,
     }
   )
+
+
+def _mark(record: dict[str, Any]) -> int:
+  """The step whose picture gets a frame; −1 for none."""
+  flip = record.get('flips_at')
+  return -1 if flip is None else flip
 
 
 def _title(record: dict[str, Any]) -> str:
