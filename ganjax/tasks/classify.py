@@ -88,8 +88,10 @@ def _classify(config: ClassifyConfig) -> int:
         }
       )
     _write_answers(store, attribute.classes)
+    page = report.write_report(store.folder)
     for record in store.results:
       print(f'{record["name"]}: {record["class"]} ({record["probability"]:.0%})')
+    print(f'report: {page}')
     return report_failures(store)
 
 
