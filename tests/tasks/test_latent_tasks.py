@@ -62,7 +62,8 @@ def found(files, tmp_path_factory):
     '--task=direction',
     '--num_samples=80',
     '--direction_methods=svm,sefa,pca',
-    '--num_directions=2',
+    '--num_directions=1',
+    '--seeds=0',
     f'--confident_share={SHARE}',
   )
   return output, records
@@ -71,7 +72,7 @@ def found(files, tmp_path_factory):
 @pytest.mark.slow
 def test_directions_are_saved_with_where_they_come_from(found, files):
   output, records = found
-  names = ['yes_z', 'yes_w', 'yes_w_plus', 'sefa_0', 'sefa_1', 'pca_0', 'pca_1']
+  names = ['yes_z', 'yes_w', 'yes_w_plus', 'sefa_0', 'pca_0']
   assert [record['name'] for record in records] == names
   networks = weights.load(files / 'tiny.safetensors')
   own = networks.generator.config
@@ -102,6 +103,7 @@ def test_a_conditional_direction_leaves_the_given_one_alone(found, files, tmp_pa
     '--task=direction',
     '--num_samples=80',
     '--spaces=w',
+    '--seeds=0',
     f'--conditional_on={given}',
   )
   assert [record['name'] for record in records] == ['yes_w', 'yes_w_conditional']
@@ -216,8 +218,8 @@ def test_photographs_are_inverted_first(files, tmp_path):
     '--align=never',
     '--num_steps=2',
     '--num_frames=2',
+    '--paths=w_plus',
   )
-  assert [path['path'] for path in record['paths']] == ['w', 'w_plus']
   with (
     np.load(tmp_path / 'out' / record['files']['points']) as points,
     np.load(tmp_path / 'out/inverted_w_plus/latents/0.npz') as latent,
