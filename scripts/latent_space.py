@@ -13,6 +13,7 @@ import pathlib
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
+from tqdm import tqdm
 
 from ganjax import editing, inversion, weights
 from ganjax.data.pixels import to_float
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> None:
   folder = pathlib.Path(options.output)
   networks = weights.load()
   judge = Judge(weights.load_classifier())
-  result = {'interpolation': paths(networks, judge, options.num_pairs)}
+  result = {'interpolation': _kept(folder / 'paths.json', networks, judge, options.num_pairs)}
   _print_paths(result['interpolation'])
   direction.run(_direction_config(str(folder / 'directions'), options.num_samples))
   own = networks.generator.config
@@ -48,11 +49,19 @@ def main(argv: list[str]) -> None:
   print(f'figures: {folder / "figures.json"}')
 
 
+def _kept(path: pathlib.Path, networks, judge, num_pairs: int) -> dict[str, dict]:
+  """What `paths` found, now or in an earlier run."""
+  if not path.exists():
+    found = paths(networks, judge, num_pairs)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=2))
+  return json.loads(path.read_text())
+
+
 def paths(networks: weights.Networks, judge: Judge, num_pairs: int) -> dict[str, dict]:
   """Interpolates between faces of different answers; means over the pairs, by path."""
   generator = networks.generator
   z = [editing.seeded(seed, generator.config.z_dim) for seed in range(40 * num_pairs)]
-  logits = []
   over, under = [], []
   # Until there are enough of both; each block of seeds is asked about once.
   for start in range(0, len(z), 64):
@@ -66,7 +75,7 @@ def paths(networks: weights.Networks, judge: Judge, num_pairs: int) -> dict[str,
   count = min(len(over), len(under), num_pairs)
   perceptual = inversion.prior(networks).perceptual
   found: dict[str, list[dict]] = {path: [] for path in interpolate.SEED_PATHS}
-  for a, b in zip(over[:count], under[:count], strict=True):
+  for a, b in tqdm(list(zip(over[:count], under[:count], strict=True)), desc='pairs'):
     for path, records in found.items():
       records.append(_path(networks, judge, perceptual, path, a, b))
   return {path: _means(records) for path, records in found.items()}
@@ -178,8 +187,8 @@ class _Traverse:
 
 if __name__ == '__main__':
   flags.DEFINE_string('output', 'out/latent-space', 'Folder for everything that is written.')
-  flags.DEFINE_integer('num_samples', 2000, 'Latents that directions are fitted to.')
-  flags.DEFINE_integer('num_pairs', 30, 'Interpolations.')
-  flags.DEFINE_integer('num_faces', 30, 'Faces that walk.')
+  flags.DEFINE_integer('num_samples', 1500, 'Latents that directions are fitted to.')
+  flags.DEFINE_integer('num_pairs', 24, 'Interpolations.')
+  flags.DEFINE_integer('num_faces', 20, 'Faces that walk.')
   flags.DEFINE_list('other_classifiers', [], 'Files of train_classifier that are asked, too.')
   app.run(main)

@@ -1,10 +1,11 @@
 """What the latent tasks share: where faces start from, how they are drawn, who is asked."""
 
 import dataclasses
+import functools
 import pathlib
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from absl import flags
 
@@ -162,11 +163,12 @@ def within(start: Start, space: Space, networks: weights.Networks, psi: float) -
 
 def rows(points: np.ndarray, space: Space, networks: weights.Networks, psi: float) -> np.ndarray:
   """Rows of W+ of latents: [N, …] -> [N, num_ws, w_dim]."""
-  generator = networks.generator
-  psi_ = jnp.float32(psi)
-  return np.stack(
-    [np.asarray(editing.rows(generator, jnp.asarray(p), psi_, space=space)) for p in points]
-  )
+  return np.asarray(_rows(networks.generator, points, np.float32(psi), space))
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _rows(generator, points, psi, space):
+  return jax.vmap(lambda point: editing.rows(generator, point, psi, space=space))(points)
 
 
 class Judge(NamedTuple):
