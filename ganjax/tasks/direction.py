@@ -254,11 +254,11 @@ def _fit(
 def _provenance(
   config: DirectionConfig, judge: Judge | None, labelled: Labelled, fit: Fit, kept: np.ndarray
 ) -> dict[str, Any]:
-  """How a direction came about, and how well it tells the classes apart."""
+  """How a direction came about, and how well it tells high scores from low ones."""
   known = np.isfinite(labelled.scores)
-  points, truth = labelled.points[known].reshape(int(known.sum()), -1), labelled.scores[known] > 0
-  side = points @ np.asarray(fit.normal).reshape(-1) + float(fit.intercept) > 0
-  recalls = [float(np.mean(side[truth == which] == which)) for which in (False, True)]
+  points = labelled.points[known].reshape(int(known.sum()), -1)
+  scores = labelled.scores[known]
+  along = np.corrcoef(points @ np.asarray(fit.normal).reshape(-1), scores)[0, 1]
   hits, counts = np.asarray(fit.test_hits), np.asarray(fit.test_counts)
   return {
     'method': 'svm',
@@ -267,14 +267,14 @@ def _provenance(
     'latents': config.input or f'{config.num_samples} samples of seed {config.seed}',
     'truncation_psi': config.truncation_psi,
     'samples': int(known.sum()),
-    'with_attribute': int(truth.sum()),
+    'with_attribute': int(np.sum(scores > 0)),
     'kept': [int(np.sum(kept == -1)), int(np.sum(kept == 1))],
     'train_accuracy': round(float(fit.train_accuracy), 4),
     'test_accuracy': round(float(fit.test_accuracy), 4),
     'test_recall_95': [
       [round(v, 4) for v in wilson(int(h), int(c))] for h, c in zip(hits, counts, strict=True)
     ],
-    'accuracy_on_all': round(float(np.mean(recalls)), 4),
+    'correlation': round(float(along), 4),
   }
 
 
@@ -360,8 +360,8 @@ def _write(
     walks = [traverse.walk(tools, start, direction) for start in shown]
     picture = traverse.sheet(tools, [start.name for start in shown], walks)
     files['sheet'] = store.write_bytes(f'sheets/{direction.name}.png', data.encode_png(picture))
-  accuracies = ('train_accuracy', 'test_accuracy', 'accuracy_on_all')
-  figures = {k: direction.provenance[k] for k in accuracies if k in direction.provenance}
+  names = ('train_accuracy', 'test_accuracy', 'correlation')
+  figures = {k: direction.provenance[k] for k in names if k in direction.provenance}
   store.add_result(
     {
       'name': direction.name,
@@ -383,7 +383,7 @@ def _told(record: dict[str, Any]) -> str:
     (a, b), (c, d) = record['test_recall_95']
     line += (
       f', {record["test_accuracy"]:.1%} right of what was not fitted (95 % of the recalls: '
-      f'{a:.0%}–{b:.0%}, {c:.0%}–{d:.0%}), {record["accuracy_on_all"]:.1%} of all'
+      f'{a:.0%}–{b:.0%}, {c:.0%}–{d:.0%}), correlation with all answers {record["correlation"]:.2f}'
     )
   return line
 

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import pathlib
+import sys
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
+from tqdm import tqdm
 
 from ganjax import data, editing, report, weights
 from ganjax.editing import rendering
@@ -111,13 +113,7 @@ def run(config: TraverseConfig) -> int:
   with data.Store.open(config.output, config.record(sha256), config.overwrite) as store:
     found, failures = latents.starts(config, networks)
     for direction in loaded:
-      usable = [start for start in found if _reachable(store, start, direction, tools)]
-      walks = [walk(tools, start, direction) for start in usable]
-      for start, walked in zip(usable, walks, strict=True):
-        _write(store, config, tools, start, direction, walked)
-      if walks:
-        picture = sheet(tools, [start.name for start in usable], walks)
-        store.write_bytes(f'sheets/{direction.name}.png', data.encode_png(picture))
+      _walk_all(store, config, tools, found, direction)
     summary = {
       direction.name: _summary(store, direction, loaded + compared) for direction in loaded
     }
@@ -128,8 +124,34 @@ def run(config: TraverseConfig) -> int:
     print(f'sheets: {store.folder / "sheets"}')
     print(f'report: {page}')
     for failure in store.failures:
-      print(f'failed: {failure["source"]}: {failure["reason"]}')
+      print(f'failed: {failure["source"]}: {failure["reason"]}', file=sys.stderr)
     return failures + len(store.failures)
+
+
+def _walk_all(
+  store: data.Store,
+  config: TraverseConfig,
+  tools: Tools,
+  found: list[Start],
+  direction: Direction,
+) -> None:
+  """Walks all faces along one direction, and draws the first ones below one another."""
+  usable = [start for start in found if _reachable(store, start, direction, tools)]
+  if all(store.done(_name(start, direction)) for start in usable):
+    return
+  names, walks = [], []
+  for start in tqdm(usable, desc=direction.name, unit='face'):
+    walked = walk(tools, start, direction)
+    _write(store, config, tools, start, direction, walked)
+    if (len(walks) + 1) * config.num_frames <= report.MAX_CELLS:
+      names.append(start.name)
+      walks.append(walked)
+  picture = sheet(tools, names, walks)
+  store.write_bytes(f'sheets/{direction.name}.png', data.encode_png(picture))
+
+
+def _name(start: Start, direction: Direction) -> str:
+  return f'{start.name}__{direction.name}'
 
 
 def _check_layers(config: TraverseConfig, directions: list[Direction], num_ws: int) -> None:
@@ -162,7 +184,7 @@ def _reachable(store: data.Store, start: Start, direction: Direction, tools: Too
     _point(start, direction, tools)
   except ConfigError as error:
     reason = str(error).removeprefix(f'{start.source}: ')
-    store.add_failure(start.source, f'{start.name}__{direction.name}', reason)
+    store.add_failure(start.source, _name(start, direction), reason)
     return False
   return True
 
@@ -234,7 +256,7 @@ def _write(
   direction: Direction,
   walked: Walk,
 ) -> None:
-  name = f'{start.name}__{direction.name}'
+  name = _name(start, direction)
   if store.done(name):
     return
   labels = [f'{direction.name} {step:+.3g}' for step in tools.steps]
