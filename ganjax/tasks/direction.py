@@ -113,6 +113,9 @@ def run(config: DirectionConfig) -> int:
     raise ConfigError('--classifier, --labels: one of them has to say who has the attribute')
   judge = None if attribute is None else Judge(attribute)
   sha256 = networks.sha256 + (attribute.sha256 if attribute else '')
+  known = latents.check(config, networks)
+  if config.labels and known:
+    _read_labels(config, known)
   with data.Store.open(config.output, config.record(sha256), config.overwrite) as store:
     found, failures = latents.starts(config, networks)
     directions: list[Direction] = []

@@ -88,6 +88,7 @@ def run(config: InterpolateConfig) -> int:
   judge = None if attribute is None else Judge(attribute)
   perceptual = inversion.prior(networks, restore.perceptual(config)).perceptual
   sha256 = networks.sha256 + (attribute.sha256 if attribute else '')
+  latents.check(config, networks)
   with data.Store.open(config.output, config.record(sha256), config.overwrite) as store:
     ends, failures = _ends(config, networks)
     if len(next(iter(ends.values()))) < 2:

@@ -101,6 +101,23 @@ def load_judge(config: LatentConfig, networks: weights.Networks) -> weights.Attr
   return attribute
 
 
+def check(config: LatentConfig, networks: weights.Networks) -> list[str]:
+  """Looks at the input before anything is written; the names of its latents, if it has any.
+
+  Raises:
+    SourceError: the latents are broken or of another generator; nothing was found.
+  """
+  if config.inversion is None:
+    return []
+  latents = data.find_latents(config.input)
+  if latents is None:
+    data.find(config.input)
+    return []
+  own = networks.generator.config
+  data.check_latents(latents, (own.num_ws, own.w_dim), networks.sha256)
+  return [latent.name for latent in latents]
+
+
 def starts(
   config: LatentConfig, networks: weights.Networks, space: Space | None = None
 ) -> tuple[list[Start], int]:

@@ -110,6 +110,7 @@ def run(config: TraverseConfig) -> int:
   steps[config.num_frames // 2] = 0.0  # exactly
   tools = Tools(networks, judges, config.truncation_psi, steps, config.layers)
   sha256 = networks.sha256 + ''.join(judge.attribute.sha256 for judge in judges.values())
+  latents.check(config, networks)
   with data.Store.open(config.output, config.record(sha256), config.overwrite) as store:
     found, failures = latents.starts(config, networks)
     for direction in loaded:
@@ -139,7 +140,8 @@ def _walk_all(
   usable = [start for start in found if _reachable(store, start, direction, tools)]
   if all(store.done(_name(start, direction)) for start in usable):
     return
-  names, walks = [], []
+  names: list[str] = []
+  walks: list[Walk] = []
   for start in tqdm(usable, desc=direction.name, unit='face'):
     walked = walk(tools, start, direction)
     _write(store, config, tools, start, direction, walked)

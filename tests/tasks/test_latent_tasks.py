@@ -259,19 +259,21 @@ def test_wrong_files_are_refused(files, tmp_path):
   strangers = latents(tmp_path / 'strangers', 'f' * 64)
   with pytest.raises(data.SourceError, match='another generator'):
     main.run(config(files, tmp_path / 'a', '--task=interpolate', f'--input={strangers}'))
+  assert not (tmp_path / 'a').exists()
   own = latents(tmp_path / 'own', sha256)
   labels = tmp_path / 'labels.csv'
   task = ['--task=direction', f'--input={own}', f'--labels={labels}']
   for text, message in [
     ('name,label\n0,a\n1,a\n', 'two classes'),
-    ('name,label\n0,a\n1,b\n', '1 latents have it'),
     ('name,label\nx,a\ny,b\n', 'names none'),
     ('file,label\n0,a\n', 'columns name and label'),
     ('name,score\n0,much\n', 'no number'),
+    ('name,label\n0,a\n1,b\n', '1 latents have it'),
   ]:
     labels.write_text(text)
     with pytest.raises(editing.EditingError, match=message):
-      main.run(config(files, tmp_path / 'b', *task, '--overwrite'))
+      main.run(config(files, tmp_path / 'b', *task))
+    assert (tmp_path / 'b').exists() == ('latents have it' in message)
   with pytest.raises(editing.EditingError, match='no direction'):
     main.run(config(files, tmp_path / 'c', '--task=traverse', f'--directions={own / "0.npz"}'))
   bundled = f'--classifier={weights.attributes.DEFAULT_CLASSIFIER}'
