@@ -6,6 +6,7 @@ Some ten minutes of one quiet core. Prints the tables and writes them, with shee
 the output folder; run again, it goes on where it stopped.
 """
 
+import dataclasses
 import itertools
 import json
 import pathlib
@@ -34,19 +35,41 @@ def main(argv: list[str]) -> None:
   judge = Judge(weights.load_classifier())
   result = {'interpolation': _kept(folder / 'paths.json', networks, judge, options.num_pairs)}
   _print_paths(result['interpolation'])
-  direction.run(_direction_config(str(folder / 'directions'), options.num_samples))
-  own = networks.generator.config
-  loaded = {
-    space: editing.load_direction(
-      folder / f'directions/directions/under21_{space}.npz', own, networks.sha256
-    )
-    for space in SPACES
+  made = folder / 'directions'
+  direction.run(_direction_config(made, options.num_samples))
+  result['directions'] = {
+    f'under21_{space}': _provenance(made, f'under21_{space}') for space in SPACES
   }
-  result['directions'] = {space: one.provenance for space, one in loaded.items()}
-  found = _Traverse(folder / 'walks', tuple(options.other_classifiers))
-  result['walks'] = found.run(loaded, options.num_faces)
+  walked = [made / f'directions/under21_{space}.npz' for space in SPACES]
+  others = tuple(options.other_classifiers)
+  result['walks'] = walks(folder / 'walks', walked, others, options.num_faces)
+  if others:
+    result |= _without_others(folder, others, options)
   (folder / 'figures.json').write_text(json.dumps(result, indent=2))
   print(f'figures: {folder / "figures.json"}')
+
+
+def _provenance(folder: pathlib.Path, name: str) -> dict:
+  with np.load(folder / f'directions/{name}.npz') as file:
+    return json.loads(str(file['provenance']))
+
+
+def _without_others(folder: pathlib.Path, others: tuple[str, ...], options) -> dict:
+  """The directions of the other classifiers in W, and walks that leave them alone."""
+  given = []
+  for path in others:
+    target = weights.load_classifier(path).target
+    made = folder / f'directions_{target}'
+    own = _direction_config(made, options.num_samples)
+    direction.run(dataclasses.replace(own, classifier=path, spaces=('w',)))
+    given.append(made / f'directions/{target}_w.npz')
+  made = folder / 'directions_conditional'
+  own = _direction_config(made, options.num_samples)
+  names = tuple(str(path) for path in given)
+  direction.run(dataclasses.replace(own, spaces=('w',), conditional_on=names))
+  walked = [made / 'directions/under21_w_conditional.npz']
+  beside = (*others, *names, str(folder / 'directions/directions/under21_w.npz'))
+  return {'conditional': walks(folder / 'walks_conditional', walked, beside, options.num_faces)}
 
 
 def _kept(path: pathlib.Path, networks, judge, num_pairs: int) -> dict[str, dict]:
@@ -131,10 +154,10 @@ def _print_paths(found: dict[str, dict]) -> None:
     )
 
 
-def _direction_config(output: str, num_samples: int) -> direction.DirectionConfig:
+def _direction_config(output: pathlib.Path, num_samples: int) -> direction.DirectionConfig:
   return direction.DirectionConfig(
     task='direction',
-    output=output,
+    output=str(output),
     overwrite=False,
     input='',
     weights=None,
@@ -156,33 +179,29 @@ def _direction_config(output: str, num_samples: int) -> direction.DirectionConfi
   )
 
 
-class _Traverse:
-  """Walks of many faces along the directions, as --task=traverse does them."""
-
-  def __init__(self, folder: pathlib.Path, classifiers: tuple[str, ...]):
-    self.folder, self.classifiers = folder, classifiers
-
-  def run(self, loaded: dict[str, editing.Direction], num_faces: int) -> dict:
-    files = self.folder.parent / 'directions/directions'
-    config = traverse.TraverseConfig(
-      task='traverse',
-      output=str(self.folder),
-      overwrite=False,
-      input='',
-      weights=None,
-      precision='float32',
-      classifier=None,
-      truncation_psi=PSI,
-      seeds=tuple(range(FIRST_SEED, FIRST_SEED + num_faces)),
-      inversion=None,
-      directions=tuple(str(files / f'{one.name}.npz') for one in loaded.values()),
-      others=self.classifiers,
-      max_step=3.0,
-      num_frames=7,
-      layers=(),
-    )
-    traverse.run(config)
-    return json.loads((self.folder / 'summary.json').read_text())
+def walks(
+  folder: pathlib.Path, directions: list[pathlib.Path], others: tuple[str, ...], num_faces: int
+) -> dict:
+  """Walks many faces, as --task=traverse does; its summary."""
+  config = traverse.TraverseConfig(
+    task='traverse',
+    output=str(folder),
+    overwrite=False,
+    input='',
+    weights=None,
+    precision='float32',
+    classifier=None,
+    truncation_psi=PSI,
+    seeds=tuple(range(FIRST_SEED, FIRST_SEED + num_faces)),
+    inversion=None,
+    directions=tuple(map(str, directions)),
+    others=others,
+    max_step=3.0,
+    num_frames=7,
+    layers=(),
+  )
+  traverse.run(config)
+  return json.loads((folder / 'summary.json').read_text())
 
 
 if __name__ == '__main__':
