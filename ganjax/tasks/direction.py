@@ -300,12 +300,15 @@ def _conditional(one: Direction, given: list[Direction], points: np.ndarray) -> 
   normal = np.asarray(editing.conditional(jnp.asarray(one.normal), others))
   if not np.all(np.isfinite(normal)):
     raise EditingError(f'--conditional_on: nothing is left of {one.name} without these directions')
+  # How well the whole direction tells the classes apart says nothing about this part of it.
+  measured = ('train_accuracy', 'test_accuracy', 'test_recall_95', 'correlation')
+  kept = {k: v for k, v in one.provenance.items() if k not in measured}
   return one._replace(
     name=f'{one.name}_conditional',
     normal=normal,
     intercept=float('nan'),
     deviation=float(editing.deviation(jnp.asarray(points), jnp.asarray(normal))),
-    provenance={**one.provenance, 'conditional_on': [d.name for d in given]},
+    provenance={**kept, 'conditional_on': [d.name for d in given]},
   )
 
 
