@@ -20,6 +20,7 @@ from ganjax import editing, inversion, weights
 from ganjax.data.pixels import to_float
 from ganjax.editing import rendering
 from ganjax.tasks import direction, interpolate, latents, traverse
+from ganjax.tasks.direction_config import DirectionConfig
 from ganjax.tasks.latents import Judge, Start
 
 PSI = 0.7
@@ -154,8 +155,8 @@ def _print_paths(found: dict[str, dict]) -> None:
     )
 
 
-def _direction_config(output: pathlib.Path, num_samples: int) -> direction.DirectionConfig:
-  return direction.DirectionConfig(
+def _direction_config(output: pathlib.Path, num_samples: int) -> DirectionConfig:
+  return DirectionConfig(
     task='direction',
     output=str(output),
     overwrite=False,

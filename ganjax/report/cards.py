@@ -206,7 +206,7 @@ def _metrics(metrics: dict, restored: str) -> str:
     elif before is not None:
       cells = [figure_text(metric, before), *cells, gain_text(metric, before, after)]
     data = ''.join(f'<td>{text(cell)}</td>' for cell in cells)
-    title = text(metric.upper().replace('_', ', '))
+    title = text(_title(metric))
     rows.append(f'<tr><th scope="row">{title}</th>{data}</tr>')
   if not rows:
     return ''
@@ -216,6 +216,12 @@ def _metrics(metrics: dict, restored: str) -> str:
     f'<table class="metrics"><thead><tr><td></td>{heads}</tr></thead>'
     f'<tbody>{"".join(rows)}</tbody></table>'
   )
+
+
+def _title(metric: str) -> str:
+  """'PSNR, COMPLETED'; what the latent tasks measure has names of several words instead."""
+  known = metric in _DECIMALS or '_' not in metric
+  return metric.upper().replace('_', ', ') if known else metric.replace('_', ' ')
 
 
 def _curve(record: dict, paths: dict[str, str], name: str, files: Files) -> str:
