@@ -13,7 +13,7 @@ import pathlib
 
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 from tqdm import tqdm
 
 from ganjax import editing, inversion, weights
@@ -30,6 +30,7 @@ SPACES = ('z', 'w', 'w_plus')
 
 def main(argv: list[str]) -> None:
   del argv
+  logging.set_verbosity(logging.WARNING)  # jax tells which backends it did not find
   options = flags.FLAGS
   folder = pathlib.Path(options.output)
   networks = weights.load()
@@ -165,6 +166,7 @@ def _direction_config(output: pathlib.Path, num_samples: int) -> DirectionConfig
     precision='float32',
     classifier=None,
     truncation_psi=PSI,
+    batch_size=1,
     seeds=(0, 1, 2),
     inversion=None,
     methods=('svm',),
@@ -193,6 +195,7 @@ def walks(
     precision='float32',
     classifier=None,
     truncation_psi=PSI,
+    batch_size=1,
     seeds=tuple(range(FIRST_SEED, FIRST_SEED + num_faces)),
     inversion=None,
     directions=tuple(map(str, directions)),

@@ -30,6 +30,7 @@ class LatentConfig(Config):
   precision: str
   classifier: str | None
   truncation_psi: float
+  batch_size: int
   seeds: tuple[int, ...]
   inversion: RestoreConfig | None  # of photographs; None without --input
 
@@ -68,9 +69,9 @@ def shared(default_seeds: tuple[int, ...]) -> dict:
   if FLAGS.preset != TUNED_PRESET:
     raise ConfigError(f'--preset={FLAGS.preset}: edits need latents of W or W+; leave it out')
   inversion = restore_config.configuration(RestoreConfig, 'invert', degradation='identity()')
-  # Where the latents lie, and how they are worked off, changes no result.
-  neutral = dataclasses.replace(inversion, task='invert', output='', overwrite=False, save_every=0)
-  return {'seeds': (), 'inversion': dataclasses.replace(neutral, batch_size=1, restarts=1)}
+  # What changes no result is left to the run itself; see `_inverted`.
+  neutral = dataclasses.replace(inversion, output='', overwrite=False, batch_size=1, save_every=0)
+  return {'seeds': (), 'inversion': dataclasses.replace(neutral, task='invert')}
 
 
 def load(config: LatentConfig) -> weights.Networks:
@@ -151,7 +152,8 @@ def _inverted(
   """Inverts the photographs in a run of their own, below the output folder."""
   own = inversion if space is None else dataclasses.replace(inversion, space=space)  # type: ignore[arg-type]
   folder = pathlib.Path(config.output) / f'inverted_{own.space}'
-  failures = restore.run(dataclasses.replace(own, output=str(folder), overwrite=config.overwrite))
+  here = {'output': str(folder), 'overwrite': config.overwrite, 'batch_size': config.batch_size}
+  failures = restore.run(dataclasses.replace(own, **here))  # type: ignore[arg-type]
   return failures, data.find_latents(str(folder)) or []
 
 
