@@ -2,19 +2,23 @@
 
 from ganjax.data.claim import is_output
 from ganjax.data.decode import ImageError, decode, encode_png
+from ganjax.data.latents import Latent, check_latents, find_latents
 from ganjax.data.source import Item, SourceError, face_name, find
 from ganjax.data.store import Store, StoreError, read_results
 
 __all__ = [
   'ImageError',
   'Item',
+  'Latent',
   'SourceError',
   'Store',
   'StoreError',
+  'check_latents',
   'decode',
   'encode_png',
   'face_name',
   'find',
+  'find_latents',
   'is_output',
   'read_results',
 ]

@@ -25,7 +25,17 @@ LOCK, WRITTEN = f'{PRIVATE}/lock', f'{PRIVATE}/written.jsonl'
 _LISTS = (CONFIG, RESULTS, FAILURES)
 _FOLDERS = (
   *('photos', 'aligned', 'degraded', 'restored', 'completed', 'pasted', 'latents', 'curves'),
-  *('progress', 'deviation', 'tuned', 'sweep', 'heatmap', 'combinations'),
+  *(
+    'progress',
+    'deviation',
+    'tuned',
+    'sweep',
+    'heatmap',
+    'combinations',
+    'sheets',
+    'directions',
+    'paths',
+  ),
 )
 # What a folder to start in must not hold.
 _CLAIMED = (*_LISTS, *_FOLDERS, 'grid.png', 'report.html')

@@ -1,6 +1,7 @@
 """Landmarks (dlib), the crop template, warping, pasting back; uint8 pictures, on the host."""
 
 from ganjax.faces.align import Mode, align, is_aligned
+from ganjax.faces.appearance import MEASURES, appearance
 from ganjax.faces.identity import SAME_PERSON, descriptor
 from ganjax.faces.landmarks import detect
 from ganjax.faces.template import FFHQ, TIGHT, FaceError, Template
@@ -8,6 +9,7 @@ from ganjax.faces.warp import Crop, crop, full_quad, paste
 
 __all__ = [
   'FFHQ',
+  'MEASURES',
   'SAME_PERSON',
   'TIGHT',
   'Crop',
@@ -15,6 +17,7 @@ __all__ = [
   'Mode',
   'Template',
   'align',
+  'appearance',
   'crop',
   'descriptor',
   'detect',

@@ -8,10 +8,13 @@ from ganjax.report.errors import ReportError
 from ganjax.report.figures import deviation_map, loss_curve
 from ganjax.report.grids import MAX_ROWS, Row, grid, quality_caption
 from ganjax.report.page import write_report
+from ganjax.report.sheets import MAX_CELLS, Cell, sheet
 from ganjax.report.sweeps import heat_map, picture_table
 
 __all__ = [
+  'MAX_CELLS',
   'MAX_ROWS',
+  'Cell',
   'ReportError',
   'Row',
   'animation',
@@ -21,5 +24,6 @@ __all__ = [
   'loss_curve',
   'picture_table',
   'quality_caption',
+  'sheet',
   'write_report',
 ]

@@ -13,7 +13,11 @@ from PIL import Image
 
 from ganjax.report.runs import number, section
 
-_RESTORED_NAMES = {'generate': 'generated', 'invert': 'inverted'}
+_RESTORED_NAMES = {
+  'generate': 'generated',
+  'invert': 'inverted',
+  **dict.fromkeys(('interpolate', 'direction', 'traverse'), 'measured'),
+}
 _UNITS = {'psnr': ' dB', 'psnr_completed': ' dB', 'fidelity': ' dB'}
 _DECIMALS = {'psnr': 1, 'ssim': 2, 'psnr_completed': 1, 'ssim_completed': 2, 'fidelity': 1}
 
@@ -114,6 +118,8 @@ def _facts(record: dict) -> str:
   if best := section(record, 'best'):
     named = ', '.join(f'{key}={value}' for key, value in best.items())
     facts.append(f'best with <code>{text(named)}</code>')
+  if 'class' in record:
+    facts.append(f'<strong>{text(record["class"])}</strong>, {text(_share(record))}')
   if (weight := number(record.get('latent_dist_reg_weight'))) is not None:
     facts.append(f'latent weight {weight:g}, chosen')
   if (loss := number(record.get('loss'))) is not None:
@@ -125,6 +131,11 @@ def _facts(record: dict) -> str:
   if (seconds := number(record.get('seconds'))) is not None:
     facts.append(f'{seconds:.3g} s')
   return f'<p class="facts">{" · ".join(facts)}</p>' if facts else ''
+
+
+def _share(record: dict) -> str:
+  probability = number(record.get('probability'))
+  return 'of unknown probability' if probability is None else f'{probability:.0%}'
 
 
 def _faces(restored: str, paths: dict[str, str], files: Files) -> list[Picture]:
@@ -195,7 +206,7 @@ def _metrics(metrics: dict, restored: str) -> str:
     elif before is not None:
       cells = [figure_text(metric, before), *cells, gain_text(metric, before, after)]
     data = ''.join(f'<td>{text(cell)}</td>' for cell in cells)
-    title = text(metric.upper().replace('_', ', '))
+    title = text(_title(metric))
     rows.append(f'<tr><th scope="row">{title}</th>{data}</tr>')
   if not rows:
     return ''
@@ -205,6 +216,12 @@ def _metrics(metrics: dict, restored: str) -> str:
     f'<table class="metrics"><thead><tr><td></td>{heads}</tr></thead>'
     f'<tbody>{"".join(rows)}</tbody></table>'
   )
+
+
+def _title(metric: str) -> str:
+  """'PSNR, COMPLETED'; what the latent tasks measure has names of several words instead."""
+  known = metric in _DECIMALS or '_' not in metric
+  return metric.upper().replace('_', ', ') if known else metric.replace('_', ' ')
 
 
 def _curve(record: dict, paths: dict[str, str], name: str, files: Files) -> str:
@@ -221,6 +238,7 @@ def _maps(paths: dict[str, str], name: str, files: Files) -> list[str]:
     'deviation': ('where restarts disagree', 'map'),
     'heatmap': ('heat map', 'map'),
     'sweep': ('all combinations, the best framed', 'sweep'),
+    'sheet': ('step by step', 'sweep'),
   }
   return [
     _figure(Picture(label, paths[key]), name, files, kind)

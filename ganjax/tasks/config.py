@@ -106,12 +106,21 @@ def parse_seeds(parts: list[str]) -> tuple[int, ...]:
   Raises:
     ConfigError: a part is neither a number nor a rising range.
   """
-  seeds: list[int] = []
+  return parse_numbers('seeds', parts)
+
+
+def parse_numbers(flag: str, parts: list[str]) -> tuple[int, ...]:
+  """Numbers and ranges of a flag: ['1', '5-7'] -> (1, 5, 6, 7).
+
+  Raises:
+    ConfigError: a part is neither a number nor a rising range.
+  """
+  numbers: list[int] = []
   for part in parts:
     first, _, last = part.partition('-')
     if not first.isdecimal() or not (last or first).isdecimal() or part.endswith('-'):
-      raise ConfigError(f'--seeds: {part!r} is neither a seed nor a range such as 3-7')
+      raise ConfigError(f'--{flag}: {part!r} is neither a number nor a range such as 3-7')
     if int(last or first) < int(first):
-      raise ConfigError(f'--seeds: {part!r} runs backwards')
-    seeds.extend(range(int(first), int(last or first) + 1))
-  return tuple(seeds)
+      raise ConfigError(f'--{flag}: {part!r} runs backwards')
+    numbers.extend(range(int(first), int(last or first) + 1))
+  return tuple(numbers)

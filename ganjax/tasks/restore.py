@@ -4,7 +4,7 @@ import itertools
 import pathlib
 import time
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -31,6 +31,16 @@ TASKS = tuple(RESTORATIONS)
 
 
 FADE = 64  # the side, divided by the width over which restored pixels fade into known ones
+
+
+class Perceptual(Protocol):
+  """A configuration that names a distance between pictures."""
+
+  @property
+  def perceptual(self) -> str: ...
+
+  @property
+  def precision(self) -> str: ...
 
 
 class Damaged(NamedTuple):
@@ -87,7 +97,7 @@ def _check_assumption(
     raise ConfigError(f'--assumed_degradation={assumed}: gives another size than {done}')
 
 
-def perceptual(config: RestoreConfig) -> LPIPS | None:
+def perceptual(config: Perceptual) -> LPIPS | None:
   """The distance that --perceptual names; None for the discriminator's."""
   if config.perceptual == 'discriminator':
     return None

@@ -1,5 +1,6 @@
 """Loading and saving weights."""
 
+from ganjax.weights.attributes import Attribute, load_classifier, save_classifier
 from ganjax.weights.networks import (
   DEFAULT,
   CropTemplate,
@@ -12,13 +13,16 @@ from ganjax.weights.tuned import load_tuned
 
 __all__ = [
   'DEFAULT',
+  'Attribute',
   'CropTemplate',
   'Networks',
   'WeightsError',
   'load',
+  'load_classifier',
   'load_lpips',
   'load_tuned',
   'read',
   'save',
+  'save_classifier',
   'to_bytes',
 ]

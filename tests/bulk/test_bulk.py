@@ -71,6 +71,13 @@ def test_a_data_set_is_read_back_exactly_as_it_was_made(configure, tmp_path):
       for name, maps in expected.noise.items():
         np.testing.assert_array_equal(example['noise'][name], maps[i])
         np.testing.assert_array_equal(saved[f'noise.{name}'], maps[i])
+  for pattern in (folder, folder / 'npz'):  # what the latent tasks take
+    found = data.find_latents(str(pattern))
+    data.check_latents(found, (6, 8), networks.sha256)
+    assert [latent.name for latent in found] == [str(i) for i in GOOD]
+    for latent, example in zip(found, source, strict=True):
+      np.testing.assert_array_equal(latent.latent, example['latent'])
+      np.testing.assert_array_equal(latent.noise['b8.conv0'], example['noise']['b8.conv0'])
 
 
 def test_what_is_done_is_not_done_again(configure, tmp_path, capsys):

@@ -1,0 +1,68 @@
+"""Pictures with their classes: a folder of class folders, or a CSV."""
+
+import csv
+import os
+import pathlib
+from typing import NamedTuple
+
+from ganjax.data.source import Item, SourceError, find, name_of
+
+
+class Labelled(NamedTuple):
+  """One picture, its class, and 'train', 'validation' or '' where the input does not say."""
+
+  item: Item
+  label: str
+  split: str
+
+
+def find_labelled(path: str | os.PathLike) -> list[Labelled]:
+  """Lists pictures with their classes.
+
+  Args:
+    path: a folder whose sub-folders are named after the classes; or a CSV whose first line names
+      its columns: `filename` (relative to the CSV's own folder), `label`, and, if wanted, `split`
+      (`train` or `validation`). Lines without a label are left out.
+
+  Raises:
+    SourceError: nothing is there, columns or labels are missing, or there is but one class.
+  """
+  path = pathlib.Path(path)
+  found = _of_folder(path) if path.is_dir() else _of_csv(path)
+  classes = sorted({labelled.label for labelled in found})
+  if len(classes) < 2:
+    held = f'only the class {classes[0]!r}' if classes else 'no labels'
+    raise SourceError(f'{path}: holds {held}; at least two classes are needed')
+  return found
+
+
+def _of_folder(folder: pathlib.Path) -> list[Labelled]:
+  found = []
+  for item in find(folder):
+    parts = item.path.relative_to(folder).parts
+    if len(parts) < 2:
+      raise SourceError(f'{item.path}: lies in no class folder; move it into one')
+    found.append(Labelled(item, parts[0], ''))
+  return found
+
+
+def _of_csv(path: pathlib.Path) -> list[Labelled]:
+  try:
+    with open(path, newline='', encoding='utf-8') as file:
+      reader = csv.DictReader(file)
+      columns = reader.fieldnames or []
+      if missing := [c for c in ('filename', 'label') if c not in columns]:
+        raise SourceError(
+          f'{path}: has no column {" or ".join(missing)}; its first line names them'
+        )
+      rows = [row for row in reader if row['label']]
+  except (OSError, UnicodeError, csv.Error) as error:
+    raise SourceError(f'{path}: cannot be read as a folder or a CSV ({error})') from None
+  found = []
+  for row in rows:
+    split = row.get('split') or ''
+    if split not in ('', 'train', 'validation'):
+      raise SourceError(f'{path}: split {split!r} is neither train nor validation')
+    item = Item(name_of(row['filename']), path.parent / row['filename'])
+    found.append(Labelled(item, row['label'], split))
+  return found

@@ -1,0 +1,90 @@
+"""A small classifier of one attribute of an aligned face, written for one image."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+_GROUPS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierConfig:
+  """What a classifier looks like.
+
+  Attributes:
+    classes: their names, in the order of the logits.
+    side: px to which pictures are reduced first.
+    widths: channels at side / 4, side / 8, …; multiples of 8.
+    target: the class whose probability is the attribute's score.
+    temperature: what logits are divided by, so that probabilities are calibrated (Guo et al. 2017).
+  """
+
+  classes: tuple[str, ...]
+  target: str
+  side: int = 64
+  widths: tuple[int, ...] = (32, 64, 112)
+  temperature: float = 1.0
+
+  def __post_init__(self):
+    if len(set(self.classes)) < max(2, len(self.classes)):
+      raise ValueError(f'at least two classes of different names are needed, not {self.classes}')
+    if self.target not in self.classes:
+      raise ValueError(f'target {self.target!r} is none of the classes {list(self.classes)}')
+
+
+class Residual(nnx.Module):
+  """Two normalised 3×3 convolutions beside a 1×1 shortcut (He et al. 2016, pre-activation)."""
+
+  def __init__(self, c_in: int, c_out: int, stride: int, rngs: nnx.Rngs):
+    self.norm0 = nnx.GroupNorm(c_in, _GROUPS, rngs=rngs)
+    self.norm1 = nnx.GroupNorm(c_out, _GROUPS, rngs=rngs)
+    self.conv0 = nnx.Conv(c_in, c_out, (3, 3), stride, use_bias=False, rngs=rngs)
+    self.conv1 = nnx.Conv(c_out, c_out, (3, 3), use_bias=False, rngs=rngs)
+    self.skip = nnx.Conv(c_in, c_out, (1, 1), stride, use_bias=False, rngs=rngs)
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """[1, H, W, C] -> [1, H / stride, W / stride, C′]."""
+    y = self.conv0(nnx.relu(self.norm0(x)))
+    return self.skip(x) + self.conv1(nnx.relu(self.norm1(y)))
+
+
+class Classifier(nnx.Module):
+  """From an aligned face to calibrated logits."""
+
+  def __init__(self, config: ClassifierConfig, seed: int = 0):
+    self.config = config
+    rngs = nnx.Rngs(seed)
+    first, last = config.widths[0], config.widths[-1]
+    self.stem = nnx.Conv(3, first, (7, 7), 4, rngs=rngs)
+    self.num_blocks = len(config.widths)
+    widths = (first, *config.widths)
+    for i in range(self.num_blocks):
+      setattr(self, f'block{i}', Residual(widths[i], widths[i + 1], 2 if i else 1, rngs))
+    self.norm = nnx.GroupNorm(last, _GROUPS, rngs=rngs)
+    self.out = nnx.Linear(last, len(config.classes), rngs=rngs)
+
+  def __call__(self, image: jax.Array) -> jax.Array:
+    """[H, W, 3] in [-1, 1], H and W of any size -> logits [num_classes]."""
+    return self.raw_logits(self.reduce(image)) / self.config.temperature
+
+  def reduce(self, image: jax.Array) -> jax.Array:
+    """[H, W, 3] -> [side, side, 3], smoothed where it shrinks."""
+    side = self.config.side
+    return jax.image.resize(image, (side, side, 3), 'linear')
+
+  def raw_logits(self, image: jax.Array) -> jax.Array:
+    """[side, side, 3] -> logits [num_classes] before calibration: what training sees."""
+    x: Any = self.stem(image[None])
+    for i in range(self.num_blocks):
+      x = getattr(self, f'block{i}')(x)
+    return self.out(jnp.mean(nnx.relu(self.norm(x)), axis=(0, 1, 2)))
+
+  def score(self, image: jax.Array) -> jax.Array:
+    """The target class's log odds, a scalar: 0 where it is as likely as all others together."""
+    logits = self(image)
+    at = self.config.classes.index(self.config.target)
+    others = jnp.concatenate([logits[:at], logits[at + 1 :]])
+    return logits[at] - jax.nn.logsumexp(others)
