@@ -17,6 +17,7 @@ from ganjax.degradations.pipeline import (
   Pipeline,
   stack,
 )
+from ganjax.degradations.random_boxes import RandomBoxMask
 
 __all__ = [
   'Blur',
@@ -31,6 +32,7 @@ __all__ = [
   'Operator',
   'PhotonNoise',
   'Pipeline',
+  'RandomBoxMask',
   'StrokeMask',
   'parse',
   'stack',

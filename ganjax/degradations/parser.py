@@ -173,6 +173,8 @@ def _mask(
   file: str | None = None,
   strokes: int | None = None,
   width: float | None = None,
+  boxes: int | None = None,
+  size: float | None = None,
 ) -> tuple[Operator, ...]:
   """One mask per kind of hole: together they hide what any of them hides."""
   masks: list[Operator] = []
@@ -184,10 +186,14 @@ def _mask(
     masks.append(StrokeMask.create(strokes) if width is None else StrokeMask.create(strokes, width))
   elif width is not None:
     raise DegradationError('mask: width needs strokes: write for example strokes=5')
+  if boxes is not None:
+    masks.append(RandomBoxMask.create(boxes) if size is None else RandomBoxMask.create(boxes, size))
+  elif size is not None:
+    raise DegradationError('mask: size needs boxes: write for example boxes=2')
   if not masks:
     raise DegradationError(
       'mask says nothing about the holes: write for example mask(box=40:80:40:80), '
-      "mask(strokes=5) or mask(file='mask.png')"
+      "mask(strokes=5), mask(boxes=2) or mask(file='mask.png')"
     )
   return tuple(masks)
 
@@ -219,7 +225,17 @@ OPERATORS = {
   'grayscale': _Entry(_single(Grayscale.create), {'mode': _text}),
   'identity': _Entry(_single(Identity), {}),
   'jpeg': _Entry(_single(Jpeg.create), {'quality': _integer}),
-  'mask': _Entry(_mask, {'box': _text, 'file': _text, 'strokes': _integer, 'width': _number}),
+  'mask': _Entry(
+    _mask,
+    {
+      'box': _text,
+      'file': _text,
+      'strokes': _integer,
+      'width': _number,
+      'boxes': _integer,
+      'size': _number,
+    },
+  ),
   'noise': _Entry(_noise, {'sigma': _number, 'photons': _number, 'drop': _number}),
 }
 REPEATABLE = {'box'}
