@@ -8,7 +8,7 @@ result = ganjax.restore(networks, photos, damage, num_steps=300)
 from ganjax.degradations import parse as parse_degradation
 from ganjax.inversion import Preset, Restoration, prior, restore
 from ganjax.metrics import psnr, ssim
-from ganjax.weights import Networks, load, load_lpips
+from ganjax.weights import Networks, load, load_lpips, load_tuned
 
 __version__ = '0.1.0'
 
@@ -18,6 +18,7 @@ __all__ = [
   'Restoration',
   'load',
   'load_lpips',
+  'load_tuned',
   'parse_degradation',
   'prior',
   'psnr',

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ganjax.data import store
+from ganjax.data import claim
 from ganjax.data.decode import printable
 
 EXTENSIONS = frozenset(
@@ -61,12 +61,12 @@ def find(pattern: str | os.PathLike) -> list[Item]:
   if not paths:
     known = ', '.join(sorted(EXTENSIONS))
     raise SourceError(f'{shown}: no pictures found; name a file, or files ending in {known}')
-  relatives = sorted((path.relative_to(root).as_posix() for path in paths), key=_natural)
+  relatives = sorted((path.relative_to(root).as_posix() for path in paths), key=natural)
   items: dict[str, Item] = {}
   for relative in relatives:
     name = name_of(relative)
     if name in items:
-      name = _hashed(name, relative)
+      name = with_hash(name, relative)
     items[name] = Item(name, root / relative)
   return list(items.values())
 
@@ -79,10 +79,11 @@ def name_of(relative: str) -> str:
   name = name.encode()[:MAX_NAME_BYTES].decode(errors='ignore')
   if name.replace(_FOLDER, '/') == stem and not _HASHED.search(name):
     return name
-  return _hashed(name, relative)
+  return with_hash(name, relative)
 
 
-def _hashed(name: str, relative: str) -> str:
+def with_hash(name: str, relative: str) -> str:
+  """`name`, made unique by its picture's path."""
   return f'{name}-{hashlib.sha256(os.fsencode(relative)).hexdigest()[:10]}'
 
 
@@ -94,8 +95,8 @@ def face_name(name: str, index: int) -> str:
 def _pictures(folder: pathlib.Path) -> Iterator[pathlib.Path]:
   for parent, folders, files in os.walk(folder, onerror=_refuse):
     here = pathlib.Path(parent)
-    folders[:] = [f for f in folders if f[0] != '.' and not store.is_output(here / f)]
-    yield from (here / file for file in files if file[0] != '.' and _is_picture(file))
+    folders[:] = [f for f in folders if f[0] != '.' and not claim.is_output(here / f)]
+    yield from (here / file for file in files if file[0] != '.' and is_picture(file))
 
 
 def _matches(pattern: str) -> tuple[pathlib.Path, list[pathlib.Path]]:
@@ -105,14 +106,15 @@ def _matches(pattern: str) -> tuple[pathlib.Path, list[pathlib.Path]]:
   paths: dict[pathlib.Path, None] = {}
   for match in map(pathlib.Path, glob.iglob(pattern, recursive=True)):
     if match.is_dir():
-      if not store.is_output(match):
+      if not claim.is_output(match):
         paths.update(dict.fromkeys(_pictures(match)))
-    elif _is_picture(match.name):
+    elif is_picture(match.name):
       paths[match] = None
   return pathlib.Path(*parts[:fixed]), list(paths)
 
 
-def _is_picture(file: str) -> bool:
+def is_picture(file: str) -> bool:
+  """Whether a file's name ends as a picture's."""
   return os.path.splitext(file)[1][1:].lower() in EXTENSIONS
 
 
@@ -121,7 +123,7 @@ def _refuse(error: OSError) -> None:
   raise SourceError(f'{folder}: cannot be listed ({error.strerror}); check its permissions')
 
 
-def _natural(text: str) -> tuple:
+def natural(text: str) -> tuple:
   """Sorts digits as numbers; equal ones (1, 01) by their text."""
   parts = re.split(r'([0-9]+)', text)
   return [(int(part), '') if i % 2 else (0, part) for i, part in enumerate(parts)], text

@@ -1,41 +1,26 @@
 """The results of one run, in one folder. A kill at any moment leaves it whole.
 
 Files are written under a temporary name and renamed; a result is listed after its files exist; a
-half-written last line is dropped on opening. `.ganjax/` holds the lock, the temporary files and
-the list of what ganjax wrote: nothing else is ever replaced or removed.
+half-written last line is dropped on opening. `claim` says what may be replaced or removed.
 """
 
-import contextlib
-import hashlib
 import io
-import json
 import os
 import pathlib
-import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 
-from ganjax.data import journal
+from ganjax.data import claim, journal
+from ganjax.data.claim import FAILURES, RESULTS, WRITTEN, Record, is_output
 from ganjax.data.decode import encode_png
 from ganjax.data.journal import StoreError
 
-FORMAT = 'ganjax-output/1'
 NEUTRAL = frozenset({'output', 'overwrite', 'batch_size', 'save_every'})  # change no result
-MAX_CONFIG_BYTES = 2**20
 
-_CONFIG, _RESULTS, _FAILURES = 'config.json', 'results.jsonl', 'failures.jsonl'
-_PRIVATE = '.ganjax'
-_LOCK, _WRITTEN = f'{_PRIVATE}/lock', f'{_PRIVATE}/written.jsonl'
-_LISTS = (_CONFIG, _RESULTS, _FAILURES)
-_FOLDERS = ('photos', 'restored', 'aligned', 'degraded', 'pasted', 'latents', 'curves', 'progress')
-# What a folder to start in must not hold.
-_CLAIMED = (*_LISTS, *_FOLDERS, 'grid.png', 'report.html')
 _NPZ_KINDS = 'biufcSU'  # numbers and text; objects need pickle, bfloat16 loses its type
-_SAFE = re.compile(r'\w[\w.-]*')  # one part of a path: no '..', nothing hidden, no odd characters
 
-Record = dict[str, Any]
 ByName = dict[str, Record]
 BySource = dict[str, dict[str, int]]  # source -> name -> how many results the source gives
 
@@ -52,8 +37,8 @@ class Store:
     self.folder = folder
     self.config_hash = config_hash
     self._lock = lock
-    self._written = set(journal.read(folder / _WRITTEN))
-    self._results = _by_name(folder / _RESULTS)
+    self._written = set(journal.read(folder / WRITTEN))
+    self._results = _by_name(folder / RESULTS)
     self._sources = _by_source(self._results.values())
     self._failures: ByName = {}
 
@@ -81,20 +66,17 @@ class Store:
     """
     folder = pathlib.Path(folder)
     config = journal.plain(config)
-    _refuse_foreign(folder)
+    claim.refuse_foreign(folder)
     with journal.explained(folder):
-      (folder / _PRIVATE).mkdir(parents=True, exist_ok=True)
-    lock = journal.lock(folder / _LOCK)
+      (folder / claim.PRIVATE).mkdir(parents=True, exist_ok=True)
+    lock = journal.lock(folder / claim.LOCK)
     try:
       if overwrite:
-        _clear(folder)
+        claim.clear(folder)
       elif is_output(folder):
-        _refuse_changed(folder, config, neutral)
+        claim.refuse_changed(folder, config, neutral)
       _tidy(folder)
-      flags = {flag: value for flag, value in config.items() if flag not in neutral}
-      digest = hashlib.sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()
-      header = json.dumps({'format': FORMAT, 'hash': digest, 'config': config}, indent=2) + '\n'
-      journal.replace(folder / _CONFIG, header.encode(), folder / _PRIVATE)
+      digest = claim.write_config(folder, config, neutral)
       return cls(folder, digest, lock)
     except BaseException:
       os.close(lock)
@@ -150,14 +132,14 @@ class Store:
       StoreError: an unsafe path, a file that ganjax did not write, a full disk, no permission.
     """
     path = self.folder / relative
-    if not _is_safe(relative):
+    if not claim.is_safe(relative):
       raise StoreError(f'{self.folder}: {relative!r} is no safe file name; rename its source')
     if relative not in self._written:
       if os.path.lexists(path):
         raise StoreError(f'{path}: not written by ganjax; move it or choose another --output')
-      journal.append(self.folder / _WRITTEN, relative)
+      journal.append(self.folder / WRITTEN, relative)
       self._written.add(relative)
-    journal.replace(path, data, self.folder / _PRIVATE)
+    journal.replace(path, data, self.folder / claim.PRIVATE)
     return relative
 
   def add_result(self, record: Record) -> None:
@@ -168,20 +150,15 @@ class Store:
         null. 'num_results' says how many results its source gives (1 if absent).
     """
     record = journal.plain(record)
-    journal.append(self.folder / _RESULTS, record)
+    journal.append(self.folder / RESULTS, record)
     self._results[record['name']] = record
     _enter(self._sources, record)
 
   def add_failure(self, source: str | os.PathLike, name: str, reason: str) -> None:
     """Lists one failure, to be tried again by the next run."""
     record = {'name': name, 'source': os.fspath(source), 'reason': reason}
-    journal.append(self.folder / _FAILURES, record)
+    journal.append(self.folder / FAILURES, record)
     self._failures[name] = record
-
-
-def is_output(folder: str | os.PathLike) -> bool:
-  """Whether ganjax keeps a run's results in `folder`."""
-  return _config(pathlib.Path(folder)) is not None
 
 
 def read_results(folder: str | os.PathLike) -> tuple[Record, list[Record], list[Record]]:
@@ -195,24 +172,12 @@ def read_results(folder: str | os.PathLike) -> tuple[Record, list[Record], list[
     StoreError: `folder` is no output folder, or its lists are broken.
   """
   folder = pathlib.Path(folder)
-  config = _config(folder)
+  config = claim.read_config(folder)
   if config is None:
-    raise StoreError(f'{folder}: no output folder of ganjax; name one with a {_CONFIG}')
-  results, failures = _by_name(folder / _RESULTS), _by_name(folder / _FAILURES)
+    raise StoreError(f'{folder}: no output folder of ganjax; name one with a {claim.CONFIG}')
+  results, failures = _by_name(folder / RESULTS), _by_name(folder / FAILURES)
   remaining = _remaining(failures, results, _by_source(results.values()))
   return config, list(results.values()), remaining
-
-
-def _config(folder: pathlib.Path) -> Record | None:
-  """The flags of the run in `folder`; None where there is none."""
-  path = folder / _CONFIG
-  try:
-    if path.stat().st_size > MAX_CONFIG_BYTES:
-      return None
-    header = json.loads(path.read_bytes())
-  except (OSError, ValueError, RecursionError):
-    return None
-  return header['config'] if isinstance(header, dict) and header.get('format') == FORMAT else None
 
 
 def _by_name(path: pathlib.Path) -> ByName:
@@ -248,53 +213,11 @@ def _complete(names: dict[str, int]) -> bool:
   return len(names) >= max(names.values(), default=1)
 
 
-def _refuse_foreign(folder: pathlib.Path) -> None:
-  if is_output(folder):
-    return
-  for name in _CLAIMED:
-    if os.path.lexists(folder / name):
-      raise StoreError(f'{folder / name}: not written by ganjax; choose another --output')
-
-
-def _refuse_changed(folder: pathlib.Path, config: Record, neutral: Collection[str]) -> None:
-  earlier = _config(folder) or {}
-  flags = sorted((earlier.keys() | config.keys()) - set(neutral))
-  changes = [
-    f'--{flag} (was {earlier.get(flag)!r}, now {config.get(flag)!r})'
-    for flag in flags
-    if earlier.get(flag) != config.get(flag)
-  ]
-  if changes:
-    raise StoreError(
-      f'{folder}: made with other flags: {", ".join(changes)}; '
-      'choose another --output, or --overwrite to discard what is there'
-    )
-
-
-def _clear(folder: pathlib.Path) -> None:
-  """Removes what ganjax wrote, lists first: no list ever names a file that is gone."""
-  with journal.explained(folder):
-    for name in (_RESULTS, _FAILURES):
-      (folder / name).unlink(missing_ok=True)
-    written = [name for name in journal.read(folder / _WRITTEN) if _is_safe(name)]
-    for name in written:
-      (folder / name).unlink(missing_ok=True)
-    parents = {parent for name in written for parent in pathlib.PurePath(name).parents}
-    for parent in sorted(parents - {pathlib.PurePath('.')}, reverse=True):
-      with contextlib.suppress(OSError):  # not empty: it holds other people's files
-        (folder / parent).rmdir()
-    (folder / _WRITTEN).unlink(missing_ok=True)
-
-
 def _tidy(folder: pathlib.Path) -> None:
   """Removes what a killed run left half done, and the failures that this run tries again."""
-  for lines in (_WRITTEN, _RESULTS):
+  for lines in (WRITTEN, RESULTS):
     journal.repair(folder / lines)
   with journal.explained(folder):
-    (folder / _FAILURES).unlink(missing_ok=True)
-    for leftover in (folder / _PRIVATE).glob('*.tmp'):
+    (folder / FAILURES).unlink(missing_ok=True)
+    for leftover in (folder / claim.PRIVATE).glob('*.tmp'):
       leftover.unlink()
-
-
-def _is_safe(relative: str) -> bool:
-  return relative not in _LISTS and all(map(_SAFE.fullmatch, relative.split('/')))

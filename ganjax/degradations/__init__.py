@@ -7,7 +7,7 @@ from ganjax.degradations.blur import Blur
 from ganjax.degradations.downsample import Downsample
 from ganjax.degradations.grayscale import Grayscale
 from ganjax.degradations.jpeg import Jpeg
-from ganjax.degradations.mask import BoxMask, FileMask, StrokeMask
+from ganjax.degradations.mask import BoxMask, FileMask, PixelMask, StrokeMask
 from ganjax.degradations.noise import GaussianNoise, PhotonNoise
 from ganjax.degradations.parser import parse
 from ganjax.degradations.pipeline import (
@@ -32,6 +32,7 @@ __all__ = [
   'Operator',
   'PhotonNoise',
   'Pipeline',
+  'PixelMask',
   'RandomBoxMask',
   'StrokeMask',
   'parse',

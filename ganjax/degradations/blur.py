@@ -1,12 +1,14 @@
 """Gaussian blur."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations.pipeline import DegradationError, Leaf, Operator, require_range, spell
+from ganjax.degradations.unknown import Continuous, Discrete, Unknown
 
 MAX_KERNEL_SIZE = 4095
 
@@ -24,6 +26,11 @@ class Blur(Operator):
 
   kernel_size: Leaf  # int32, odd, pixels
   variance: Leaf  # float32, pixels²
+
+  unknowns: ClassVar[dict[str, Unknown]] = {
+    'kernel_size': Discrete(tuple(np.asarray(k, np.int32) for k in (5, 9, 15, 25, 41, 63))),
+    'variance': Continuous(0.05, 400.0, start=4.0),
+  }
 
   @classmethod
   def create(cls, kernel_size: int = 25, variance: float = 7.0) -> 'Blur':

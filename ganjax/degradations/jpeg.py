@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,13 @@ from PIL import Image
 from ganjax.degradations.pipeline import (
   Leaf,
   Operator,
+  clip,
   from_bytes,
   require_range,
   spell,
   to_bytes,
 )
+from ganjax.degradations.unknown import Discrete, Unknown
 
 # ITU-T T.81, annex K, tables K.1 (luma) and K.2 (chroma); what libjpeg scales by the quality.
 LUMA_TABLE = np.array(
@@ -57,6 +60,10 @@ class Jpeg(Operator):
   """
 
   quality: Leaf  # int32
+
+  unknowns: ClassVar[dict[str, Unknown]] = {
+    'quality': Discrete(tuple(np.asarray(q, np.int32) for q in (3, 4, 6, 9, 12, 18, 30, 50, 80)))
+  }
 
   @classmethod
   def create(cls, quality: int = 12) -> 'Jpeg':
@@ -109,11 +116,6 @@ def soft_round(x: jax.Array) -> jax.Array:
   """Rounds, with a gradient: round(x) + (x - round(x))³ (Shin & Song 2017)."""
   nearest = jnp.round(x)
   return nearest + (x - nearest) ** 3
-
-
-def clip(x: jax.Array) -> jax.Array:
-  """Clips to [-1, 1], with the gradient of the identity."""
-  return x + jax.lax.stop_gradient(jnp.clip(x, -1.0, 1.0) - x)
 
 
 def _quantise(plane: jax.Array, table: jax.Array) -> jax.Array:

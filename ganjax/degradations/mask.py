@@ -26,6 +26,7 @@ class Mask(Operator):
   """Paints holes; its kinds differ in where the holes are."""
 
   is_local: ClassVar[bool] = True
+  is_mask: ClassVar[bool] = True
 
   def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
     del key
@@ -217,6 +218,37 @@ def _squared_distance(y: jax.Array, x: jax.Array, line: jax.Array) -> jax.Array:
   along = (y * dy + x * dx) / jnp.maximum(dy * dy + dx * dx, 1e-6)
   along = jnp.clip(along, 0.0, 1.0)
   return (y - along * dy) ** 2 + (x - along * dx) ** 2
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class PixelMask(Mask):
+  """Single pixels missing here and there.
+
+  Which ones is unknown until `sample(key)`. With the same key, a larger share hides the pixels of
+  a smaller one and more.
+  """
+
+  missing: Leaf  # float32, share of the pixels
+  key: Leaf | None  # uint32 [2], a key's data
+
+  @classmethod
+  def create(cls, missing: float = 0.5) -> 'PixelMask':
+    """Raises DegradationError unless missing is within 0 to 0.99."""
+    require_range('mask: missing', missing, 0, 0.99)
+    return cls(np.asarray(missing, np.float32), None)
+
+  def sample(self, key: jax.Array) -> 'PixelMask':
+    return dataclasses.replace(self, key=jax.random.key_data(key))
+
+  def visible(self, height: int, width: int) -> jax.Array:
+    if self.key is None:
+      raise DegradationError(f'{self}: the pixels have no places yet: call sample(key) first')
+    key = jax.random.wrap_key_data(jnp.asarray(self.key))
+    return (jax.random.uniform(key, (height, width, 1)) >= self.missing).astype(jnp.float32)
+
+  def __str__(self) -> str:
+    return f'mask(missing={spell(self.missing)})'
 
 
 @jax.tree_util.register_dataclass

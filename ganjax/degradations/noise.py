@@ -8,6 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations.pipeline import Leaf, Operator, host_rng, require_range, spell
+from ganjax.degradations.unknown import (
+  Measured,
+  Unknown,
+  dropped_share,
+  noise_deviation,
+  photon_count,
+)
 
 # Intensity below which the model's shot noise shrinks no further: the slope of a square root has
 # no bound at 0, and one black pixel would outweigh the rest of the gradient.
@@ -23,6 +30,8 @@ class GaussianNoise(Operator):
   """
 
   sigma: Leaf  # float32, units of the [0, 1] range
+
+  unknowns: ClassVar[dict[str, Unknown]] = {'sigma': Measured(noise_deviation)}
 
   is_local: ClassVar[bool] = True
 
@@ -57,6 +66,11 @@ class PhotonNoise(Operator):
 
   photons: Leaf  # float32, counts at intensity 1
   drop: Leaf  # float32, probability
+
+  unknowns: ClassVar[dict[str, Unknown]] = {
+    'photons': Measured(photon_count),
+    'drop': Measured(dropped_share),
+  }
 
   is_local: ClassVar[bool] = True
 

@@ -3,21 +3,22 @@
     spec     = operator { '|' operator }
     operator = name [ '(' [ argument { ',' argument } ] ')' ]
     argument = name '=' value
-    value    = a word, or text in quotes
+    value    = a word, or text in quotes, or '?' for what is not known
 
 Nothing is evaluated. `OPERATORS` below is the whole vocabulary.
 """
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ganjax.degradations.blur import Blur
 from ganjax.degradations.downsample import Downsample
 from ganjax.degradations.grayscale import Grayscale
 from ganjax.degradations.jpeg import Jpeg
-from ganjax.degradations.mask import BoxMask, FileMask, StrokeMask
+from ganjax.degradations.mask import BoxMask, FileMask, PixelMask, StrokeMask
 from ganjax.degradations.noise import GaussianNoise, PhotonNoise
 from ganjax.degradations.pipeline import DegradationError, Identity, Operator, Pipeline
 
@@ -34,14 +35,18 @@ def parse(spec: str) -> Pipeline:
     grayscale(mode=luma)                        luma, mean
     mask(box=top:bottom:left:right, …)          pixels, or fractions of the side (0.25)
     mask(strokes=5, width=0.08)                 random; width in fractions of the side
+    mask(missing=0.5)                           single pixels; their share
     mask(file='mask.png')                       white is visible
-    downsample(factor=4, filter=bicubic)        bilinear, bicubic, lanczos, area
+    downsample(factor=4)                        filter=bilinear, bicubic, lanczos or area, if known
     noise(sigma=0.1)                            units of the [0, 1] range
     noise(photons=…, drop=0)                    counts at white, probability of a black pixel
     jpeg(quality=12)                            1 to 100
 
+  `?` in place of a value leaves it open, to be found with the picture: blur's two, jpeg's quality,
+  noise's three and downsample's filter.
+
   Args:
-    spec: operators joined with `|`. A mask may mix boxes, strokes and a file.
+    spec: operators joined with `|`. A mask may mix boxes, strokes, pixels and a file.
 
   Raises:
     DegradationError: the spec does not follow the grammar, or a value is of the wrong kind or out
@@ -50,10 +55,13 @@ def parse(spec: str) -> Pipeline:
   """
   tokens = _tokens(spec)
   operators: list[Operator] = []
+  unknown: list[tuple[int, str]] = []
   while True:
-    operators.extend(_operator(tokens))
+    built, names = _operator(tokens)
+    unknown.extend((len(operators), name) for name in names)
+    operators.extend(built)
     if not tokens:
-      return Pipeline(tuple(operators))
+      return Pipeline(tuple(operators), tuple(unknown))
     sign = tokens.pop(0)
     if sign != '|':
       raise DegradationError(
@@ -82,8 +90,8 @@ def _tokens(spec: str) -> list[str]:
   return tokens
 
 
-def _operator(tokens: list[str]) -> tuple[Operator, ...]:
-  """Takes one operator off the front of the tokens."""
+def _operator(tokens: list[str]) -> tuple[tuple[Operator, ...], list[str]]:
+  """Takes one operator off the front of the tokens; with the names of what is unknown in it."""
   name = tokens.pop(0) if tokens else ''
   if not name or name in '|(),=':
     found = f"before '{name}'" if name else 'at the end'
@@ -94,7 +102,10 @@ def _operator(tokens: list[str]) -> tuple[Operator, ...]:
   if tokens and tokens[0] == '(':
     tokens.pop(0)
     arguments = _arguments(name, tokens)
-  return OPERATORS[name].build(**arguments)
+  unknown = [argument for argument, value in arguments.items() if value is UNKNOWN]
+  for argument in unknown:
+    arguments[argument] = OPERATORS[name].stand_ins[argument]
+  return OPERATORS[name].build(**arguments), unknown
 
 
 def _arguments(operator: str, tokens: list[str]) -> dict[str, Any]:
@@ -107,13 +118,21 @@ def _arguments(operator: str, tokens: list[str]) -> dict[str, Any]:
     name, text = _argument(operator, tokens)
     if name in arguments and name not in REPEATABLE:
       raise DegradationError(f'{operator}: {name} is given twice: keep one')
-    value = OPERATORS[operator].readers[name](f'{operator}: {name}', text)
+    value = _value(operator, name, text)
     arguments[name] = [*arguments.get(name, []), value] if name in REPEATABLE else value
     sign = tokens.pop(0) if tokens else ''
     if sign == ')':
       return arguments
     if sign != ',':
       raise _unbalanced(operator, sign)
+
+
+def _value(operator: str, name: str, text: str) -> Any:
+  if text != '?':
+    return OPERATORS[operator].readers[name](f'{operator}: {name}', text)
+  if name not in OPERATORS[operator].stand_ins:
+    raise DegradationError(f'{operator}: {name}=? cannot be found by looking: give it')
+  return UNKNOWN
 
 
 def _argument(operator: str, tokens: list[str]) -> tuple[str, str]:
@@ -175,6 +194,7 @@ def _mask(
   width: float | None = None,
   boxes: int | None = None,
   size: float | None = None,
+  missing: float | None = None,
 ) -> tuple[Operator, ...]:
   """One mask per kind of hole: together they hide what any of them hides."""
   masks: list[Operator] = []
@@ -190,6 +210,8 @@ def _mask(
     masks.append(RandomBoxMask.create(boxes) if size is None else RandomBoxMask.create(boxes, size))
   elif size is not None:
     raise DegradationError('mask: size needs boxes: write for example boxes=2')
+  if missing is not None:
+    masks.append(PixelMask.create(missing))
   if not masks:
     raise DegradationError(
       'mask says nothing about the holes: write for example mask(box=40:80:40:80), '
@@ -217,14 +239,24 @@ def _single(create: Callable[..., Operator]) -> Callable[..., tuple[Operator, ..
 class _Entry(NamedTuple):
   build: Callable[..., tuple[Operator, ...]]
   readers: dict[str, Callable[[str, str], Any]]  # argument -> (its full name, its text) -> value
+  stand_ins: Mapping[str, Any] = MappingProxyType(
+    {}
+  )  # what may be unknown, and what it is built with then
 
 
+UNKNOWN = object()
 OPERATORS = {
-  'blur': _Entry(_single(Blur.create), {'kernel_size': _integer, 'variance': _number}),
-  'downsample': _Entry(_single(Downsample.create), {'factor': _integer, 'filter': _text}),
+  'blur': _Entry(
+    _single(Blur.create),
+    {'kernel_size': _integer, 'variance': _number},
+    {'kernel_size': 25, 'variance': 4.0},
+  ),
+  'downsample': _Entry(
+    _single(Downsample.create), {'factor': _integer, 'filter': _text}, {'filter': 'bicubic'}
+  ),
   'grayscale': _Entry(_single(Grayscale.create), {'mode': _text}),
   'identity': _Entry(_single(Identity), {}),
-  'jpeg': _Entry(_single(Jpeg.create), {'quality': _integer}),
+  'jpeg': _Entry(_single(Jpeg.create), {'quality': _integer}, {'quality': 12}),
   'mask': _Entry(
     _mask,
     {
@@ -234,8 +266,13 @@ OPERATORS = {
       'width': _number,
       'boxes': _integer,
       'size': _number,
+      'missing': _number,
     },
   ),
-  'noise': _Entry(_noise, {'sigma': _number, 'photons': _number, 'drop': _number}),
+  'noise': _Entry(
+    _noise,
+    {'sigma': _number, 'photons': _number, 'drop': _number},
+    {'sigma': 0.1, 'photons': 24.0, 'drop': 0.0},
+  ),
 }
 REPEATABLE = {'box'}

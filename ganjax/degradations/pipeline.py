@@ -7,12 +7,16 @@ so they can differ per image (`jax.vmap`), be swept in a batch (`stack`), and be
 """
 
 import dataclasses
+import itertools
+import re
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from ganjax.degradations.unknown import Continuous, Discrete, Measured, Unknown
 
 # Parsed operators hold numpy leaves, so that reading a flag does not start a JAX backend.
 Leaf = jax.Array | np.ndarray
@@ -27,6 +31,10 @@ class Operator:
 
   # Whether a pixel of the output depends on the same pixel of the input alone.
   is_local: ClassVar[bool] = False
+  # Whether it does nothing but hide parts of the picture.
+  is_mask: ClassVar[bool] = False
+  # The parameters that may be unknown, and how each is found.
+  unknowns: ClassVar[dict[str, Unknown]] = {}
 
   def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
     """The differentiable form, for the optimisation loop.
@@ -65,6 +73,15 @@ class Operator:
     """The output's (height, width) for an input of height × width."""
     return height, width
 
+  def free(self) -> dict[str, jax.Array]:
+    """What an optimisation may change in it; see `Pipeline.free`."""
+    return {}
+
+  def bind(self, free: dict[str, jax.Array]) -> 'Operator':
+    """Takes that over; see `Pipeline.bind`."""
+    del free
+    return self
+
   def check(self, height: int, width: int) -> None:
     """Raises DegradationError where the operator does not fit an input of height × width."""
 
@@ -74,7 +91,9 @@ class Operator:
     return operators
 
   def __or__(self, other: 'Operator') -> 'Pipeline':
-    return Pipeline(_flat(self) + _flat(other))
+    left, right = _flat(self), _flat(other)
+    moved = [(len(left.operators) + index, name) for index, name in right.unknown]
+    return Pipeline(left.operators + right.operators, (*left.unknown, *moved))
 
 
 @jax.jit
@@ -106,6 +125,8 @@ class Pipeline(Operator):
   """
 
   operators: tuple[Operator, ...]
+  # (operator's index, parameter) of what is not known; the operators hold stand-ins.
+  unknown: tuple[tuple[int, str], ...] = dataclasses.field(default=(), metadata={'static': True})
 
   def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
     for index, operator in enumerate(self.operators):
@@ -128,8 +149,58 @@ class Pipeline(Operator):
       tuple(
         operator.sample(jax.random.fold_in(key, index))
         for index, operator in enumerate(self.operators)
-      )
+      ),
+      self.unknown,
     )
+
+  def with_values(self, values: dict[tuple[int, str], Any]) -> 'Pipeline':
+    """The same with some parameters replaced; they count as known from then on.
+
+    Args:
+      values: (operator's index, parameter) -> value.
+    """
+    operators = list(self.operators)
+    for (index, name), value in values.items():
+      operators[index] = dataclasses.replace(operators[index], **{name: value})  # type: ignore[type-var]
+    left = tuple(place for place in self.unknown if place not in values)
+    return Pipeline(tuple(operators), left)
+
+  def _places(self, kind: type) -> dict[tuple[int, str], Any]:
+    """The unknown parameters that are found in one way."""
+    found = {place: self.operators[place[0]].unknowns[place[1]] for place in self.unknown}
+    return {place: unknown for place, unknown in found.items() if isinstance(unknown, kind)}
+
+  def free(self) -> dict[str, jax.Array]:
+    """Unconstrained starts of the unknown continuous parameters: {'0.variance': [1]}."""
+    return {f'{i}.{name}': x.free() for (i, name), x in self._places(Continuous).items()}
+
+  def bind(self, free: dict[str, jax.Array]) -> 'Pipeline':
+    """Takes over continuous parameters from their unconstrained forms, with a gradient."""
+    places = self._places(Continuous)
+    values = {(i, name): x.value(free[f'{i}.{name}']) for (i, name), x in places.items()}
+    return self.with_values(values) if values else self
+
+  def measured(self, picture: np.ndarray) -> 'Pipeline':
+    """Takes what can be read off the degraded picture, float32 [h, w, 3], from there."""
+    return self.with_values(
+      {
+        place: np.asarray(unknown.measure(picture), np.float32)
+        for place, unknown in self._places(Measured).items()
+      }
+    )
+
+  def candidates(self, height: int, width: int) -> list['Pipeline']:
+    """All combinations of unknown discrete parameters that fit a picture of height × width."""
+    places = self._places(Discrete)
+    found = []
+    for row in itertools.product(*(unknown.candidates for unknown in places.values())):
+      pipeline = self.with_values(dict(zip(places, row, strict=True)))
+      try:
+        pipeline.check(height, width)
+      except DegradationError:
+        continue
+      found.append(pipeline)
+    return found
 
   def visible(self, height: int, width: int) -> jax.Array:
     """Where the output shows the picture; [height, width, 1] of the output.
@@ -144,6 +215,11 @@ class Pipeline(Operator):
         break
       visible = visible * operator.visible(height, width)
     return visible
+
+  @property
+  def is_only_masks(self) -> bool:
+    """Whether what it leaves visible is the clean picture itself."""
+    return all(operator.is_mask for operator in self.operators)
 
   def output_shape(self, height: int, width: int) -> tuple[int, int]:
     for operator in self.operators:
@@ -160,14 +236,18 @@ class Pipeline(Operator):
     if len({len(pipeline.operators) for pipeline in operators}) > 1:
       return operators
     columns = zip(*(pipeline.operators for pipeline in operators), strict=True)
-    return [Pipeline(row) for row in zip(*map(_harmonise, columns), strict=True)]
+    rows = zip(*map(_harmonise, columns), strict=True)
+    return [Pipeline(row, old.unknown) for row, old in zip(rows, operators, strict=True)]
 
   def __str__(self) -> str:
-    return ' | '.join(str(operator) for operator in self.operators)
+    texts = [str(operator) for operator in self.operators]
+    for index, name in self.unknown:
+      texts[index] = re.sub(rf'\b{name}=[^,)]*', f'{name}=?', texts[index])
+    return ' | '.join(texts)
 
 
-def _flat(operator: Operator) -> tuple[Operator, ...]:
-  return operator.operators if isinstance(operator, Pipeline) else (operator,)
+def _flat(operator: Operator) -> Pipeline:
+  return operator if isinstance(operator, Pipeline) else Pipeline((operator,))
 
 
 def stack(operators: Sequence[Operator]) -> Operator:
@@ -203,6 +283,11 @@ def _harmonise(operators: Sequence[Operator]) -> Sequence[Operator]:
 def _layout(operator: Operator) -> tuple:
   leaves, structure = jax.tree.flatten(operator)
   return structure, [np.shape(leaf) for leaf in leaves]
+
+
+def clip(x: jax.Array) -> jax.Array:
+  """Clips to [-1, 1], with the gradient of the identity."""
+  return x + jax.lax.stop_gradient(jnp.clip(x, -1.0, 1.0) - x)
 
 
 def to_bytes(image: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import pathlib
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ _LOOKS = (
   _Look(320, 320, margin=0.0, threshold=0.0),
 )
 _PREDICTOR = 'shape_predictor_68_face_landmarks.dat'
+_own = threading.local()
 
 
 def detect(image: np.ndarray) -> list[np.ndarray]:
@@ -85,22 +87,36 @@ def _prepare(image: np.ndarray, look: _Look) -> tuple[np.ndarray, np.ndarray, in
   return seen, np.array([size[0] / width, size[1] / height]), margin
 
 
-@functools.cache
 def _models():
-  """dlib's detector and predictor, built once; the latter reads 100 MB."""
+  """dlib's detector and predictor.
+
+  The detector keeps what it works on: two threads that shared one would crash the process.
+  """
+  if not hasattr(_own, 'detector'):
+    _own.detector = _dlib().get_frontal_face_detector()
+  return _own.detector, _predictor()
+
+
+@functools.cache
+def _predictor():
+  """Reads 100 MB."""
+  return _dlib().shape_predictor(str(model_path(_PREDICTOR)))
+
+
+def _dlib():
   try:
     import dlib
   except ImportError:
     raise FaceError('dlib is not installed; run `pip install dlib-bin`') from None
-  path = _predictor_path()
-  return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(path))
+  return dlib
 
 
-def _predictor_path() -> pathlib.Path:
+def model_path(name: str) -> pathlib.Path:
+  """Where one of face_recognition_models' files lies; FaceError where it is not installed."""
   # Not imported: the package's __init__ needs pkg_resources, which setuptools no longer brings.
   spec = importlib.util.find_spec('face_recognition_models')
   for folder in (spec and spec.submodule_search_locations) or []:
-    path = pathlib.Path(folder) / 'models' / _PREDICTOR
+    path = pathlib.Path(folder) / 'models' / name
     if path.is_file():
       return path
-  raise FaceError(f'{_PREDICTOR} not found; run `pip install face_recognition_models`')
+  raise FaceError(f'{name} not found; run `pip install face_recognition_models`')

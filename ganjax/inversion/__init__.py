@@ -1,19 +1,32 @@
 """Inversion: latent spaces, objectives, schedules, presets, and the engine that runs them."""
 
-from ganjax.inversion.engine import CHUNK_STEPS, Prior, Progress, Restoration, image_key
-from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Preset
-from ganjax.inversion.restore import prior, restore
+from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, run, stack
+from ganjax.inversion.blind import IDENTIFY_STEPS, identify
+from ganjax.inversion.engine import Prior, image_key
+from ganjax.inversion.perceptual import distance
+from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
+from ganjax.inversion.restore import prior, problem, restore, sampled
+from ganjax.inversion.slots import Slots
 
 __all__ = [
   'CHUNK_STEPS',
+  'IDENTIFY_STEPS',
   'PRESETS',
   'PROJECTOR',
   'Hyper',
+  'Phase',
   'Preset',
   'Prior',
   'Progress',
   'Restoration',
+  'Slots',
+  'distance',
+  'identify',
   'image_key',
   'prior',
+  'problem',
   'restore',
+  'run',
+  'sampled',
+  'stack',
 ]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ganjax.inversion.perceptual import Perceptual, resize
+from ganjax.inversion.presets import Comparison
 from ganjax.models.generator import Noise
 
 SMALLEST_NOISE_SIDE = 8
@@ -17,7 +18,8 @@ class Target(NamedTuple):
 
   image: jax.Array  # [h, w, 3]
   visible: jax.Array  # [h, w, 1]: 1 where the picture shows something, 0 in holes
-  features: list[jax.Array]
+  fill: jax.Array  # [h, w, 3]: what takes the place of holes at several scales
+  features: list[list[jax.Array]]  # per scale
 
 
 class Terms(NamedTuple):
@@ -34,21 +36,74 @@ class Terms(NamedTuple):
     return self.perceptual + self.pixel + self.noise + self.latent
 
 
-def target(perceptual: Perceptual, image: jax.Array, visible: jax.Array) -> Target:
-  """Computes a target's features once; image [h, w, 3] in [-1, 1], visible [h, w, 1]."""
-  return Target(image, visible, features(perceptual, image, visible))
+def target(
+  perceptual: Perceptual,
+  comparison: Comparison,
+  image: jax.Array,
+  visible: jax.Array,
+  key: jax.Array,
+) -> Target:
+  """Computes a target's features once.
+
+  Args:
+    perceptual: the distance.
+    comparison: 'single' or 'multiscale'.
+    image: [h, w, 3] in [-1, 1].
+    visible: [h, w, 1].
+    key: for what fills the holes.
+  """
+  # (N(0, 1) + ½) / 2 added to a black hole, in [0, 1] (Poirier-Ginter and Lalonde 2023).
+  fill = jax.random.normal(key, image.shape, jnp.float32) - 0.5
+  prepared = Target(image, visible, fill, [])
+  features = [perceptual.features(x) for x in _scales(perceptual, comparison, image, prepared)]
+  return prepared._replace(features=features)
 
 
-def features(perceptual: Perceptual, image: jax.Array, visible: jax.Array) -> list[jax.Array]:
-  """Features of what is visible.
+def distances(
+  perceptual: Perceptual, comparison: Comparison, image: jax.Array, target: Target
+) -> tuple[jax.Array, jax.Array]:
+  """How far a picture [h, w, 3] is from a target: (perceptual, pixel), both scalars.
 
-  The picture is brought to the perceptual network's size first and its holes are cut afterwards,
-  where the resized mask is not wholly visible: whatever a hole's content leaked into is cut, too,
-  in the picture as in its target, so nothing smears.
+  At a single scale, the pixels' distance is their mean square over what is visible; at several,
+  the mean absolute difference of the smallest pictures in units of the [0, 1] range.
+  """
+  scales = _scales(perceptual, comparison, image, target)
+  perceptual_distance = functools.reduce(
+    jnp.add,
+    [
+      perceptual.distance(perceptual.features(scale), features)
+      for scale, features in zip(scales, target.features, strict=True)
+    ],
+  )
+  if comparison == 'single':
+    return perceptual_distance, pixel_distance(image, target)
+  smallest = _scales(perceptual, comparison, target.image, target)[-1]
+  return perceptual_distance, jnp.mean(jnp.abs(scales[-1] - smallest)) / 2
+
+
+def _scales(
+  perceptual: Perceptual, comparison: Comparison, image: jax.Array, target: Target
+) -> list[jax.Array]:
+  """The pictures that are compared, holes treated, from large to small."""
+  if comparison == 'single':
+    return [_without_holes(perceptual, image, target.visible)]
+  image = jnp.where(target.visible > 0, image, target.fill)
+  scales = []
+  for height, width in perceptual.scales(*image.shape[:2]):
+    image = resize(image, height, width)
+    scales.append(image)
+  return scales
+
+
+def _without_holes(perceptual: Perceptual, image: jax.Array, visible: jax.Array) -> jax.Array:
+  """Brings a picture to the perceptual network's size and cuts its holes.
+
+  They are cut after the resizing, where the resized mask is not wholly visible: whatever a hole's
+  content leaked into is cut, too, in the picture as in its target, so nothing smears.
   """
   height, width = perceptual.side(*image.shape[:2])
   whole = resize(visible, height, width) >= 1 - 1e-4
-  return perceptual.features(jnp.where(whole, resize(image, height, width), 0.0))
+  return jnp.where(whole, resize(image, height, width), 0.0)
 
 
 def pixel_distance(image: jax.Array, target: Target) -> jax.Array:

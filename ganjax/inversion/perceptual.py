@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.vgg16 import LPIPS
 
+MAX_SCALES = 6
+SMALLEST_SCALE = 16
 VGG_SIDE = 256
 VGG_SMALLEST = 16  # four poolings leave one pixel
 DISCRIMINATOR_BLOCKS = 4
@@ -22,6 +24,14 @@ def resize(image: jax.Array, height: int, width: int) -> jax.Array:
     cells = image.reshape(height, h // height, width, w // width, channels)
     return jnp.mean(cells, axis=(1, 3))
   return jax.image.resize(image, (height, width, channels), 'linear', antialias=True)
+
+
+def halvings(height: int, width: int) -> list[tuple[int, int]]:
+  """A size and its halves down to 16 px, six at most (Poirier-Ginter and Lalonde 2023)."""
+  sizes = [(height, width)]
+  while min(sizes[-1]) > SMALLEST_SCALE and len(sizes) < MAX_SCALES:
+    sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+  return sizes
 
 
 class LPIPSDistance(NamedTuple):
@@ -42,8 +52,13 @@ class LPIPSDistance(NamedTuple):
       return height, width
     return round(height * VGG_SIDE / largest), round(width * VGG_SIDE / largest)
 
+  def scales(self, height: int, width: int) -> list[tuple[int, int]]:
+    """The sizes at which images of the given size are compared at several scales."""
+    factor = max(1, -(-VGG_SMALLEST // min(height, width)))
+    return halvings(height * factor, width * factor)
+
   def features(self, image: jax.Array) -> list[jax.Array]:
-    """image: [H, W, 3] in [-1, 1], of a size that `side` gave."""
+    """image: [H, W, 3] in [-1, 1], of a size that `side` or `scales` gave."""
     return self.lpips.features(image)
 
   def distance(self, features: list[jax.Array], target: list[jax.Array]) -> jax.Array:
@@ -65,9 +80,13 @@ class DiscriminatorDistance(NamedTuple):
     del height, width
     return self.discriminator.config.resolution, self.discriminator.config.resolution
 
+  def scales(self, height: int, width: int) -> list[tuple[int, int]]:
+    """The sizes at which images are compared at several scales: all from the resolution down."""
+    return halvings(*self.side(height, width))
+
   def features(self, image: jax.Array) -> list[jax.Array]:
-    """image: [H, W, 3] in [-1, 1], of the discriminator's resolution."""
-    blocks = self.discriminator.features(image)[:DISCRIMINATOR_BLOCKS]
+    """image: [H, W, 3] in [-1, 1], of a size that `side` or `scales` gave."""
+    blocks = self.discriminator.features(image, DISCRIMINATOR_BLOCKS)
     return [
       x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=2, keepdims=True) + 1e-6) for x in blocks
     ]
@@ -78,6 +97,14 @@ class DiscriminatorDistance(NamedTuple):
 
 
 Perceptual = LPIPSDistance | DiscriminatorDistance
+
+
+@jax.jit
+def distance(perceptual: Perceptual, a: jax.Array, b: jax.Array) -> jax.Array:
+  """How far apart two pictures [H, W, 3] in [-1, 1] look; a scalar."""
+  sizes = perceptual.side(*a.shape[:2])
+  first, second = (perceptual.features(resize(x, *sizes)) for x in (a, b))
+  return perceptual.distance(first, second)
 
 
 def _sum(terms):

@@ -1,4 +1,4 @@
-"""Presets: what an inversion does and how its rate and noise go, as data."""
+"""Presets: what an inversion does, as data."""
 
 import dataclasses
 from typing import Literal, NamedTuple, get_args
@@ -11,9 +11,15 @@ from ganjax.inversion.spaces import Space
 #   'optimised': drawn from N(0, 1), optimised, brought back to unit variance after every step.
 #   'free': from zero, optimised, as large as `noise_reg_weight` · mean(noise²) lets them grow.
 #     Where a degradation hides detail they stay smooth; drawn noise would only be grain there.
+#   'const': those that are stored with the weights.
 #   'zero': not used.
-NoiseMaps = Literal['optimised', 'free', 'zero']
+NoiseMaps = Literal['optimised', 'free', 'const', 'zero']
 NOISE_MAPS: tuple[NoiseMaps, ...] = get_args(NoiseMaps)
+
+# 'adam', or 'normalised': a step of fixed length along every vector's gradient.
+Optimiser = Literal['adam', 'normalised']
+# How a synthesised picture is compared with its target: at one scale, or at all down to 16 px.
+Comparison = Literal['single', 'multiscale']
 
 
 class Hyper(NamedTuple):
@@ -25,22 +31,71 @@ class Hyper(NamedTuple):
   noise_reg_weight: jax.Array | float = 1e5
   pixel_weight: jax.Array | float = 0.0
   w_noise: jax.Array | float = 0.05  # in units of w_std
+  # The loss has settled where 20 steps lower it by less than this share; 0: never.
+  settled_within: jax.Array | float = 0.0
+
+
+PUBLISHED = Hyper()  # Karras et al. 2020, appendix D
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+  """A part of an inversion, in one latent space."""
+
+  space: Space
+  share: float = 1.0  # of num_steps
+  rate: float = 1.0  # times learning_rate
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuning:
+  """How the generator's weights are tuned around the latent that was found."""
+
+  num_steps: int = 350
+  learning_rate: float = 3e-4
+  stop_at: float = 0.06  # perceptual distance
 
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-  """What is the same for all images of a batch."""
+  """What is the same for all images of a batch, and the defaults of what is not."""
 
-  space: Space = 'w'
+  phases: tuple[Phase, ...] = (Phase('w'),)
   noise_maps: NoiseMaps = 'optimised'
+  optimiser: Optimiser = 'adam'
+  comparison: Comparison = 'single'
   adam_b1: float = 0.9
   adam_b2: float = 0.999
   lr_rampup: float = 0.05
   lr_rampdown: float = 0.25
   w_noise_ramp: float = 0.75
+  hyper: Hyper = PUBLISHED
+  tuning: Tuning | None = None
+
+  def within(self, space: Space, noise_maps: NoiseMaps) -> 'Preset':
+    """The same in one phase, in another space, with other noise maps."""
+    return dataclasses.replace(self, phases=(Phase(space),), noise_maps=noise_maps)
 
 
-# Karras et al. 2020, appendix D, with `Hyper`'s defaults.
+# Karras et al. 2020, appendix D.
 PROJECTOR = Preset()
 
-PRESETS: dict[str, Preset] = {'projector': PROJECTOR}
+# Poirier-Ginter and Lalonde 2023: ever larger spaces, a rate that never falls, no regulariser.
+ROBUST = Preset(
+  phases=(
+    Phase('w', 1 / 3),
+    Phase('w_plus', 1 / 3, rate=0.02 / 0.08),
+    Phase('w_plus_plus', 1 / 3, rate=0.005 / 0.08),
+  ),
+  noise_maps='const',
+  optimiser='normalised',
+  comparison='multiscale',
+  lr_rampup=0.0,
+  lr_rampdown=0.0,
+  hyper=Hyper(450, 0.08, noise_reg_weight=0.0, pixel_weight=0.1, w_noise=0.0),
+)
+
+# Roich et al. 2021: a latent in W, where the generator is at its best, then the generator itself.
+PIVOTAL = Preset(hyper=PUBLISHED._replace(num_steps=450, learning_rate=0.01), tuning=Tuning())
+
+PRESETS: dict[str, Preset] = {'projector': PROJECTOR, 'robust': ROBUST, 'pivotal': PIVOTAL}

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations import Pipeline
-from ganjax.inversion import engine, spaces
+from ganjax.inversion import batch, engine, spaces
 from ganjax.inversion.perceptual import DiscriminatorDistance, LPIPSDistance, Perceptual
 from ganjax.inversion.presets import PRESETS, Hyper, Preset
 from ganjax.models.vgg16 import LPIPS
@@ -43,10 +44,10 @@ def restore(
   names: Sequence[str] | None = None,
   preset: str | Preset = 'projector',
   seed: int = 0,
-  on_progress: Callable[[engine.Progress], None] | None = None,
-  chunk_steps: int = engine.CHUNK_STEPS,
+  on_progress: Callable[[batch.Progress], None] | None = None,
+  chunk_steps: int = batch.CHUNK_STEPS,
   **hyper,
-) -> engine.Restoration:
+) -> batch.Restoration:
   """Finds faces that look like the photographs once they are degraded in the same way.
 
   Args:
@@ -55,7 +56,7 @@ def restore(
     degradation: what happened to them; one for all, or one each.
     names: one each; an image's randomness depends on its name and `seed` alone, so that its
       result is the same in any batch. Defaults to '0', '1', ….
-    preset: a preset's name, or a `Preset`.
+    preset: a preset's name, or a `Preset`; it has the defaults of all hyperparameters.
     seed: for all randomness.
     on_progress: called after every chunk of steps.
     chunk_steps: the length of a chunk.
@@ -74,23 +75,38 @@ def restore(
   degradations = [degradation] * count if isinstance(degradation, Pipeline) else list(degradation)
   if not count or not len(names) == len(degradations) == count:
     raise ValueError(f'{count} photos, {len(names)} names, {len(degradations)} degradations')
-  side = shared.generator.config.resolution
+  preset = PRESETS[preset] if isinstance(preset, str) else preset
   problems = [
-    problem(side, photo, degradations[i], names[i], seed, _pick(hyper, i, count))
+    problem(shared, photo, degradations[i], names[i], seed, _pick(preset.hyper, hyper, i, count))
     for i, photo in enumerate(photos)
   ]
-  preset = PRESETS[preset] if isinstance(preset, str) else preset
-  return engine.run(shared, preset, engine.stack(problems), on_progress, chunk_steps)
+  return batch.run(shared, preset, batch.stack(problems), on_progress, chunk_steps)
+
+
+def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.Array]:
+  """Draws what is random in a degradation; for the same seed and name always the same.
+
+  Returns:
+    The degradation, and the key for its true form.
+  """
+  sample_key, true_key = jax.random.split(jax.random.fold_in(engine.image_key(seed, name), 2))
+  return degradation.sample(sample_key), true_key
 
 
 def problem(
-  side: int, photo: np.ndarray, degradation: Pipeline, name: str, seed: int, hyper: Hyper
+  prior: engine.Prior,
+  photo: np.ndarray,
+  degradation: Pipeline,
+  name: str,
+  seed: int,
+  hyper: Hyper,
 ) -> engine.Problem:
   """Sets up one image for the engine.
 
   Raises:
-    ValueError: the photo has not the size that the degradation gives to a picture of `side` px.
+    ValueError: the photo has not the size that the degradation gives to the generator's picture.
   """
+  side = prior.generator.config.resolution
   degradation.check(side, side)
   expected = (*degradation.output_shape(side, side), 3)
   if photo.shape != expected:
@@ -102,10 +118,11 @@ def problem(
     degradation=degradation,
     hyper=Hyper(**{**floats, 'num_steps': jnp.int32(hyper.num_steps)}),
     key=engine.image_key(seed, name),
+    start=prior.w_avg,
   )
 
 
-def _pick(hyper: dict, i: int, count: int) -> Hyper:
+def _pick(defaults: Hyper, hyper: dict, i: int, count: int) -> Hyper:
   """Image i's hyperparameters from values that hold for all or are given one each."""
   unknown = hyper.keys() - set(Hyper._fields)
   if unknown:
@@ -113,4 +130,4 @@ def _pick(hyper: dict, i: int, count: int) -> Hyper:
   for name, value in hyper.items():
     if np.ndim(value) and np.shape(value) != (count,):
       raise ValueError(f'{name} has shape {np.shape(value)} for {count} photos')
-  return Hyper(**{k: np.asarray(v)[i] if np.ndim(v) else v for k, v in hyper.items()})
+  return defaults._replace(**{k: np.asarray(v)[i] if np.ndim(v) else v for k, v in hyper.items()})

@@ -11,8 +11,13 @@ Space = Literal['w', 'w_plus', 'w_plus_plus']
 SPACES: tuple[Space, ...] = ('w', 'w_plus', 'w_plus_plus')
 
 
-def start(space: Space, w: jax.Array, config: GeneratorConfig) -> jax.Array:
-  """The latent that equals one w [w_dim] in the given space.
+def enter(space: Space, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  """Carries a latent over into a space, unchanged in what it makes.
+
+  Args:
+    space: the space to enter; not smaller than the one that the latent comes from.
+    latent: w itself [w_dim], or a latent of W, W+ or W++.
+    config: of the generator.
 
   Returns:
     [1, w_dim] in W, [num_ws, w_dim] in W+, and [num_ws, C_max, w_dim] in W++, where every output
@@ -23,7 +28,11 @@ def start(space: Space, w: jax.Array, config: GeneratorConfig) -> jax.Array:
     'w_plus': (config.num_ws, config.w_dim),
     'w_plus_plus': (config.num_ws, max(config.channels), config.w_dim),
   }[space]
-  return jnp.broadcast_to(w.reshape((1,) * (len(shape) - 1) + w.shape), shape)
+  if latent.ndim == 1:
+    latent = latent[None]
+  if len(shape) == 3 and latent.ndim == 2:
+    latent = latent[:, None]
+  return jnp.broadcast_to(latent, shape)
 
 
 def rows(latent: jax.Array, num_ws: int) -> jax.Array:

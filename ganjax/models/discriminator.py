@@ -1,5 +1,7 @@
 """The StyleGAN2 discriminator; its inner features serve as a perceptual distance."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -94,13 +96,16 @@ class Discriminator(nnx.Module):
       x, image = getattr(self, f'b{size}')(x, image)
       yield x, image
 
-  def features(self, image: jax.Array) -> tuple[jax.Array, ...]:
-    """What the blocks see: [H/2, W/2, C], [H/4, W/4, C′], … down to 4 px; float32.
+  def features(self, image: jax.Array, num_blocks: int | None = None) -> tuple[jax.Array, ...]:
+    """What the first blocks see: [H/2, W/2, C], [H/4, W/4, C′], …; float32.
 
     Args:
-      image: [H, W, 3] in [-1, 1].
+      image: [H, W, 3] in [-1, 1]; smaller than the resolution serves, too.
+      num_blocks: at most so many; all that give 4 px or more if None.
     """
-    return tuple(x.astype(jnp.float32) for x, _ in self._pyramid(image))
+    most = min(image.shape[:2]).bit_length() - 3
+    blocks = itertools.islice(self._pyramid(image), min(num_blocks or most, most))
+    return tuple(x.astype(jnp.float32) for x, _ in blocks)
 
   def logits(self, images: jax.Array, labels: jax.Array | None = None) -> jax.Array:
     """Scores a minibatch, whose groups share the minibatch standard deviation.

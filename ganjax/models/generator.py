@@ -127,6 +127,7 @@ class Synthesis(nnx.Module):
 
   def __init__(self, config: GeneratorConfig, dtype):
     self.use_noise = config.use_noise
+    self.remat = False  # whether a gradient computes the blocks again instead of storing them
     self.sizes = resolutions(config.resolution)
     for index, size in enumerate(self.sizes):
       setattr(self, f'b{size}', SynthesisBlock(config, index, dtype))
@@ -174,7 +175,8 @@ class Synthesis(nnx.Module):
     image: Any = None
     row = 0
     for block in self.blocks():
-      x, image = block(x, image, ws[row : row + block.num_convs + 1], maps)
+      rows = ws[row : row + block.num_convs + 1]
+      x, image = (jax.checkpoint(block) if self.remat else block)(x, image, rows, maps)
       row += block.num_convs
     return image
 

@@ -14,8 +14,8 @@ from PIL import Image
 from ganjax.report.runs import number, section
 
 _RESTORED_NAMES = {'generate': 'generated', 'invert': 'inverted'}
-_UNITS = {'psnr': ' dB'}
-_DECIMALS = {'psnr': 1, 'ssim': 2}
+_UNITS = {'psnr': ' dB', 'psnr_completed': ' dB', 'fidelity': ' dB'}
+_DECIMALS = {'psnr': 1, 'ssim': 2, 'psnr_completed': 1, 'ssim_completed': 2, 'fidelity': 1}
 
 
 class Picture(NamedTuple):
@@ -79,7 +79,11 @@ def card(record: dict, files: Files, identifier: str) -> str:
   faces = _faces(restored, paths, files)
   photos = [
     Picture(label, paths[key])
-    for key, label in (('photo', 'photo'), ('pasted', 'pasted back'))
+    for key, label in (
+      ('completed', 'known pixels kept'),
+      ('photo', 'photo'),
+      ('pasted', 'pasted back'),
+    )
     if key in paths
   ]
   parts = [
@@ -92,6 +96,7 @@ def card(record: dict, files: Files, identifier: str) -> str:
     *(_figure(picture, name, files, 'photo') for picture in photos),
     _metrics(section(record, 'metrics'), restored),
     _curve(record, paths, name, files),
+    *_maps(paths, name, files),
     '</div>',
     _progress(paths, name, files),
     _links(paths, files),
@@ -104,6 +109,13 @@ def _facts(record: dict) -> str:
   facts = []
   if 'source' in record:
     facts.append(f'from <span class="path">{text(record["source"])}</span>')
+  if 'estimate' in record:
+    facts.append(f'degradation found: <code>{text(record["estimate"])}</code>')
+  if best := section(record, 'best'):
+    named = ', '.join(f'{key}={value}' for key, value in best.items())
+    facts.append(f'best with <code>{text(named)}</code>')
+  if (weight := number(record.get('latent_dist_reg_weight'))) is not None:
+    facts.append(f'latent weight {weight:g}, chosen')
   if (loss := number(record.get('loss'))) is not None:
     facts.append(f'loss {loss:.4g}')
   settled, steps = number(record.get('settled_at')), number(record.get('num_steps'))
@@ -183,7 +195,8 @@ def _metrics(metrics: dict, restored: str) -> str:
     elif before is not None:
       cells = [figure_text(metric, before), *cells, gain_text(metric, before, after)]
     data = ''.join(f'<td>{text(cell)}</td>' for cell in cells)
-    rows.append(f'<tr><th scope="row">{text(metric.upper())}</th>{data}</tr>')
+    title = text(metric.upper().replace('_', ', '))
+    rows.append(f'<tr><th scope="row">{title}</th>{data}</tr>')
   if not rows:
     return ''
   names = ['degraded', restored, 'change'] if compared else [restored]
@@ -200,6 +213,20 @@ def _curve(record: dict, paths: dict[str, str], name: str, files: Files) -> str:
   settled = number(record.get('settled_at'))
   label = 'loss curve' if settled is None else f'loss curve, settled at step {settled:g}'
   return _figure(Picture(label, paths['curve']), name, files, 'curve')
+
+
+def _maps(paths: dict[str, str], name: str, files: Files) -> list[str]:
+  """What a run of several inversions shows."""
+  kinds = {
+    'deviation': ('where restarts disagree', 'map'),
+    'heatmap': ('heat map', 'map'),
+    'sweep': ('all combinations, the best framed', 'sweep'),
+  }
+  return [
+    _figure(Picture(label, paths[key]), name, files, kind)
+    for key, (label, kind) in kinds.items()
+    if key in paths
+  ]
 
 
 def _progress(paths: dict[str, str], name: str, files: Files) -> str:

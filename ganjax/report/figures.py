@@ -1,4 +1,4 @@
-"""The loss curve of one picture.
+"""Figures: the loss curve of one picture, and where its restarts disagree.
 
 matplotlib's object interface throughout: pyplot keeps every figure in a global list, and a bulk
 run draws millions.
@@ -73,6 +73,32 @@ def loss_curve(terms: Mapping[str, np.ndarray], settled_at: int, title: str) -> 
   axes.set_title(
     fitted(title, 15, _TITLE_WIDTH), loc='left', fontsize=11, color=_INK, pad=20, parse_math=False
   )
+  canvas.draw()
+  return _png(np.asarray(canvas.buffer_rgba()))
+
+
+def deviation_map(deviation: np.ndarray) -> bytes:
+  """Draws where restarts disagree, dark to bright, with a scale.
+
+  Args:
+    deviation: standard deviation per pixel, [H, W], in units of the [0, 1] range.
+
+  Returns:
+    A PNG file's bytes, 480 × 400 px.
+
+  Raises:
+    ReportError: not a picture of finite numbers.
+  """
+  if deviation.ndim != 2 or not np.all(np.isfinite(deviation)):
+    raise ReportError(f'a deviation map needs finite [H, W]; found {deviation.shape}')
+  figure = Figure(figsize=(4.8, 4), dpi=_DPI, layout='constrained', facecolor='white')
+  canvas = FigureCanvasAgg(figure)
+  axes = figure.subplots()
+  image = axes.imshow(deviation, cmap='magma', vmin=0, vmax=max(float(deviation.max()), 1e-3))
+  axes.set_axis_off()
+  bar = figure.colorbar(image, ax=axes, shrink=0.9)
+  bar.set_label('deviation between restarts, of the full range', color=_QUIET)
+  bar.ax.tick_params(colors=_QUIET, labelsize=10)
   canvas.draw()
   return _png(np.asarray(canvas.buffer_rgba()))
 

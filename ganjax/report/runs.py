@@ -5,7 +5,8 @@ import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ganjax.data.store import StoreError, is_output, read_results
+from ganjax.data.claim import is_output
+from ganjax.data.store import StoreError, read_results
 from ganjax.report.errors import ReportError
 
 

@@ -9,6 +9,7 @@ from ganjax.faces import Mode
 from ganjax.weights.networks import PRECISIONS
 
 FLAGS = flags.FLAGS
+BATCH_AUTO = 'auto'
 
 
 class ConfigError(ValueError):
@@ -40,6 +41,20 @@ class FacesConfig(Config):
   align: Mode
 
 
+class _BatchSizeParser(flags.ArgumentParser):
+  """A positive whole number, or 'auto'."""
+
+  def parse(self, argument: str | int) -> str | int:
+    if argument == BATCH_AUTO:
+      return BATCH_AUTO
+    if not str(argument).isdecimal() or int(argument) < 1:
+      raise ValueError(f'give a positive number, or {BATCH_AUTO}')
+    return int(argument)
+
+  def flag_type(self) -> str:
+    return 'int'
+
+
 def define_flags() -> None:
   """Declares the flags that several families read."""
   flags.DEFINE_string('input', '', 'A picture, a folder of pictures (with sub-folders), or a glob.')
@@ -50,7 +65,13 @@ def define_flags() -> None:
   )
   flags.DEFINE_enum('precision', 'float32', list(PRECISIONS), 'Of the convolutions.')
   flags.DEFINE_integer('seed', 0, "For all randomness; with a picture's name it fixes the result.")
-  flags.DEFINE_integer('batch_size', 8, 'Pictures that are optimised together.', lower_bound=1)
+  flags.DEFINE(
+    _BatchSizeParser(),
+    'batch_size',
+    8,
+    "Pictures that are optimised together; --task=bulk also takes 'auto': as many as fit.",
+    serializer=flags.ArgumentSerializer(),
+  )
   flags.DEFINE_enum(
     'align',
     'auto',

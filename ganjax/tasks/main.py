@@ -6,23 +6,29 @@ import sys
 from absl import app, flags, logging
 
 from ganjax import data, degradations, faces, weights
+from ganjax.bulk.memory import DeviceMemoryError
+from ganjax.bulk.ray_engine import RayError
+from ganjax.inversion.sweeps import SweepError
 from ganjax.report import ReportError
-from ganjax.tasks import align, config, generate, report, restore
+from ganjax.tasks import align, bulk, config, deep_prior, evaluate, generate, report, restore, sweep
 from ganjax.tasks.config import FLAGS, ConfigError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
-FAMILIES = (restore, align, generate, report)
+FAMILIES = (restore, sweep, evaluate, bulk, deep_prior, align, generate, report)
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 
 # What a user can mend; anything else is a defect and keeps its traceback.
 USER_ERRORS = (
   ConfigError,
+  DeviceMemoryError,
+  RayError,
   data.ImageError,
   data.SourceError,
   data.StoreError,
   degradations.DegradationError,
   faces.FaceError,
   ReportError,
+  SweepError,
   weights.WeightsError,
   OSError,  # a full disk, a folder that cannot be written: Python's own message says which
 )

@@ -4,6 +4,8 @@ import dataclasses
 import pathlib
 
 from ganjax import report
+from ganjax.bulk import output
+from ganjax.report.runs import find_runs
 from ganjax.tasks.config import FLAGS, Config, read
 
 TASKS = ('report',)
@@ -27,5 +29,7 @@ def from_flags() -> ReportConfig:
 
 def run(config: ReportConfig) -> int:
   """Writes the page; returns the number of failures, which is 0."""
+  for folder in find_runs(pathlib.Path(config.input)):
+    output.collect(folder)  # a bulk run at work has its results in many files
   print(f'report: {report.write_report(pathlib.Path(config.input))}')
   return 0

@@ -1,6 +1,5 @@
 """Invert and restore: deblur, colorize, inpaint, super_resolve, denoise, dejpeg, restore."""
 
-import dataclasses
 import itertools
 import pathlib
 import time
@@ -9,36 +8,59 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
-from ganjax.inversion.presets import PRESETS
+from ganjax.inversion import variants
+from ganjax.models.vgg16 import LPIPS
 from ganjax.tasks import console
+from ganjax.tasks.config import ConfigError
 from ganjax.tasks.faces import Face, reduced, unfinished
-from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig, define_flags, from_flags
+from ganjax.tasks.restore_config import (
+  AUTO,
+  RESTORATIONS,
+  RestoreConfig,
+  define_flags,
+  from_flags,
+)
 
 __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 
 TASKS = tuple(RESTORATIONS)
 
 
+FADE = 64  # the side, divided by the width over which restored pixels fade into known ones
+
+
 class Damaged(NamedTuple):
   """A face and what the optimisation gets to see of it."""
 
   face: Face
-  degradation: degradations.Pipeline
+  degradation: degradations.Pipeline  # as assumed; with unknown parameters until they are found
   target: np.ndarray  # [h, w, 3] in [-1, 1]
   truth: np.ndarray | None  # uint8 [side, side, 3]; None if the input came degraded
+  record: dict  # what is worth telling about the degradation
+
+
+class Restored(NamedTuple):
+  """What came out for one face."""
+
+  restoration: inversion.Restoration  # of this face alone
+  frames: list[tuple[int, np.ndarray]]  # (step, uint8 picture)
+  record: dict  # what is worth telling about how it was chosen
+  deviation: np.ndarray | None = None  # [side, side], where restarts disagree
 
 
 def run(config: RestoreConfig) -> int:
   """Restores every face of the input; returns the number of failures."""
   pipeline = degradations.parse(config.degradation)
+  assumed = degradations.parse(config.assumed_degradation or config.degradation)
   networks = weights.load(config.weights, config.precision)
   side = networks.resolution
   pipeline.check(side, side)
-  lpips = _lpips(config)
+  _check_assumption(pipeline, assumed, side)
+  lpips = perceptual(config)
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
     size = pipeline.output_shape(side, side)[0] if config.already_degraded else side
@@ -47,14 +69,26 @@ def run(config: RestoreConfig) -> int:
     if first is not None:
       prior = inversion.prior(networks, lpips)
       for batch in _batches(itertools.chain([first], found), config.batch_size):
-        damaged = [_damage(face, pipeline, config) for face in batch]
+        damaged = [damage(face, pipeline, config) for face in batch]
         _restore_batch(config, store, prior, damaged, networks.sha256)
     _write_grid(store)
     path = report.write_report(pathlib.Path(config.output))
     return console.summarise(config.task, store, path)
 
 
-def _lpips(config: RestoreConfig):
+def _check_assumption(
+  done: degradations.Pipeline, assumed: degradations.Pipeline, side: int
+) -> None:
+  """Raises ConfigError where the assumption gives pictures of another size, or none."""
+  if not assumed.candidates(side, side):
+    raise ConfigError(f'{assumed}: no value of what is unknown fits pictures of {side} px')
+  shapes = [pipeline.output_shape(side, side) for pipeline in (done, assumed)]
+  if shapes[0] != shapes[1]:
+    raise ConfigError(f'--assumed_degradation={assumed}: gives another size than {done}')
+
+
+def perceptual(config: RestoreConfig) -> LPIPS | None:
+  """The distance that --perceptual names; None for the discriminator's."""
   if config.perceptual == 'discriminator':
     return None
   path = 'vgg16.safetensors' if config.perceptual == 'vgg16' else config.perceptual
@@ -67,15 +101,55 @@ def _batches(found: Iterable[Face], size: int) -> Iterator[list[Face]]:
     yield batch
 
 
-def _damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -> Damaged:
+def damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -> Damaged:
   """Degrades one face, unless it came degraded; the same face always in the same way."""
-  key = inversion.image_key(config.seed, face.name)
-  sample_key, true_key = jax.random.split(jax.random.fold_in(key, 2))
-  degradation = pipeline.sample(sample_key)
+  done, true_key = inversion.sampled(pipeline, face.name, config.seed)
   picture = to_float(face.crop.image)
   if config.already_degraded:
-    return Damaged(face, degradation, picture, None)
-  return Damaged(face, degradation, degradation.true(picture, true_key), face.crop.image)
+    return Damaged(face, done, picture, None, {'degradation': str(done)})
+  target = done.true(picture, true_key)
+  record = {'degradation': str(done)}
+  if config.assumed_degradation is None:
+    return Damaged(face, done, target, face.crop.image, record)
+  assumed, _ = inversion.sampled(
+    degradations.parse(config.assumed_degradation), face.name, config.seed
+  )
+  return Damaged(face, assumed, target, face.crop.image, record)
+
+
+def _identified(
+  prior: inversion.Prior, batch: list[Damaged], config: RestoreConfig
+) -> list[Damaged]:
+  """Finds the unknown parameters of the batch's degradations."""
+  if not any(damaged.degradation.unknown for damaged in batch):
+    return batch
+  names = [damaged.face.name for damaged in batch]
+  with console.steps('identify', names, inversion.IDENTIFY_STEPS) as bar:
+    found = inversion.identify(
+      prior,
+      np.stack([damaged.target for damaged in batch]),
+      [damaged.degradation for damaged in batch],
+      names,
+      config.seed,
+      lambda progress: bar.show(progress.step, np.asarray(progress.terms.loss)),
+    )
+  return [
+    damaged._replace(
+      degradation=one.degradation,
+      record={**damaged.record, 'estimate': str(one.degradation), 'race': one.losses},
+    )
+    for damaged, one in zip(batch, found, strict=True)
+  ]
+
+
+def _problems(prior: inversion.Prior, damaged: Damaged, config: RestoreConfig) -> list:
+  """What is inverted for one face: one problem, or several to choose from."""
+  one = inversion.problem(
+    prior, damaged.target, damaged.degradation, damaged.face.name, config.seed, config.hyper()
+  )
+  if config.latent_dist_reg_weight == AUTO:
+    return variants.ladder(one)
+  return variants.restarts(prior, one, config.restarts)
 
 
 def _restore_batch(
@@ -87,6 +161,8 @@ def _restore_batch(
 ) -> None:
   frames: list[tuple[int, np.ndarray]] = []
   started = time.monotonic()
+  batch = _identified(prior, batch, config)
+  groups = [_problems(prior, damaged, config) for damaged in batch]
   names = [damaged.face.name for damaged in batch]
   with console.steps(config.task, names, config.num_steps) as bar:
 
@@ -95,47 +171,69 @@ def _restore_batch(
       if config.save_every and progress.step < config.num_steps:
         frames.append((progress.step, to_bytes(progress.render())))
 
-    result = inversion.restore(
+    result = inversion.run(
       prior,
-      np.stack([damaged.target for damaged in batch]),
-      [damaged.degradation for damaged in batch],
-      names,
-      preset=dataclasses.replace(
-        PRESETS[config.preset], space=config.space, noise_maps=config.noise_maps
-      ),
-      seed=config.seed,
-      on_progress=on_progress,
-      chunk_steps=config.save_every or inversion.CHUNK_STEPS,
-      **config.hyper(),
+      config.chosen_preset(),
+      inversion.stack([problem for group in groups for problem in group]),
+      on_progress,
+      config.save_every or inversion.CHUNK_STEPS,
     )
   seconds = (time.monotonic() - started) / len(batch)
-  images = to_bytes(np.asarray(result.image))
-  frames.append((config.num_steps, images))
-  for i, damaged in enumerate(batch):
-    own = jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), result)
-    own_frames = [(step, pictures[i]) for step, pictures in frames]
-    record = _write(store, config, damaged, images[i], own, own_frames, weights_sha256)
+  frames.append((int(np.max(result.num_steps)), to_bytes(np.asarray(result.image))))
+  first = 0
+  for damaged, group in zip(batch, groups, strict=True):
+    rows = slice(first, first + len(group))
+    first += len(group)
+    own = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf[rows]), result._replace(tuned=None))
+    if result.tuned is not None:
+      own = own._replace(tuned=result.tuned[rows])
+    restored = _chosen(own, [(step, pictures[rows]) for step, pictures in frames], config)
+    record = _write(store, config, damaged, restored, weights_sha256)
     store.add_result({**record, 'seconds': round(seconds, 2)})
+
+
+def _chosen(
+  group: inversion.Restoration, frames: list[tuple[int, np.ndarray]], config: RestoreConfig
+) -> Restored:
+  """The best of one face's inversions."""
+  record: dict = {}
+  deviation = None
+  if config.latent_dist_reg_weight == AUTO:
+    best = variants.corner(group.terms, variants.LADDER)
+    record = {'latent_dist_reg_weight': variants.LADDER[best]}
+  else:
+    best = int(np.argmin(group.loss[:, -1]))
+    if config.restarts > 1:
+      record = {'restart': best, 'losses': group.loss[:, -1].tolist()}
+      deviation = variants.deviation(np.asarray(group.image))
+  one = jax.tree.map(lambda leaf: leaf[best], group._replace(tuned=None))
+  if group.tuned is not None:
+    one = one._replace(tuned=group.tuned[best : best + 1])
+  return Restored(one, [(step, pictures[best]) for step, pictures in frames], record, deviation)
 
 
 def _write(
   store: data.Store,
   config: RestoreConfig,
   damaged: Damaged,
-  restored: np.ndarray,
-  result: inversion.Restoration,
-  frames: list[tuple[int, np.ndarray]],
+  chosen: Restored,
   weights_sha256: str,
 ) -> dict:
   """Writes one face's files; returns its record."""
+  result, frames = chosen.restoration, chosen.frames
+  restored = frames[-1][1]
   face, name = damaged.face, damaged.face.name
   files = {'restored': store.write_image('restored', name, restored)}
   if damaged.truth is not None:
     files['aligned'] = store.write_image('aligned', name, damaged.truth)
   if config.task != 'invert':
     files['degraded'] = store.write_image('degraded', name, to_bytes(damaged.target))
+  whole = restored
+  if damaged.degradation.is_only_masks:
+    whole = _completed(damaged, restored)
+    files['completed'] = store.write_image('completed', name, whole)
   if face.is_cut:
-    pasted = faces.paste(face.photo, restored, face.crop.quad)
+    pasted = faces.paste(face.photo, whole, face.crop.quad)
     files['pasted'] = store.write_image('pasted', name, pasted)
   files['photo'] = store.write_image('photos', name, reduced(face.photo))
   files['latent'] = store.write_array(
@@ -148,6 +246,9 @@ def _write(
     config_hash=store.config_hash,
     quad=face.crop.quad,
   )
+  if result.tuned is not None:
+    tuned = weights.to_bytes(result.tuned[0], weights.tuned.header(weights_sha256))
+    files['tuned'] = store.write_bytes(f'tuned/{name}.safetensors', tuned)
   terms = {'total': result.loss, **result.terms._asdict()}
   curve = report.loss_curve(terms, int(result.settled_at), name)
   files['curve'] = store.write_bytes(f'curves/{name}.png', curve)
@@ -156,34 +257,59 @@ def _write(
       store.write_image(f'progress/{name}', f'step_{step:05d}', frame)
     movie = report.animation([frame for _, frame in frames], [f'step {s}' for s, _ in frames])
     files['progress'] = store.write_bytes(f'progress/{name}.webp', movie)
+  if chosen.deviation is not None:
+    files['deviation'] = store.write_bytes(
+      f'deviation/{name}.png', report.deviation_map(chosen.deviation)
+    )
   return {
     'name': name,
     'source': face.source,
     'num_results': face.num_results,
     'task': config.task,
-    'degradation': str(damaged.degradation),
+    **damaged.record,
+    **chosen.record,
     'files': files,
-    'metrics': _metrics(damaged, restored, config.task),
+    'metrics': _metrics(damaged, restored, config),
     'loss': float(result.loss[-1]),
     'settled_at': int(result.settled_at),
-    'num_steps': config.num_steps,
+    'num_steps': int(result.num_steps),
   }
 
 
-def _metrics(damaged: Damaged, restored: np.ndarray, task: str) -> dict[str, float]:
-  """PSNR and SSIM against the truth, where there is one; the degraded picture's beside them."""
-  if damaged.truth is None:
-    return {}
-  truth = to_float(damaged.truth)
+def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
+  """The input's own pixels where it shows any, the restored ones in its holes; uint8.
+
+  Outwards from a hole's edge the restored picture fades into the input's over some pixels.
+  """
+  known = to_bytes(damaged.target)
+  visible = np.asarray(damaged.degradation.visible(*known.shape[:2]))[:, :, 0]
+  soft = Image.fromarray(np.uint8(255 * visible)).filter(
+    ImageFilter.GaussianBlur(known.shape[0] / FADE)
+  )
+  share = np.clip(np.asarray(soft, np.float32) / 127.5 - 1, 0, 1)[:, :, None] * visible[:, :, None]
+  return np.rint(share * known + (1 - share) * restored).astype(np.uint8)
+
+
+def _metrics(damaged: Damaged, restored: np.ndarray, config: RestoreConfig) -> dict[str, float]:
+  """Fidelity to the input; PSNR and SSIM against the truth, where there is one."""
   image = to_float(restored)
-  values = {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}
-  if task != 'invert':
-    # A small picture is measured as the grid and the report show it: with its pixels enlarged.
-    side = damaged.truth.shape[0]
-    small = Image.fromarray(to_bytes(damaged.target))
-    degraded = to_float(np.asarray(small.resize((side, side), Image.Resampling.NEAREST)))
-    values['psnr_degraded'] = metrics.psnr(degraded, truth)
-    values['ssim_degraded'] = metrics.ssim(degraded, truth)
+  _, key = jax.random.split(
+    jax.random.fold_in(inversion.image_key(config.seed, damaged.face.name), 2)
+  )
+  again = damaged.degradation.true(image, key)
+  values = {'fidelity': metrics.psnr(again, damaged.target)}
+  if damaged.truth is not None:
+    truth = to_float(damaged.truth)
+    if damaged.degradation.is_only_masks:
+      whole = to_float(_completed(damaged, restored))
+      values |= {'psnr_completed': metrics.psnr(whole, truth)}
+      values |= {'ssim_completed': metrics.ssim(whole, truth)}
+    values |= {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}
+    if config.task != 'invert':
+      # A small picture is measured as the grid and the report show it: with its pixels enlarged.
+      shown = metrics.enlarged(to_bytes(damaged.target), damaged.truth.shape[0])
+      values['psnr_degraded'] = metrics.psnr(to_float(shown), truth)
+      values['ssim_degraded'] = metrics.ssim(to_float(shown), truth)
   return {name: round(float(value), 4) for name, value in values.items()}
 
 

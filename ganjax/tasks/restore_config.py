@@ -1,13 +1,18 @@
 """Flags, defaults and configuration of the restoration tasks."""
 
 import dataclasses
-from typing import Any
+from typing import Any, TypeVar
 
 from absl import flags
 
-from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps
+from ganjax.inversion import variants
+from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES, Space
-from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig, read, require_input
+from ganjax.tasks.config import BATCH_AUTO, FLAGS, ConfigError, FacesConfig, read, require_input
+
+AUTO = 'auto'
+TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
+SETTLED_WITHIN = 0.02  # what --stop_when_settled means by settled; see `Hyper`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,20 +31,38 @@ class Defaults:
 
 
 RESTORATIONS = {
-  'invert': Defaults('identity()', noise_reg_weight=0.01, pixel_weight=30.0),
+  'invert': Defaults(
+    'identity()',
+    learning_rate=0.4,
+    latent_dist_reg_weight=0.4,
+    noise_reg_weight=0.01,
+    pixel_weight=30.0,
+  ),
   'deblur': Defaults('blur(kernel_size=25, variance=16)'),
   # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
   'colorize': Defaults('grayscale()', latent_dist_reg_weight=1.0, noise_reg_weight=10.0),
-  'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)'),
-  'super_resolve': Defaults('downsample(factor=8)', noise_reg_weight=1.0, pixel_weight=10.0),
+  'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)', learning_rate=0.3),
+  'super_resolve': Defaults(
+    'downsample(factor=8)',
+    learning_rate=0.4,
+    latent_dist_reg_weight=0.4,
+    noise_reg_weight=1.0,
+    pixel_weight=10.0,
+  ),
   'denoise': Defaults(
     'noise(photons=24, drop=0.16)',
+    learning_rate=0.3,
     latent_dist_reg_weight=0.05,
     noise_reg_weight=1.0,
     pixel_weight=1.0,
   ),
+  # Rounded coefficients make a rugged loss: small steps get caught in it.
   'dejpeg': Defaults(
-    'jpeg(quality=4)', learning_rate=0.2, latent_dist_reg_weight=0.02, pixel_weight=10.0
+    'jpeg(quality=4)',
+    learning_rate=0.6,
+    latent_dist_reg_weight=1.0,
+    noise_reg_weight=0.3,
+    pixel_weight=100.0,
   ),
   'restore': Defaults(''),
 }
@@ -72,13 +95,34 @@ def define_flags() -> None:
       'degradation',
     ),
   )
+  flags.DEFINE_string(
+    'assumed_degradation',
+    None,
+    'What the restoration takes for granted, where it is not to know the degradation that is '
+    "done: '?' stands for what it has to find out, such as 'blur(kernel_size=?, variance=?)'.",
+  )
   flags.DEFINE_bool(
     'already_degraded', False, 'The input has been degraded already and is not degraded again.'
+  )
+  flags.DEFINE_integer(
+    'restarts',
+    1,
+    'Inversions of each picture, from different starts: the best is kept, and a map shows where '
+    'they disagree.',
+    lower_bound=1,
   )
   flags.DEFINE_enum(
     'space', None, SPACES[:2], _described('Latent space that is searched.', 'space')
   )
-  flags.DEFINE_enum('preset', 'projector', list(PRESETS), 'The optimisation that is used.')
+  flags.DEFINE_enum(
+    'preset',
+    TUNED_PRESET,
+    list(PRESETS),
+    "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (W, W+ and W++ in "
+    "turn, compared at several scales, for unknown or heavy damage), or 'pivotal' (a latent in W, "
+    'then the generator itself is tuned to the picture, for faithful inversion). The latter two '
+    'have defaults of their own.',
+  )
   flags.DEFINE_enum(
     'noise_maps',
     None,
@@ -91,14 +135,14 @@ def define_flags() -> None:
   flags.DEFINE_float(
     'learning_rate', None, _described("Adam's largest rate.", 'learning_rate'), lower_bound=0
   )
-  flags.DEFINE_float(
+  flags.DEFINE_string(
     'latent_dist_reg_weight',
     None,
     _described(
-      'Weight of mean((w − w_avg)²): more gives a more likely, less exact face.',
+      "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
+      f'{", ".join(map(str, variants.LADDER))} are tried, and the corner of the L-curve is kept.',
       'latent_dist_reg_weight',
     ),
-    lower_bound=0,
   )
   flags.DEFINE_float(
     'noise_reg_weight',
@@ -118,6 +162,9 @@ def define_flags() -> None:
     _described("Noise on the latent at the start, in units of W's deviation.", 'w_noise'),
     lower_bound=0,
   )
+  flags.DEFINE_bool(
+    'stop_when_settled', False, 'A picture whose loss has settled goes into its ramp-down at once.'
+  )
   flags.DEFINE_integer(
     'save_every', 50, 'Steps between progress pictures; 0 keeps none.', lower_bound=0
   )
@@ -129,24 +176,48 @@ class RestoreConfig(FacesConfig):
 
   perceptual: str
   degradation: str
+  assumed_degradation: str | None
   already_degraded: bool
+  restarts: int
   space: Space
   preset: str
   noise_maps: NoiseMaps
   num_steps: int
   learning_rate: float
-  latent_dist_reg_weight: float
+  latent_dist_reg_weight: float | str  # or 'auto'
   noise_reg_weight: float
   pixel_weight: float
   w_noise: float
   seed: int
   batch_size: int
   precision: str
+  stop_when_settled: bool
   save_every: int
 
-  def hyper(self) -> dict[str, Any]:
-    """The per-image hyperparameters of the optimisation."""
-    return {name: getattr(self, name) for name in Hyper._fields}
+  def hyper(self) -> Hyper:
+    """The per-image hyperparameters of the optimisation; an automatic weight is 0 at first."""
+    given = {name: getattr(self, name) for name in Hyper._fields if name != 'settled_within'}
+    if self.latent_dist_reg_weight == AUTO:
+      given['latent_dist_reg_weight'] = 0.0
+    return Hyper(**given, settled_within=SETTLED_WITHIN if self.stop_when_settled else 0.0)
+
+  def chosen_preset(self) -> Preset:
+    """The preset, in the space and with the noise maps that were asked for."""
+    preset = PRESETS[self.preset]
+    return preset.within(self.space, self.noise_maps) if self.preset == TUNED_PRESET else preset
+
+
+def _defaults(task: str, name: str) -> dict[str, Any]:
+  """What holds for a task and a preset where no flag says otherwise."""
+  defaults = dataclasses.asdict(RESTORATIONS[task])
+  if name == TUNED_PRESET:
+    return defaults
+  preset = PRESETS[name]
+  for flag in ('space', 'noise_maps'):
+    if getattr(FLAGS, flag) is not None:
+      raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')
+  own = {k: v for k, v in preset.hyper._asdict().items() if k in defaults}
+  return {**defaults, **own, 'space': preset.phases[-1].space, 'noise_maps': preset.noise_maps}
 
 
 def from_flags() -> RestoreConfig:
@@ -155,16 +226,67 @@ def from_flags() -> RestoreConfig:
   Raises:
     ConfigError: a flag that the task needs is missing, or makes no sense.
   """
+  return configuration(RestoreConfig, FLAGS.task)
+
+
+C = TypeVar('C', bound=RestoreConfig)
+
+
+def configuration(
+  kind: type[C], task: str, preset: str | None = None, degradation: str | None = None, **more: Any
+) -> C:
+  """A configuration of some kind, with the defaults of a restoration task.
+
+  Args:
+    kind: the configuration's class.
+    task: whose defaults hold where no flag says otherwise.
+    preset: in place of --preset.
+    degradation: in place of --degradation.
+    **more: fields that `kind` adds.
+
+  Raises:
+    ConfigError: a flag is missing, or makes no sense.
+  """
   require_input()
-  defaults = RESTORATIONS[FLAGS.task]
-  chosen = {
-    field.name: getattr(defaults, field.name)
-    if getattr(FLAGS, field.name) is None
-    else getattr(FLAGS, field.name)
-    for field in dataclasses.fields(Defaults)
-  }
+  if FLAGS.batch_size == BATCH_AUTO and FLAGS.task != 'bulk':
+    raise ConfigError(f'--batch_size={BATCH_AUTO}: only --task=bulk can choose; give a number')
+  preset = preset or FLAGS.preset
+  defaults = _defaults(task, preset)
+  given = {name: getattr(FLAGS, name) for name in defaults if getattr(FLAGS, name) is not None}
+  chosen = {**defaults, **given, **({'degradation': degradation} if degradation else {})}
   if not chosen['degradation']:
     raise ConfigError(
       "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
     )
-  return read(RestoreConfig, **chosen)
+  chosen['latent_dist_reg_weight'] = _weight(chosen['latent_dist_reg_weight'])
+  if chosen['latent_dist_reg_weight'] == AUTO and FLAGS.restarts > 1:
+    raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
+  config = read(kind, **chosen, preset=preset, **more)
+  _check_unknown(config)
+  return config
+
+
+def _weight(given: float | str) -> float | str:
+  """Reads --latent_dist_reg_weight."""
+  if given == AUTO:
+    return AUTO
+  try:
+    weight = float(given)
+  except ValueError:
+    weight = -1.0
+  if not 0 <= weight < float('inf'):
+    raise ConfigError(f'--latent_dist_reg_weight={given}: give a number ≥ 0, or auto')
+  return weight
+
+
+def _check_unknown(config: RestoreConfig) -> None:
+  """Only what is known can be done to a clean picture."""
+  if config.already_degraded and config.assumed_degradation:
+    raise ConfigError(
+      '--assumed_degradation: with --already_degraded, --degradation itself says what is assumed'
+    )
+  if '?' in config.degradation and not config.already_degraded:
+    raise ConfigError(
+      f'--degradation={config.degradation}: a clean picture cannot be degraded by what is unknown; '
+      "add --already_degraded, or leave the '?' to --assumed_degradation"
+    )

@@ -58,9 +58,7 @@ def unknown_mean(values: jax.Array, known: jax.Array) -> jax.Array:
   return jnp.mean(total / jnp.maximum(jnp.sum(weight, axis=(1, 2, 3)), 1))
 
 
-def learning_rate(
-  step: jax.Array, rate: float, num_steps: int, decay_from: float
-) -> jax.Array:
+def learning_rate(step: jax.Array, rate: float, num_steps: int, decay_from: float) -> jax.Array:
   """Constant up to the share `decay_from` of all steps, then falling linearly to 0 at the end."""
   start = decay_from * num_steps
   left = (num_steps - step.astype(jnp.float32)) / max(num_steps - start, 1.0)

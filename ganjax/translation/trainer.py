@@ -81,9 +81,7 @@ class Metrics(NamedTuple):
 @functools.cache
 def _graphs(plan: Plan):
   generator, *_ = nnx.split(UNet(plan.generator, plan.dtype), nnx.Param, nnx.BatchStat)
-  discriminator, *_ = nnx.split(
-    PatchGAN(plan.discriminator, plan.dtype), nnx.Param, nnx.BatchStat
-  )
+  discriminator, *_ = nnx.split(PatchGAN(plan.discriminator, plan.dtype), nnx.Param, nnx.BatchStat)
   return generator, discriminator
 
 
@@ -155,9 +153,7 @@ def _gradients(plan: Plan, state: State, batch: Batch, keys: jax.Array):
     return objective.unknown_mean(jnp.abs(images - truth), known)
 
   generated, pull_generator, moments = jax.vjp(generate, state.generator, has_aux=True)
-  images, pull_composite = jax.vjp(
-    lambda x: objective.composite(x, condition, known), generated
-  )
+  images, pull_composite = jax.vjp(lambda x: objective.composite(x, condition, known), generated)
   logits, pull_judge = jax.vjp(score, state.discriminator, images)
   true_logits, pull_truth = jax.vjp(lambda p: score(p, truth), state.discriminator)
 

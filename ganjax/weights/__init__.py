@@ -7,7 +7,8 @@ from ganjax.weights.networks import (
   load,
   load_lpips,
 )
-from ganjax.weights.store import WeightsError, read, save
+from ganjax.weights.store import WeightsError, read, save, to_bytes
+from ganjax.weights.tuned import load_tuned
 
 __all__ = [
   'DEFAULT',
@@ -16,6 +17,8 @@ __all__ = [
   'WeightsError',
   'load',
   'load_lpips',
+  'load_tuned',
   'read',
   'save',
+  'to_bytes',
 ]

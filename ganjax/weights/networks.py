@@ -45,12 +45,16 @@ class Networks:
     return self.generator.config.resolution
 
 
-def load(path: str | os.PathLike | None = None, precision: str = 'float32') -> Networks:
+def load(
+  path: str | os.PathLike | None = None, precision: str = 'float32', remat: bool = False
+) -> Networks:
   """Loads a StyleGAN2.
 
   Args:
     path: a file made by `python -m ports.stylegan2`; None for the bundled 128 px face generator.
     precision: 'float32', or 'bfloat16' for the convolutions alone.
+    remat: gradients compute the generator's blocks again instead of storing them: about a third
+      more work, and far less memory. Results are the same.
 
   Raises:
     WeightsError: the file is missing, broken, of another family, or its tensors are not exactly
@@ -63,6 +67,7 @@ def load(path: str | os.PathLike | None = None, precision: str = 'float32') -> N
   dtype = PRECISIONS[precision]
   try:
     generator = Generator(generator_config(header['generator']), dtype)
+    generator.synthesis.remat = remat
     entry = header.get('discriminator')
     discriminator = Discriminator(discriminator_config(entry), dtype) if entry else None
     template = CropTemplate(**header['template'])

@@ -31,15 +31,18 @@ def save(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict) 
     header: anything that JSON can say; 'format' is set here.
   """
   path = pathlib.Path(path)
-  header = {**header, 'format': FORMAT}
-  tensors = {name: np.asarray(value, order='C') for name, value in sorted(tensors.items())}
   temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
   try:
-    data = safetensors.numpy.save(tensors, {_HEADER_KEY: json.dumps(header)})
-    temporary.write_bytes(data)
+    temporary.write_bytes(to_bytes(tensors, header))
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)
+
+
+def to_bytes(tensors: dict[str, np.ndarray], header: dict) -> bytes:
+  """What `save` writes."""
+  tensors = {name: np.asarray(value, order='C') for name, value in sorted(tensors.items())}
+  return safetensors.numpy.save(tensors, {_HEADER_KEY: json.dumps({**header, 'format': FORMAT})})
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:

@@ -5,23 +5,19 @@ import os
 import struct
 import threading
 import warnings
-import zlib
 
 import numpy as np
 import pytest
+from pictures import bad_files, endless_scans, file_of, png_header, text_bomb
 from PIL import Image, ImageCms, ImageOps
 
 from ganjax.data.decode import ImageError, decode, encode_png
 
+BAD = bad_files()
+
 LIMITS = decode.__globals__  # the function's name hides its module's
 
 HEIGHT, WIDTH = 24, 32
-
-
-def file_of(image, kind='PNG', **options):
-  file = io.BytesIO()
-  image.save(file, kind, **options)
-  return file.getvalue()
 
 
 @pytest.fixture
@@ -255,14 +251,6 @@ def test_broken_or_foreign_profile_is_ignored(mode, pixels):
 # Hostile files.
 
 
-def png_header(width, height):
-  body = b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
-  idat = b'IDAT' + zlib.compress(b'\0')
-  chunks = [body, idat, b'IEND']
-  framed = [struct.pack('>I', len(c) - 4) + c + struct.pack('>I', zlib.crc32(c)) for c in chunks]
-  return b'\x89PNG\r\n\x1a\n' + b''.join(framed)
-
-
 def refusal(data, name='bad.png'):
   with pytest.raises(ImageError) as caught:
     decode(data, name=name)
@@ -330,17 +318,17 @@ def test_other_formats_are_not_even_tried(kind, pixels):
 
 
 def test_jpeg_of_endless_scans_is_refused():
-  data = file_of(Image.new('RGB', (64, 64)), 'JPEG', progressive=True)
-  scan = data[data.rindex(b'\xff\xda') : -2]
-  decode(data[:-2] + scan * 50 + data[-2:])
-  assert 'scans' in refusal(data[:-2] + scan * 3000 + data[-2:])
+  decode(endless_scans(50))
+  assert 'scans' in refusal(endless_scans())
 
 
-def test_png_text_bomb_is_refused_or_skipped(pixels):
-  data = encode_png(pixels)
-  text = b'zTXtComment\0\0' + zlib.compress(bytes(2**27), 9)
-  chunk = struct.pack('>I', len(text) - 4) + text + struct.pack('>I', zlib.crc32(text))
-  refusal(data[:33] + chunk + data[33:])
+def test_png_text_bomb_is_refused_or_skipped():
+  refusal(text_bomb())
+
+
+@pytest.mark.parametrize('name', BAD)
+def test_bad_files_are_refused(name):
+  refusal(BAD[name])
 
 
 def test_paths_that_are_no_files(tmp_path):

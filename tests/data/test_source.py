@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from ganjax.data import store
+from ganjax.data import claim, store
 from ganjax.data.source import MAX_NAME_BYTES, SourceError, face_name, find, name_of
 
 
@@ -117,7 +117,7 @@ def test_names_are_unique_and_safe():
     assert re.fullmatch(r'\w[\w.-]*', name)
     assert '..' not in name
     assert len(name.encode()) <= MAX_NAME_BYTES + 17
-    assert store._is_safe(f'restored/{name}.png')
+    assert claim.is_safe(f'restored/{name}.png')
 
 
 def test_plain_names_stay_plain():

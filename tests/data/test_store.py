@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from ganjax.data import journal
+from ganjax.data.claim import is_output
 from ganjax.data.decode import decode
-from ganjax.data.store import Store, StoreError, is_output, read_results
+from ganjax.data.store import Store, StoreError, read_results
 
 CONFIG = {'task': 'deblur', 'num_steps': 500, 'seed': 0, 'batch_size': 4}
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)

@@ -32,11 +32,19 @@ CASES = [
   Case('grayscale(mode=luma)', 'grayscale(mode=luma)', 58),
   Case('mask(box=10:30:0:50, box=0.5:0.75:0.25:1.0)', 'mask(box=1:2:3:4, box=0.1:0.2:0.1:0.9)', 58),
   Case('mask(box=10:30:0:50)', 'mask(box=0.5:0.75:0.25:1.0, box=1:4:1:4)', 58),
+  Case('mask(missing=0.5)', 'mask(missing=0.1)', 58),
   Case('mask(strokes=5, width=0.08)', 'mask(strokes=1, width=0.2)', 58),
   Case(
     'downsample(factor=4, filter=area)', 'downsample(factor=4, filter=area)', 58, shape=(16, 24)
   ),
   Case('downsample(factor=2)', 'downsample(factor=2)', 27, shape=(32, 48)),
+  Case(
+    'downsample(factor=2, filter=lanczos)',
+    'downsample(factor=2, filter=bilinear)',
+    40,
+    affine=False,  # it overshoots, and is clipped
+    shape=(32, 48),
+  ),
   Case('noise(sigma=0.1)', 'noise(sigma=0.3)', 30, affine=False, random=True),
   Case('noise(photons=24, drop=0.16)', 'noise(photons=96, drop=0)', 25, affine=False, random=True),
   Case('jpeg(quality=12)', 'jpeg(quality=90)', 35, affine=False),

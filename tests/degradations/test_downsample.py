@@ -19,9 +19,17 @@ def test_true_form_is_pillows_on_8_bits(name):
   assert np.abs(small - expected).max() <= 1
 
 
-def test_model_form_is_the_mean_of_squares():
+def test_model_form_is_the_named_filter():
+  image = from_bytes(PIXELS) / 2  # so that nothing overshoots
+  for name in FILTERS:
+    operator = Downsample.create(4, name)
+    small = operator.model(jnp.asarray(image), KEY)
+    np.testing.assert_allclose(small, operator.true(image, KEY), atol=1e-5, err_msg=name)
+
+
+def test_model_form_without_a_filter_is_the_mean_of_squares():
   image = from_bytes(PIXELS)
-  small = Downsample.create(8, 'bicubic').model(jnp.asarray(image), KEY)
+  small = Downsample.create(8).model(jnp.asarray(image), KEY)
   for y, x in ((0, 0), (3, 5), (1, 7)):
     square = image[8 * y : 8 * y + 8, 8 * x : 8 * x + 8]
     np.testing.assert_allclose(small[y, x], square.mean(axis=(0, 1)), atol=1e-6)

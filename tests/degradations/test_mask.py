@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganjax.degradations import BoxMask, DegradationError, FileMask, StrokeMask, parse, stack
+from ganjax.degradations import (
+  BoxMask,
+  DegradationError,
+  FileMask,
+  PixelMask,
+  StrokeMask,
+  parse,
+  stack,
+)
 
 KEY = jax.random.key(0)
 
@@ -148,3 +156,18 @@ def test_files_that_are_no_masks_are_refused(tmp_path):
   ):
     with pytest.raises(DegradationError, match=message):
       FileMask.create(str(path))
+
+
+def test_the_share_of_pixels_is_missing_and_more_hides_the_same_and_others():
+  few, many = (holes(PixelMask.create(share).sample(KEY)) for share in (0.2, 0.5))
+  assert abs(few.mean() - 0.2) < 0.02
+  assert abs(many.mean() - 0.5) < 0.02
+  assert np.all(many[few])
+  assert np.any(holes(PixelMask.create(0.5).sample(jax.random.key(1))) != many)
+
+
+def test_pixels_have_no_places_before_they_are_sampled():
+  with pytest.raises(DegradationError, match='sample'):
+    PixelMask.create(0.5).visible(8, 8)
+  with pytest.raises(DegradationError, match='missing=1'):
+    PixelMask.create(1.0)

@@ -1,5 +1,7 @@
+import concurrent.futures
 import importlib.util
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -109,11 +111,21 @@ def test_refuses_what_is_no_rgb_picture(image):
     faces.detect(image)
 
 
+def test_threads_find_what_one_finds(astronaut):
+  pictures = [astronaut, astronaut[:300], NO_FACES['black'], astronaut[:, 50:400]]
+  expected = [faces.detect(picture) for picture in pictures]
+  with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    for found in pool.map(lambda _: [faces.detect(p) for p in pictures], range(8)):
+      for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.fixture
-def unloaded():
-  module._models.cache_clear()
+def unloaded(monkeypatch):
+  monkeypatch.setattr(module, '_own', threading.local())
+  module._predictor.cache_clear()
   yield
-  module._models.cache_clear()
+  module._predictor.cache_clear()
 
 
 def test_says_how_to_install_the_landmark_model(monkeypatch, unloaded):

@@ -7,7 +7,8 @@ import pytest
 
 import ganjax
 from ganjax import inversion
-from ganjax.inversion import engine, objective
+from ganjax.inversion import batch as batches
+from ganjax.inversion import objective, spaces
 
 NUM_STEPS = 20
 NAMES = list('abcdefgh')
@@ -21,7 +22,7 @@ def photos():
 
 def restored(prior, photos, names, **hyper):
   damage = ganjax.parse_degradation(DAMAGE)
-  preset = inversion.Preset(space='w_plus')
+  preset = inversion.PROJECTOR.within('w_plus', 'optimised')
   settings = {'num_steps': NUM_STEPS, 'pixel_weight': 1.0, **hyper}
   return ganjax.restore(prior, photos, damage, names, preset, seed=3, **settings)
 
@@ -63,7 +64,7 @@ def test_the_number_of_devices_changes_nothing(prior, photos, batch, monkeypatch
 
 
 def test_vmap_gives_what_the_loop_gives(prior, photos, batch, monkeypatch):
-  monkeypatch.setattr(engine, '_each', lambda function, *batched: jax.vmap(function)(*batched))
+  monkeypatch.setattr(batches, 'each', lambda function, *batched: jax.vmap(function)(*batched))
   jax.clear_caches()
   try:
     assert_same(restored(prior, photos, NAMES), 1, batch, 1)
@@ -99,7 +100,7 @@ def test_hyperparameters_may_differ_within_a_batch(prior, photos, batch):
 
 def test_zero_noise_maps_stay_zero(prior, photos):
   damage = ganjax.parse_degradation('identity()')
-  preset = inversion.Preset(noise_maps='zero')
+  preset = inversion.PROJECTOR.within('w', noise_maps='zero')
   result = ganjax.restore(prior, photos[:1], damage, preset=preset, num_steps=3)
   assert all(not np.any(maps) for maps in result.noise.values())
   assert result.latent.shape == (1, 1, 8)
@@ -107,7 +108,7 @@ def test_zero_noise_maps_stay_zero(prior, photos):
 
 def test_free_noise_maps_start_at_zero_and_are_held_by_their_energy(prior, photos):
   damage = ganjax.parse_degradation('identity()')
-  preset = inversion.Preset(noise_maps='free')
+  preset = inversion.PROJECTOR.within('w', noise_maps='free')
   held = {}
   for weight in (0.0, 100.0):
     settings = {'num_steps': 10, 'noise_reg_weight': weight}
@@ -129,7 +130,7 @@ def test_progress_is_told_after_every_chunk(prior, photos):
 
 def test_settled_at():
   loss = np.array([[9.0, 2, 1, 1.005, 1], [1, 1, 1, 1, 1], [1, 1, 1, 1, 5]])
-  assert engine.settled_at(loss).tolist() == [2, 0, 4]
+  assert batches.settled_at(loss).tolist() == [2, 0, 4]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_w_plus_plus_starts_as_w(networks, prior):
   config = networks.generator.config
   w = prior.w_avg + 0.1
   image = jax.jit(lambda g, ws: g.synthesis(ws, 'none'))
-  many = inversion.engine.spaces.start('w_plus_plus', w, config)
+  many = spaces.enter('w_plus_plus', w, config)
   assert many.shape == (config.num_ws, 16, 8)
   one = jnp.broadcast_to(w, (config.num_ws, 8))
   np.testing.assert_allclose(

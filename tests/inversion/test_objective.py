@@ -37,7 +37,9 @@ def test_normalized_noise():
 def test_learning_rate_schedule():
   t = jnp.asarray([0.0, 0.025, 0.05, 0.5, 0.75, 0.875, 1.0])
   expected = [0, 0.5, 1, 1, 1, 0.5, 0]
-  np.testing.assert_allclose(schedules.learning_rate_factor(t, 0.05, 0.25), expected, atol=1e-6)
+  factor = schedules.learning_rate_factor(t, 1 - t, 0.05, 0.25)
+  np.testing.assert_allclose(factor, expected, atol=1e-6)
+  np.testing.assert_array_equal(schedules.learning_rate_factor(t, 1 - t, 0.0, 0.0), np.ones(7))
 
 
 def test_w_noise_schedule():
@@ -56,20 +58,19 @@ def test_statistics(networks):
   assert np.linalg.norm(w_avg - w.mean(0)) < 0.1 * spread
 
 
+@pytest.mark.parametrize('comparison', ['single', 'multiscale'])
 @pytest.mark.parametrize('side', [8, 16, 32])
-def test_what_is_in_a_hole_never_matters(networks, side):
+def test_what_is_in_a_hole_never_matters(networks, side, comparison):
   """Not even where the perceptual network sees another size, and not in the gradient."""
   mask = degradations.parse('mask(box=3:6:2:7)')
   visible = mask.visible(side, side)
   perceptual = DiscriminatorDistance(networks.discriminator)
   clean = jnp.asarray(RANDOM.uniform(-1, 1, (side, side, 3)), jnp.float32)
   wild = jnp.where(visible > 0, clean, 100.0)
-  target = objective.target(perceptual, clean, visible)
+  target = objective.target(perceptual, comparison, clean, visible, jax.random.key(0))
 
   def loss(image):
-    features = objective.features(perceptual, image, visible)
-    distance = perceptual.distance(features, target.features)
-    return distance + objective.pixel_distance(image, target)
+    return sum(objective.distances(perceptual, comparison, image, target))
 
   assert loss(wild) == loss(clean) == 0
   gradient = jax.grad(loss)(wild + 0.01 * jnp.sin(100 * clean))

@@ -48,7 +48,7 @@ def followed(shared, trace, tmp_path_factory):
   hyper = Hyper(num_steps=jnp.int32(NUM_STEPS), **{k: jnp.float32(v) for k, v in weights.items()})
   visible = jnp.ones((32, 32, 1))
   damage = degradations.parse('identity()')
-  problem = engine.Problem(image, visible, damage, hyper, jax.random.key(0))
+  problem = engine.Problem(image, visible, damage, hyper, jax.random.key(0), prior.w_avg)
   state = engine.init(prior, PROJECTOR, problem)
   start = {
     name.removeprefix('init_').removesuffix('.noise_const'): jnp.asarray(value)
@@ -57,8 +57,8 @@ def followed(shared, trace, tmp_path_factory):
   }
   assert start.keys() == state.noise.keys()
   state = state._replace(noise=start)
-  target = objective.target(prior.perceptual, image, visible)
-  step = jax.jit(functools.partial(engine.step, prior, PROJECTOR, problem, target))
+  target = engine.target(prior, PROJECTOR, problem)
+  step = jax.jit(functools.partial(engine.step, prior, PROJECTOR, 0, problem, target))
   terms, ws = [], []
   for i in range(NUM_STEPS):
     draws = engine.Draws(jnp.asarray(trace['w_noise'][i, 0]), jax.random.key(i))

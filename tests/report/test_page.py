@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import ganjax.report.page
-from ganjax.data.store import FORMAT
+from ganjax.data.claim import FORMAT
 from ganjax.report import ReportError, write_report
 
 HOSTILE = '<script>alert(1)</script>"\' onerror=x & ü %2e#?'

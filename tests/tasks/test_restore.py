@@ -9,8 +9,10 @@ import pytest
 import tiny
 from PIL import Image
 
-from ganjax import data, weights
+from ganjax import data, inversion, weights
 from ganjax.data.pixels import to_bytes
+from ganjax.inversion import variants
+from ganjax.inversion.presets import Tuning
 from ganjax.tasks import main
 from ganjax.tasks.config import FacesConfig
 from ganjax.tasks.generate import GenerateConfig
@@ -36,7 +38,9 @@ def config(tmp_path, weights_file):
     weights=weights_file,
     perceptual='discriminator',
     degradation='mask(box=4:8:4:8)',
+    assumed_degradation=None,
     already_degraded=False,
+    restarts=1,
     space='w_plus',
     preset='projector',
     noise_maps='zero',
@@ -50,6 +54,7 @@ def config(tmp_path, weights_file):
     batch_size=2,
     precision='float32',
     align='auto',
+    stop_when_settled=False,
     save_every=2,
     overwrite=False,
   )
@@ -65,11 +70,18 @@ def test_everything_is_written_and_the_latent_gives_the_picture_again(config):
   (record,) = listed(config.output)
   assert record['name'] == 'astronaut'
   kinds = {'photo', 'aligned', 'degraded', 'restored', 'pasted', 'latent', 'curve', 'progress'}
+  kinds |= {'completed'}  # the degradation is a mask alone
   assert record['files'].keys() == kinds
   folder = config.output
   for path in [*record['files'].values(), 'grid.png', 'report.html', 'config.json']:
     assert (pathlib.Path(folder) / path).stat().st_size
-  assert record['metrics'].keys() == {'psnr', 'ssim', 'psnr_degraded', 'ssim_degraded'}
+  figures = {'psnr', 'ssim', 'psnr_degraded', 'ssim_degraded', 'fidelity'}
+  assert record['metrics'].keys() == figures | {'psnr_completed', 'ssim_completed'}
+  completed, degraded = (
+    data.decode(f'{folder}/{record["files"][kind]}') for kind in ('completed', 'degraded')
+  )
+  np.testing.assert_array_equal(completed[0], degraded[0])  # far from the hole
+  assert np.any(completed[4:8, 4:8] != degraded[4:8, 4:8])
   saved = np.load(f'{folder}/{record["files"]["latent"]}')
   networks = weights.load(config.weights)
   assert str(saved['weights_sha256']) == networks.sha256
@@ -124,7 +136,7 @@ def test_already_degraded_pictures_are_not_degraded_again(config, tmp_path, degr
   )
   assert main.run(config) == 0
   (record,) = listed(config.output)
-  assert record['metrics'] == {}
+  assert record['metrics'].keys() == {'fidelity'}
   assert 'aligned' not in record['files']
   np.testing.assert_array_equal(data.decode(f'{config.output}/degraded/small.png'), picture)
 
@@ -201,3 +213,61 @@ def test_report_of_several_runs(config, tmp_path):
   main.run(generate_config(config, str(runs / 'generate')))
   assert main.run(ReportConfig('report', 'out', False, str(runs))) == 0
   assert (runs / 'report.html').stat().st_size
+
+
+def test_unknown_parameters_are_found_and_told(config):
+  changes = {'degradation': 'blur(kernel_size=5, variance=2)', 'save_every': 0}
+  changes['assumed_degradation'] = 'blur(kernel_size=?, variance=?)'
+  assert main.run(dataclasses.replace(config, **changes)) == 0
+  (record,) = listed(config.output)
+  assert record['degradation'] == 'blur(kernel_size=5, variance=2)'
+  assert '?' not in record['estimate']
+  assert record['estimate'] in record['race']
+  assert len(record['race']) == 3  # kernels of 5, 9 and 15 fit pictures of 16 px
+  assert record['estimate'] in pathlib.Path(config.output, 'report.html').read_text()
+
+
+def test_restarts_keep_the_best_and_show_where_they_disagree(config):
+  assert main.run(dataclasses.replace(config, restarts=3)) == 0
+  (record,) = listed(config.output)
+  assert record['loss'] == min(record['losses'])
+  assert len(set(record['losses'])) == 3
+  assert data.decode(f'{config.output}/{record["files"]["deviation"]}').shape == (400, 480, 3)
+
+
+def test_the_weight_can_be_chosen_automatically(config):
+  assert main.run(dataclasses.replace(config, latent_dist_reg_weight='auto')) == 0
+  (record,) = listed(config.output)
+  assert record['latent_dist_reg_weight'] in variants.LADDER
+
+
+def test_the_robust_preset(config):
+  changes = {'preset': 'robust', 'space': 'w_plus_plus', 'noise_maps': 'const', 'num_steps': 6}
+  assert main.run(dataclasses.replace(config, **changes)) == 0
+  (record,) = listed(config.output)
+  saved = np.load(f'{config.output}/{record["files"]["latent"]}')
+  assert saved['latent'].ndim == 3
+
+
+def test_the_pivotal_preset_saves_what_it_tuned(config):
+  preset = dataclasses.replace(inversion.PRESETS['pivotal'], tuning=Tuning(num_steps=2))
+  changes = {'preset': 'pivotal', 'space': 'w', 'noise_maps': 'optimised', 'num_steps': 2}
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(inversion.PRESETS, 'pivotal', preset)
+    assert main.run(dataclasses.replace(config, **changes, degradation='identity()')) == 0
+  (record,) = listed(config.output)
+  networks = weights.load(config.weights)
+  tuned = weights.load_tuned(f'{config.output}/{record["files"]["tuned"]}', networks)
+  assert tuned.sha256 == networks.sha256
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'assumed_degradation': 'downsample(factor=2)'}, 'another size'),
+    ({'assumed_degradation': 'blurr()'}, 'blurr'),
+  ],
+)
+def test_assumptions_that_do_not_fit_are_refused(config, changes, message):
+  with pytest.raises(main.USER_ERRORS, match=message):
+    main.run(dataclasses.replace(config, **changes))

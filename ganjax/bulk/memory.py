@@ -1,0 +1,103 @@
+"""How much memory a batch takes, asked of the compiled program; and what a step of it costs."""
+
+import os
+import time
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ganjax.inversion import batch
+from ganjax.inversion.engine import Prior, Problem
+from ganjax.inversion.presets import Preset
+
+USABLE = 0.9  # of a device's memory: the rest is for fragmentation and for what finishes
+# Images per device. On a CPU they are taken one after another, so more only lengthen a chunk.
+MOST = {'cpu': 4}
+MOST_ELSEWHERE = 128
+
+
+class DeviceMemoryError(ValueError):
+  """Not even the smallest batch fits; the message names the remedy."""
+
+
+class Fit(NamedTuple):
+  """What the largest batch that fits is, and why."""
+
+  batch_size: int
+  bytes_needed: int  # per device, with that batch
+  bytes_there: int  # per device
+
+
+def largest_batch(prior: Prior, preset: Preset, problem: Problem, chunk_steps: int) -> Fit:
+  """The largest batch that fits into the local devices' memory.
+
+  Two small batches are compiled; memory grows linearly from one to the next.
+
+  Args:
+    prior: networks and statistics.
+    preset: its last phase, whose latents are largest, is what counts.
+    problem: one image, alike in size to all others.
+    chunk_steps: steps per chunk.
+
+  Raises:
+    DeviceMemoryError: not even one image per device fits.
+  """
+  devices = len(jax.local_devices())
+  one, two = (needed(prior, preset, problem, n * devices, chunk_steps) for n in (1, 2))
+  there = int(device_memory() * USABLE)
+  each = max(two - one, 1)
+  most = MOST.get(jax.default_backend(), MOST_ELSEWHERE)
+  images = min(1 + (there - one) // each, most)
+  if images < 1:
+    raise DeviceMemoryError(
+      f'one picture needs {one / 2**30:.1f} GiB on a device that has {there / 2**30:.1f} GiB to '
+      'spare; try --remat or --precision=bfloat16'
+    )
+  return Fit(images * devices, one + (images - 1) * each, there)
+
+
+def needed(prior: Prior, preset: Preset, problem: Problem, size: int, chunk_steps: int) -> int:
+  """Bytes that a chunk of a batch takes on each device, as its compiler says."""
+  problems = jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct((size, *np.shape(x)), x.dtype), jax.eval_shape(lambda: problem)
+  )
+  states = jax.eval_shape(lambda p, x: batch.start(p, preset, x), prior, problems)
+  for phase in range(1, len(preset.phases)):
+    states = jax.eval_shape(
+      lambda p, x, s, phase=phase: batch.enter(p, preset, phase, x, s), prior, problems, states
+    )
+  last = len(preset.phases) - 1
+  program = batch.advance.lower(prior, preset, last, chunk_steps, problems, states).compile()
+  use: Any = program.memory_analysis()
+  kept = use.argument_size_in_bytes + use.output_size_in_bytes - use.alias_size_in_bytes
+  return kept + use.temp_size_in_bytes
+
+
+def device_memory() -> int:
+  """Bytes of one local device; on a CPU, its share of the memory that is free."""
+  device = jax.local_devices()[0]
+  stats = device.memory_stats() or {}
+  if 'bytes_limit' in stats:
+    return stats['bytes_limit']
+  return os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // len(jax.local_devices())
+
+
+def step_seconds(
+  prior: Prior, preset: Preset, problem: Problem, size: int, chunk_steps: int
+) -> tuple[float, float]:
+  """What a step of a batch costs, measured.
+
+  Returns:
+    Seconds per step, and seconds for compiling.
+  """
+  size += -size % len(jax.local_devices())
+  problems = batch.stack([problem] * size)
+  marks = [time.monotonic()]
+  for _ in range(2):
+    states = batch.start(prior, preset, problems)
+    _, terms = batch.advance(prior, preset, 0, chunk_steps, problems, states)
+    jax.block_until_ready(terms)
+    marks.append(time.monotonic())
+  first, second = np.diff(marks)
+  return float(second) / chunk_steps, float(first - second)

@@ -1,0 +1,106 @@
+"""How a parameter that nobody knows, written `?` in a spec, can be found."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+CHI_SQUARED_MEDIAN = 0.4549  # of one degree of freedom
+BRIGHT = 0.25  # where a living pixel is hardly ever black in all channels
+
+
+class Continuous(NamedTuple):
+  """Found by gradient, together with the latent."""
+
+  low: float
+  high: float
+  start: float
+
+  def free(self) -> jax.Array:
+    """The start as an unconstrained number, [1]."""
+    share = np.log(self.start / self.low) / np.log(self.high / self.low)
+    return jnp.full((1,), np.log(share / (1 - share)), jnp.float32)
+
+  def value(self, free: jax.Array) -> jax.Array:
+    """Within the range: low · (high / low)^sigmoid(free); [..., 1] -> [...]."""
+    return self.low * (self.high / self.low) ** jax.nn.sigmoid(free[..., 0])
+
+
+class Discrete(NamedTuple):
+  """Found by a race: every candidate is tried, and the one with the smallest loss is kept."""
+
+  candidates: tuple
+
+
+class Measured(NamedTuple):
+  """Read off the degraded picture itself."""
+
+  measure: Callable[[np.ndarray], float]  # float32 [h, w, 3] in [-1, 1] -> value
+
+
+Unknown = Continuous | Discrete | Measured
+
+
+def noise_deviation(picture: np.ndarray) -> float:
+  """The standard deviation of white noise on a picture.
+
+  From the median of |difference of second differences| (Immerkær 1996, with the median of Donoho
+  and Johnstone 1994 in place of the mean, so that edges count little).
+
+  Args:
+    picture: float32 [h, w, 3] in [-1, 1].
+
+  Returns:
+    In units of the [0, 1] range.
+  """
+  return float(np.median(np.abs(_rough(picture / 2))) / 0.6745)
+
+
+def photon_count(picture: np.ndarray) -> float:
+  """Photons at white, from the noise's variance in units of the brightness.
+
+  Args:
+    picture: float32 [h, w, 3] in [-1, 1]; failed pixels are left out.
+
+  Returns:
+    1 to 1e6.
+  """
+  intensity = (picture + 1) / 2
+  alive, brightness = _alive(picture), _brightness(picture)
+  # Second differences along rows, for which only three pixels need be alive.
+  rough = (intensity[:, :-2] - 2 * intensity[:, 1:-1] + intensity[:, 2:]) / np.sqrt(6)
+  whole = alive[:, :-2] & alive[:, 1:-1] & alive[:, 2:]
+  middle = brightness[:, 1:-1]
+  # Clipping hides noise near white, and what is dark has hardly any.
+  usable = whole[:, :, None] & (middle > 0.1) & (middle < 0.75)
+  if not usable.any():
+    return 1e6
+  variance = np.median(np.square(rough[usable]) / middle[usable]) / CHI_SQUARED_MEDIAN
+  return float(np.clip(1 / max(variance, 1e-6), 1, 1e6))
+
+
+def dropped_share(picture: np.ndarray) -> float:
+  """The share of black pixels among those whose neighbours are bright; float32 [h, w, 3]."""
+  bright = np.mean(_brightness(picture), axis=2) > BRIGHT
+  return float(np.clip(1 - np.mean(_alive(picture)[bright]), 0, 0.99)) if bright.any() else 0.0
+
+
+def _alive(picture: np.ndarray) -> np.ndarray:
+  return np.any(picture > -1 + 1e-4, axis=2)
+
+
+def _brightness(picture: np.ndarray) -> np.ndarray:
+  """The mean of the living pixels in 5×5 squares, in [0, 1]; [h, w, 3]."""
+  padded = np.pad(picture, ((2, 2), (2, 2), (0, 0)), mode='reflect')
+  alive = _alive(padded)[:, :, None]
+  both = np.concatenate([(padded + 1) / 2 * alive, alive], axis=2)
+  windows = np.lib.stride_tricks.sliding_window_view(both, (5, 5), axis=(0, 1)).sum(axis=(3, 4))
+  return windows[:, :, :3] / np.maximum(windows[:, :, 3:], 1)
+
+
+def _rough(picture: np.ndarray) -> np.ndarray:
+  """The [1, -2, 1] ⊗ [1, -2, 1] / 6 response, of the noise's own variance; [h-2, w-2, 3]."""
+  rows = picture[:-2] - 2 * picture[1:-1] + picture[2:]
+  return (rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]) / 6

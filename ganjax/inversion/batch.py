@@ -1,0 +1,243 @@
+"""Many inversions at once: mapped over the batch and the devices here, and nowhere else.
+
+On accelerators images are mapped by `vmap`, on a CPU one after another (batching gains nothing
+there), and over the local devices by `shard_map`. Images never influence each other.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import PartitionSpec
+
+from ganjax import degradations
+from ganjax.inversion import engine, objective
+from ganjax.inversion.engine import Prior, Problem, State
+from ganjax.inversion.pivotal import tune
+from ganjax.inversion.presets import Preset, Tuning
+from ganjax.models.generator import Noise
+from ganjax.models.layers import freeze
+from ganjax.weights.tuned import Difference
+
+CHUNK_STEPS = 50
+SETTLED_WITHIN = 0.01
+
+
+class Restoration(NamedTuple):
+  """What came out; with a leading axis [N] for a batch."""
+
+  image: jax.Array  # [H, W, 3], nominally in [-1, 1]
+  latent: jax.Array  # [1, w_dim], [num_ws, w_dim] or [num_ws, C_max, w_dim]
+  noise: Noise  # the noise maps that belong to it
+  degradation: degradations.Operator  # what was unknown in it is known
+  loss: np.ndarray  # [num_steps]
+  terms: objective.Terms  # its summands, [num_steps] each
+  settled_at: np.ndarray  # first step after which the loss stays within 1 % of its final value
+  num_steps: np.ndarray  # how many were taken
+  # How each image's synthesis network differs, where the preset tunes it; see `pivotal`.
+  tuned: list[Difference] | None = None
+
+
+def each(function, *batched):
+  """Applies a function of one image to a batch, on one device."""
+  if jax.default_backend() == 'cpu':
+    return jax.lax.map(lambda args: function(*args), batched)
+  return jax.vmap(function)(*batched)
+
+
+def mesh() -> jax.sharding.Mesh:
+  """The local devices in a row."""
+  devices = jax.local_devices()
+  # Explicit axes would break the convolutions under vmap.
+  axis_types = (jax.sharding.AxisType.Auto,)
+  return jax.make_mesh((len(devices),), ('images',), axis_types=axis_types, devices=devices)
+
+
+def over_devices(function, prior, *batched):
+  """Applies a function of (prior, batch) to slices of the batch, one per local device."""
+  spec = PartitionSpec('images')
+  specs = (PartitionSpec(), *[spec] * len(batched))
+  return jax.shard_map(function, mesh=mesh(), in_specs=specs, out_specs=spec, check_vma=False)(
+    prior, *batched
+  )
+
+
+# The four functions below take and give batches: [N] leads every leaf of problems and states, and
+# N is a multiple of the number of local devices.
+
+
+@functools.partial(jax.jit, static_argnums=(1,))
+def start(prior: Prior, preset: Preset, problems: Problem) -> State:
+  """Where the images start."""
+
+  def function(prior, problems):
+    return each(functools.partial(engine.init, prior, preset), problems)
+
+  return over_devices(function, prior, problems)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def enter(prior: Prior, preset: Preset, phase: int, problems: Problem, states: State) -> State:
+  """Takes the images from one phase into the next one, number `phase`."""
+
+  def function(prior, problems, states):
+    return each(functools.partial(engine.enter, prior, preset, phase), problems, states)
+
+  return over_devices(function, prior, problems, states)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3), donate_argnums=(5,))
+def advance(
+  prior: Prior, preset: Preset, phase: int, num_steps: int, problems: Problem, states: State
+) -> tuple[State, objective.Terms]:
+  """Up to `num_steps` steps each; the old states are used up. Terms are [N, num_steps]."""
+
+  def function(prior, problems, states):
+    frozen = jax.tree.map(freeze, prior, is_leaf=lambda x: isinstance(x, nnx.Module))
+    one = functools.partial(engine.advance, frozen, preset, phase, num_steps)
+    return each(one, problems, states)
+
+  return over_devices(function, prior, problems, states)
+
+
+@jax.jit
+def render(prior: Prior, states: State) -> jax.Array:
+  """The pictures that the states stand for, [N, H, W, 3]."""
+  return over_devices(
+    lambda prior, states: each(functools.partial(engine.render, prior), states), prior, states
+  )
+
+
+def finished(states: State) -> np.ndarray:
+  """Which images have come to the end of their phase; bool [N]."""
+  return np.asarray(states.step >= states.end)
+
+
+def stack(problems: list[Problem]) -> Problem:
+  """A batch from single problems of equal size whose degradations have the same operators."""
+
+  def column(field):
+    values = [getattr(problem, field) for problem in problems]
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *values)
+
+  columns = {field: column(field) for field in Problem._fields if field != 'degradation'}
+  operators = degradations.stack([problem.degradation for problem in problems])
+  return Problem(**columns, degradation=operators)
+
+
+class Progress(NamedTuple):
+  """What `run` tells between chunks."""
+
+  step: int  # how many steps the image that is furthest has taken
+  terms: objective.Terms  # [N, step]; an image that had finished repeats its last value
+  render: Callable[[], np.ndarray]  # () -> [N, H, W, 3]
+
+
+def run(
+  prior: Prior,
+  preset: Preset,
+  problems: Problem,
+  on_progress: Callable[[Progress], None] | None = None,
+  chunk_steps: int = CHUNK_STEPS,
+) -> Restoration:
+  """Optimises a batch to the end.
+
+  Args:
+    prior: networks and statistics.
+    preset: what is alike for all images.
+    problems: a batch ([N] leading every leaf); hyper-parameters may differ within it.
+    on_progress: called after every chunk of steps; may raise to stop.
+    chunk_steps: the longest run between two calls of it.
+
+  Returns:
+    The restorations, [N] leading every leaf. Where images have fewer steps than the longest one
+    of the batch, `loss` repeats their last value.
+  """
+  count = problems.target.shape[0]
+  padding = -count % len(jax.local_devices())
+  problems = jax.tree.map(lambda x: _pad(x, padding), problems)
+  states = start(prior, preset, problems)
+  history: list[objective.Terms] = []
+  for phase in range(len(preset.phases)):
+    if phase:
+      states = enter(prior, preset, phase, problems, states)
+    total = int(np.max(np.asarray(states.end - states.step)))
+    length = -(-total // -(-total // chunk_steps)) if total else 0
+    while not np.all(finished(states)):
+      states, terms = advance(prior, preset, phase, length, problems, states)
+      history.append(jax.tree.map(lambda x: np.asarray(x)[:count], terms))
+      if on_progress is not None:
+        on_progress(_progress(prior, states, history, count))
+  image = render(prior, states)
+  tuned = None
+  if preset.tuning is not None:
+    image, tuned = _tuned(prior, preset.tuning, problems, states, count, history, on_progress)
+  keep = functools.partial(jax.tree.map, lambda x: x[:count])
+  terms = curves(history)
+  loss = np.asarray(terms.loss)
+  return Restoration(
+    keep(image),
+    keep(states.latent),
+    keep(states.noise),
+    keep(problems.degradation.bind(states.free)),
+    loss,
+    terms,
+    settled_at(loss),
+    np.asarray(states.step)[:count],
+    tuned,
+  )
+
+
+def _tuned(
+  prior: Prior,
+  tuning: Tuning,
+  problems: Problem,
+  states: State,
+  count: int,
+  history: list[objective.Terms],
+  on_progress: Callable[[Progress], None] | None,
+) -> tuple[np.ndarray, list[Difference]]:
+  """Tunes the generator for one image after another; returns their pictures and differences."""
+  images, differences = np.array(render(prior, states)), []
+  told = curves(history)
+  for i in range(count):
+    one = jax.tree.map(lambda x, i=i: x[i], (problems, states.latent, states.noise))
+    tuned = tune(prior, tuning, *one)
+    images[i] = tuned.image
+    differences.append(tuned.difference)
+    if on_progress is not None:
+      on_progress(Progress(told.loss.shape[1], told, lambda: images[:count].copy()))
+  return images, differences
+
+
+def _progress(prior, states, history, count) -> Progress:
+  terms = curves(history)
+  return Progress(terms.loss.shape[1], terms, lambda: np.asarray(render(prior, states))[:count])
+
+
+def _pad(x, padding):
+  """Repeats the last element of a batch."""
+  return jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]) if padding else x
+
+
+def curves(history: list[objective.Terms]) -> objective.Terms:
+  """Joins chunks [N, length] to curves [N, T], T of the longest one; shorter ones repeat."""
+  joined = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *history)
+  taken = ~np.isnan(joined.loss)
+  # Steps that were taken come first, in their order; an idle one may lie between two phases.
+  order = np.argsort(~taken, axis=1, kind='stable')[:, : taken.sum(axis=1).max()]
+  last = np.maximum(taken.sum(axis=1), 1)[:, None] - 1
+  places = np.take_along_axis(order, np.minimum(np.arange(order.shape[1])[None], last), axis=1)
+  return jax.tree.map(lambda x: np.take_along_axis(x, places, axis=1), joined)
+
+
+def settled_at(loss: np.ndarray) -> np.ndarray:
+  """First step after which the loss stays within 1 % of its final value; [N, T] -> [N] int."""
+  final = loss[:, -1:]
+  outside = np.abs(loss - final) > SETTLED_WITHIN * np.abs(final)
+  steps = np.arange(1, loss.shape[1] + 1)[None]
+  return np.max(np.where(outside, steps, 0), axis=1)

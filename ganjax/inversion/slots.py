@@ -1,0 +1,176 @@
+"""Continuous batching: whoever is finished leaves the batch, and the next image takes its slot.
+
+An image's steps are the same in whichever slot and beside whomever they are taken, so this changes
+throughput only: no slot waits for the slowest image of its batch.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ganjax import degradations
+from ganjax.inversion import batch, engine, objective
+from ganjax.inversion.engine import Prior, Problem, State
+from ganjax.inversion.presets import Preset
+
+Tag = TypeVar('Tag')
+
+
+class Guest(NamedTuple):
+  """Who sits in a slot."""
+
+  tag: Any
+  degradation: degradations.Operator
+  history: list[objective.Terms]  # [T] for every chunk so far
+
+
+class Slots:
+  """A batch of fixed size through which any number of images pass.
+
+  The latents of a preset of several phases change shape from phase to phase, so there all slots
+  go through the phases together and are filled anew together.
+  """
+
+  def __init__(self, prior: Prior, preset: Preset, size: int, chunk_steps: int = batch.CHUNK_STEPS):
+    """Sets up the slots; compiling waits for the first image.
+
+    Args:
+      prior: networks and statistics.
+      preset: what is alike for all images.
+      size: how many slots; rounded up to a multiple of the local devices.
+      chunk_steps: steps between two looks at who is finished.
+    """
+    devices = len(jax.local_devices())
+    self.size = -(-size // devices) * devices
+    self._here, self._preset, self._chunk_steps = prior, preset, chunk_steps
+    mesh = batch.mesh()
+    spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec('images'))
+    self._spread = functools.partial(jax.device_put, device=spread)
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    self._prior = jax.device_put(prior, everywhere)
+    self._guests: list[Guest | None] = [None] * self.size
+    self._problems: Any = None  # a batch, once the first image is there
+    self._states: Any = None
+    self._phase = 0
+
+  def solve(
+    self,
+    problems: Iterable[tuple[Tag, Problem]],
+    on_chunk: Callable[[], None] | None = None,
+  ) -> Iterator[tuple[Tag, batch.Restoration]]:
+    """Inverts a stream of images; what is finished first comes out first.
+
+    Args:
+      problems: (tag, problem), all of one size and with the same operators; taken as slots get
+        free, up to one batch ahead of that.
+      on_chunk: called after every chunk, and after who is finished has left; may raise to stop.
+
+    Yields:
+      (tag, restoration) of one image, without a leading axis; host arrays.
+    """
+    problems = iter(problems)
+    waiting: list[tuple[Tag, Problem]] = []
+    while True:
+      if self._is_open():
+        while None in self._guests and (one := _next(waiting, problems)) is not None:
+          self._seat(*one)
+      if not any(self._guests):
+        return
+      terms = self._advance()
+      while len(waiting) < self.size and (one := next(problems, None)) is not None:
+        waiting.append(one)  # while the devices work
+      yield from self._leave(jax.tree.map(np.asarray, terms))
+      if on_chunk is not None:
+        on_chunk()
+
+  def _is_open(self) -> bool:
+    if len(self._preset.phases) > 1 and self._states is not None:
+      if any(self._guests):
+        return False
+      self._problems = self._states = None
+      self._phase = 0
+    return True
+
+  def _seat(self, tag: Any, problem: Problem) -> None:
+    if self._problems is None:
+      nobody = problem._replace(hyper=problem.hyper._replace(num_steps=jnp.int32(0)))
+      self._problems = self._spread(
+        jax.tree.map(lambda x: jnp.broadcast_to(x, (self.size, *jnp.shape(x))), nobody)
+      )
+      self._states = batch.start(self._prior, self._preset, self._problems)
+    slot = self._guests.index(None)
+    self._problems, self._states = _seat(
+      self._prior, self._preset, self._problems, self._states, jnp.int32(slot), problem
+    )
+    self._guests[slot] = Guest(tag, problem.degradation, [])
+
+  def _advance(self) -> objective.Terms:
+    """One chunk; goes to the next phase first, where all have finished theirs."""
+    phase_over = self._phase < len(self._preset.phases) - 1 and all(batch.finished(self._states))
+    if phase_over:
+      self._phase += 1
+      self._states = batch.enter(
+        self._prior, self._preset, self._phase, self._problems, self._states
+      )
+    self._states, terms = batch.advance(
+      self._prior, self._preset, self._phase, self._chunk_steps, self._problems, self._states
+    )
+    return terms
+
+  def _leave(self, terms: objective.Terms) -> Iterator[tuple]:
+    """Notes a chunk's terms [N, T], and lets go who is finished."""
+    for slot, guest in enumerate(self._guests):
+      if guest is not None:
+        guest.history.append(jax.tree.map(lambda x, slot=slot: x[slot], terms))
+    if self._phase < len(self._preset.phases) - 1:
+      return
+    for slot in np.flatnonzero(batch.finished(self._states)).tolist():
+      if (guest := self._guests[slot]) is not None:
+        self._guests[slot] = None
+        yield guest.tag, self._restoration(slot, guest)
+
+  def _restoration(self, slot: int, guest: Guest) -> batch.Restoration:
+    state = jax.device_get(_pick(self._states, jnp.int32(slot)))
+    terms = batch.curves([jax.tree.map(lambda x: x[None], part) for part in guest.history])
+    loss = np.asarray(terms.loss)
+    return batch.Restoration(
+      jax.device_get(_render(self._here, state)),
+      state.latent,
+      state.noise,
+      guest.degradation.bind(state.free),
+      loss[0],
+      jax.tree.map(lambda x: x[0], terms),
+      batch.settled_at(loss)[0],
+      state.step,
+    )
+
+
+def _next(waiting: list, problems: Iterator):
+  return waiting.pop(0) if waiting else next(problems, None)
+
+
+@functools.partial(jax.jit, static_argnums=(1,), donate_argnums=(2, 3))
+def _seat(
+  prior: Prior, preset: Preset, problems: Problem, states: State, slot: jax.Array, problem: Problem
+) -> tuple[Problem, State]:
+  """Puts one image, at its start, into one slot of a batch."""
+
+  def put(many, one):
+    # A selection, not an update at an index: it needs no word between devices.
+    here = jnp.arange(many.shape[0]) == slot
+    return jnp.where(here.reshape(-1, *[1] * jnp.ndim(one)), jnp.asarray(one)[None], many)
+
+  state = engine.init(prior, preset, problem)
+  return jax.tree.map(put, problems, problem), jax.tree.map(put, states, state)
+
+
+@jax.jit
+def _pick(states: State, slot: jax.Array) -> State:
+  return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, slot, keepdims=False), states)
+
+
+_render = jax.jit(engine.render)

@@ -1,0 +1,79 @@
+"""Several inversions of one picture in one batch: restarts, and a ladder of weights."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ganjax.inversion import objective
+from ganjax.inversion.engine import Prior, Problem
+
+# Weights that the choice is made from: half decades around the tasks' own defaults.
+LADDER = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+START_PSI = 0.7  # how far from w_avg restarts begin; 1 is as far as samples lie
+
+
+def restarts(prior: Prior, problem: Problem, count: int) -> list[Problem]:
+  """The problem itself, which starts at w_avg, and others that start at random faces.
+
+  Args:
+    prior: whose mapping network makes the starts.
+    problem: one image.
+    count: how many in all, with the first.
+  """
+  found = [problem]
+  config = prior.generator.config
+  for index in range(1, count):
+    key = jax.random.fold_in(problem.key, 1000 + index)
+    z_key, label_key, own_key = jax.random.split(key, 3)
+    z = jax.random.normal(z_key, (config.z_dim,), jnp.float32)
+    label = None
+    if config.c_dim:
+      label = jax.nn.one_hot(jax.random.randint(label_key, (), 0, config.c_dim), config.c_dim)
+    w = prior.generator.mapping.w(z, label)
+    start = prior.w_avg + START_PSI * (w - prior.w_avg)
+    found.append(problem._replace(start=start, key=own_key))
+  return found
+
+
+def ladder(problem: Problem, weights: Sequence[float] = LADDER) -> list[Problem]:
+  """The problem with each of several values of latent_dist_reg_weight."""
+  return [
+    problem._replace(hyper=problem.hyper._replace(latent_dist_reg_weight=jnp.float32(weight)))
+    for weight in weights
+  ]
+
+
+def corner(terms: objective.Terms, weights: Sequence[float]) -> int:
+  """The rung of a ladder at the corner of the L-curve (Hansen 1992).
+
+  A larger weight buys a more likely latent with a larger misfit. Both are taken as logarithms at
+  the last step and scaled to [0, 1] over the ladder; the corner is the rung nearest to (0, 0). No
+  ground truth is needed.
+
+  Args:
+    terms: of the ladder's inversions, [len(weights), num_steps].
+    weights: > 0, rising.
+
+  Returns:
+    The rung's index.
+  """
+  last = jax.tree.map(lambda x: np.asarray(x)[:, -1].astype(np.float64), terms)
+  misfit = np.log(last.perceptual + last.pixel + 1e-12)
+  distance = np.log(last.latent / np.asarray(weights) + 1e-12)
+  return int(np.argmin(_scaled(misfit) ** 2 + _scaled(distance) ** 2))
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+  spread = np.ptp(values)
+  return (values - values.min()) / spread if spread > 0 else np.zeros_like(values)
+
+
+def deviation(images: np.ndarray) -> np.ndarray:
+  """How much restarts disagree: the standard deviation per pixel, [R, H, W, 3] -> [H, W].
+
+  In units of the [0, 1] range, the root mean square over the channels. Where it is large the
+  prior invents: the picture does not say what is there.
+  """
+  return np.sqrt(np.mean(np.var(np.asarray(images) / 2, axis=0), axis=-1))

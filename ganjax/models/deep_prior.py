@@ -1,0 +1,233 @@
+"""Untrained networks whose structure alone is a prior (Ulyanov et al. 2018), for one image.
+
+An encoder–decoder with batch normalisation over the pixels of the one image. Two families: that of
+the paper, with skip connections, and plain ones whose channels double at every level.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+LEAKY_SLOPE = 0.2
+EPSILON = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepPriorConfig:
+  """An architecture; level 0 is the finest."""
+
+  channels: tuple[int, ...]  # of each level
+  double: bool = True  # two convolutions at each level on each side, or one
+  skip_channels: int = 0  # of the skip connections; 0 for none
+  pointwise: bool = False  # the decoder's second convolution is 1×1
+  in_channels: int = 32
+
+  @property
+  def factor(self) -> int:
+    """Both sides of a picture must be multiples of it."""
+    return 2 ** len(self.channels)
+
+
+# Ulyanov et al. 2018, for denoising and inpainting.
+PAPER = DeepPriorConfig((128,) * 5, skip_channels=4, pointwise=True)
+
+
+def plain(depth: int, double: bool, skip_channels: int = 0, width: int = 128) -> DeepPriorConfig:
+  """`depth` levels of `width` channels, doubling from level to level.
+
+  Args:
+    depth: 1 or more.
+    double: two convolutions a level on each side, or one.
+    skip_channels: of the skip connections; 0 for none.
+    width: channels of the first level.
+  """
+  return DeepPriorConfig(tuple(width * 2**i for i in range(depth)), double, skip_channels)
+
+
+class Norm(nnx.Module):
+  """Batch normalisation over one image's pixels."""
+
+  def __init__(self, channels: int):
+    self.scale = nnx.Param(jnp.ones((channels,)))
+    self.bias = nnx.Param(jnp.zeros((channels,)))
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    mean = jnp.mean(x, axis=(0, 1), keepdims=True)
+    variance = jnp.mean(jnp.square(x - mean), axis=(0, 1), keepdims=True)
+    scale = self.scale[...][None, None] * jax.lax.rsqrt(variance + EPSILON)
+    return (x - mean) * scale + self.bias[...][None, None]
+
+
+class Conv(nnx.Module):
+  """Convolution with mirrored borders; [H, W, C_in] -> [H / stride, W / stride, C_out]."""
+
+  def __init__(self, key: jax.Array, size: int, c_in: int, c_out: int, stride: int = 1):
+    # Uniform within 1/√fan_in, as the papers' framework begins.
+    bound = (size * size * c_in) ** -0.5
+    weight_key, bias_key = jax.random.split(key)
+    shape = (size, size, c_in, c_out)
+    self.weight = nnx.Param(jax.random.uniform(weight_key, shape, minval=-bound, maxval=bound))
+    self.bias = nnx.Param(jax.random.uniform(bias_key, (c_out,), minval=-bound, maxval=bound))
+    self.stride = stride
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    reach = self.weight.shape[0] // 2
+    if reach:
+      x = jnp.pad(x, ((reach, reach), (reach, reach), (0, 0)), mode='reflect')
+    return convolve(x, self.weight[...], self.stride) + self.bias[...][None, None]
+
+
+def convolve(x: jax.Array, weight: jax.Array, stride: int) -> jax.Array:
+  """Valid convolution, in the forms whose gradients are quickest on a CPU.
+
+  XLA's own gradient to the weights takes several times as long there as the matrix products, one
+  for each tap, that it can be written as.
+
+  Args:
+    x: [H, W, C_in].
+    weight: [k, k, C_in, C_out].
+    stride: 1 or 2.
+
+  Returns:
+    [H′, W′, C_out].
+  """
+  if stride == 1:
+    return _convolve(x, weight)
+  height, width = ((n - weight.shape[0]) // stride + 1 for n in x.shape[:2])
+  taps = [
+    _tap(x, i, j, height, width, stride) @ weight[i, j] for i, j in np.ndindex(weight.shape[:2])
+  ]
+  return functools.reduce(jnp.add, taps).reshape(height, width, -1)
+
+
+def _tap(x, i, j, height, width, stride):
+  """The pixels that a kernel's tap (i, j) meets, [height · width, C]."""
+  rows = slice(i, i + stride * (height - 1) + 1, stride)
+  columns = slice(j, j + stride * (width - 1) + 1, stride)
+  return x[rows, columns].reshape(height * width, -1)
+
+
+def _valid(x, weight, padding=0):
+  return jax.lax.conv_general_dilated(
+    x[None], weight, (1, 1), [(padding, padding)] * 2, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+  )[0]
+
+
+@jax.custom_vjp
+def _convolve(x, weight):
+  return _valid(x, weight)
+
+
+def _forward(x, weight):
+  return _convolve(x, weight), (x, weight)
+
+
+def _backward(residuals, gradient):
+  x, weight = residuals
+  size = weight.shape[0]
+  adjoint = jnp.flip(weight, (0, 1)).swapaxes(2, 3)
+  to_x = _valid(gradient, adjoint, size - 1)
+  height, width = gradient.shape[:2]
+  flat = gradient.reshape(height * width, -1)
+  taps = [_tap(x, i, j, height, width, 1).T @ flat for i, j in np.ndindex(weight.shape[:2])]
+  return to_x, jnp.stack(taps).reshape(weight.shape)
+
+
+_convolve.defvjp(_forward, _backward)
+
+
+class Layer(nnx.Module):
+  """Convolution, normalisation, leaky ReLU."""
+
+  def __init__(self, key: jax.Array, size: int, c_in: int, c_out: int, stride: int = 1):
+    self.conv = Conv(key, size, c_in, c_out, stride)
+    self.norm = Norm(c_out)
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    x = self.norm(self.conv(x))
+    return jnp.where(x > 0, x, LEAKY_SLOPE * x)
+
+
+class Level(nnx.Module):
+  """One level: down, what lies below, up, and past it all the skip connection."""
+
+  def __init__(self, config: DeepPriorConfig, index: int, key: jax.Array):
+    keys = jax.random.split(key, 6)
+    channels = config.channels[index]
+    c_in = config.channels[index - 1] if index else config.in_channels
+    below = index + 1 < len(config.channels)
+    self.down = Layer(keys[0], 3, c_in, channels, stride=2)
+    self.down2 = Layer(keys[1], 3, channels, channels) if config.double else None
+    self.below = Level(config, index + 1, keys[2]) if below else None
+    self.skip = Layer(keys[3], 1, c_in, config.skip_channels) if config.skip_channels else None
+    # What comes up has the channels of the next level's outputs, which are this level's own.
+    c_up = channels + config.skip_channels
+    c_out = config.channels[index - 1] if index else channels
+    self.norm = Norm(c_up)
+    self.up = Layer(keys[4], 3, c_up, c_out)
+    size = 1 if config.pointwise else 3
+    self.up2 = Layer(keys[5], size, c_out, c_out) if config.double else None
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    y = self.down(x)
+    y = self.down2(y) if self.down2 is not None else y
+    y = self.below(y) if self.below is not None else y
+    y = upsample(y)
+    if self.skip is not None:
+      y = jnp.concatenate([self.skip(x), y], axis=2)
+    y = self.up(self.norm(y))
+    return self.up2(y) if self.up2 is not None else y
+
+
+class DeepPrior(nnx.Module):
+  """The whole network: a fixed random input to an image."""
+
+  def __init__(self, config: DeepPriorConfig, key: jax.Array):
+    level_key, out_key = jax.random.split(key)
+    self.levels = Level(config, 0, level_key)
+    self.out = Conv(out_key, 1, config.channels[0], 3)
+
+  def __call__(self, z: jax.Array) -> jax.Array:
+    """z [H, W, in_channels], sides multiples of `factor` -> [H, W, 3] in [-1, 1]."""
+    return jnp.tanh(self.out(self.levels(z)) / 2)  # 2·sigmoid(x) − 1
+
+
+def _cubic(distance: float, a: float = -0.5) -> float:
+  """The cubic convolution kernel (Keys 1981)."""
+  d = abs(distance)
+  if d <= 1:
+    return ((a + 2) * d - (a + 3)) * d * d + 1
+  return (((d - 5) * d + 8) * d - 4) * a if d < 2 else 0.0
+
+
+# An output pixel lies a quarter of an input pixel before or behind the input pixel's centre.
+_BEFORE = np.array([_cubic(d) for d in (1.75, 0.75, -0.25, -1.25)])  # of pixels −2, −1, 0, 1
+_BEHIND = _BEFORE[::-1]  # of pixels −1, 0, 1, 2
+
+
+def upsample(x: jax.Array) -> jax.Array:
+  """Doubles both sides by bicubic interpolation, borders repeated; [H, W, C] -> [2H, 2W, C].
+
+  Shifted sums of the four neighbours: a product with a matrix would cost as much as a convolution.
+  """
+  for axis in (0, 1):
+    x = _doubled(x, axis)
+  return x
+
+
+def _doubled(x: jax.Array, axis: int) -> jax.Array:
+  length = x.shape[axis]
+  padding = [(2, 2) if i == axis else (0, 0) for i in range(3)]
+  padded = jnp.pad(x, padding, mode='edge')
+
+  def at(offset):
+    return jax.lax.slice_in_dim(padded, 2 + offset, 2 + offset + length, axis=axis)
+
+  before = sum(float(tap) * at(offset) for tap, offset in zip(_BEFORE, (-2, -1, 0, 1), strict=True))
+  behind = sum(float(tap) * at(offset) for tap, offset in zip(_BEHIND, (-1, 0, 1, 2), strict=True))
+  pairs = jnp.stack([jnp.asarray(before), jnp.asarray(behind)], axis=axis + 1)
+  return pairs.reshape(*x.shape[:axis], 2 * length, *x.shape[axis + 1 :])

@@ -1,0 +1,1 @@
+"""Priors that need no trained weights."""

@@ -1,0 +1,314 @@
+"""The deep image prior (Ulyanov et al. 2018): an untrained network is fitted to one picture.
+
+`init` and `step` are written for one image, which has a network of its own; `run` maps them over
+many. The network shows what is natural in a picture before it shows what is wrong with it, so when
+to stop is half of the method (`Stopping`).
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Literal, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from ganjax import degradations
+from ganjax.inversion.batch import each, over_devices
+from ganjax.models.deep_prior import DeepPrior, DeepPriorConfig
+
+Loss = Literal['l2', 'l1', 'kl']
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+
+CHUNK_STEPS = 50
+WINDOW = 100  # steps over which the output's variance is taken (Wang et al. 2021)
+WATCHED_SIDE = 32  # px: the variance is that of outputs averaged down to about this size
+KL_FLOOR = 1e-4
+
+
+class Hyper(NamedTuple):
+  """Hyperparameters that can differ from image to image; scalars, or [N] for a batch."""
+
+  num_steps: jax.Array | int = 1500
+  learning_rate: jax.Array | float = 0.01
+  input_noise: jax.Array | float = 0.1  # σ of the network's fixed input
+  perturbation: jax.Array | float = 1 / 30  # σ of what is added to it anew at every step
+  averaging: jax.Array | float = 0.99  # of the running mean of outputs; 0 takes the last one
+  patience: jax.Array | int = 0  # steps without a smaller variance after which it ends; 0: never
+
+
+class Problem(NamedTuple):
+  """One picture to explain."""
+
+  target: jax.Array  # [h, w, 3] in [-1, 1], as `degradation` gives it
+  visible: jax.Array  # [h, w, 1], 0 in holes
+  degradation: degradations.Operator
+  hyper: Hyper
+  key: jax.Array
+
+
+class Stopping(NamedTuple):
+  """Watches the variance of the last outputs; where it is least, the picture is best."""
+
+  outputs: jax.Array  # [WINDOW, …], the last outputs, averaged down
+  least: jax.Array  # the smallest variance so far
+  at: jax.Array  # int32, the step at which it was
+  image: jax.Array  # the running mean of outputs at that step
+
+
+class State(NamedTuple):
+  """Where one picture's fit stands."""
+
+  params: nnx.State
+  adam: optax.OptState
+  z: jax.Array  # [H, W, in_channels], the fixed input
+  average: jax.Array  # [H, W, 3], the running mean of outputs
+  step: jax.Array  # int32
+  stopping: Stopping
+
+
+class Terms(NamedTuple):
+  """What a step tells."""
+
+  loss: jax.Array
+  variance: jax.Array  # of the last outputs; infinite in the first window
+
+
+class Fit(NamedTuple):
+  """What came out; with a leading axis [N] for a batch."""
+
+  image: jax.Array  # [H, W, 3] in [-1, 1]: the running mean at the chosen step
+  loss: np.ndarray  # [num_steps]
+  variance: np.ndarray  # [num_steps]
+  chosen_at: np.ndarray  # the step whose picture it is
+  num_steps: np.ndarray  # how many were taken
+
+
+class Setup(NamedTuple):
+  """What is the same for all pictures of a batch; hashable."""
+
+  config: DeepPriorConfig
+  loss: Loss
+  height: int  # of the restored picture
+  width: int
+  early_stopping: bool  # whether the picture of least variance is taken, or the last one
+
+
+def padded(setup: Setup) -> tuple[int, int]:
+  """The network's size: sides that are multiples of its factor."""
+  factor = setup.config.factor
+  return -(-setup.height // factor) * factor, -(-setup.width // factor) * factor
+
+
+@functools.cache
+def _graph(config: DeepPriorConfig) -> nnx.GraphDef:
+  model = nnx.eval_shape(lambda: DeepPrior(config, jax.random.key(0)))
+  return nnx.split(model)[0]
+
+
+def init(setup: Setup, problem: Problem) -> State:
+  """One picture's start: a random network and a random input."""
+  network_key, input_key = jax.random.split(jax.random.fold_in(problem.key, 0))
+  params = nnx.state(DeepPrior(setup.config, network_key))
+  height, width = padded(setup)
+  shape = (height, width, setup.config.in_channels)
+  z = problem.hyper.input_noise * jax.random.normal(input_key, shape, jnp.float32)
+  blank = jnp.zeros((setup.height, setup.width, 3))
+  small = _watched(blank)
+  stopping = Stopping(jnp.zeros((WINDOW, *small.shape)), jnp.float32(jnp.inf), jnp.int32(0), blank)
+  adam = optax.scale_by_adam().init(params)
+  return State(params, adam, z, blank, jnp.int32(0), stopping)
+
+
+def _watched(image: jax.Array) -> jax.Array:
+  """A small copy of an output, for the variance over many of them."""
+  factor = max(1, min(image.shape[:2]) // WATCHED_SIDE)
+  height, width = (n // factor * factor for n in image.shape[:2])
+  cells = image[:height, :width].reshape(height // factor, factor, width // factor, factor, 3)
+  return jnp.mean(cells, axis=(1, 3))
+
+
+def distance(kind: Loss, image: jax.Array, target: jax.Array, visible: jax.Array) -> jax.Array:
+  """How far a picture is from a target, over what is visible.
+
+  'l2' and 'l1' are means over the visible values. 'kl' is the Kullback–Leibler divergence
+  Σ p·log(p/q), where p and q are the target's and the picture's values in [0, 1], raised by 1e-4
+  and divided by their sum over the visible values, times the mean of the target's: like the
+  others it is then of the size of a mean difference. Since it ignores the overall brightness, the
+  squared difference of the two means is added.
+
+  Args:
+    kind: 'l2', 'l1' or 'kl'.
+    image: [h, w, 3] in [-1, 1].
+    target: likewise.
+    visible: [h, w, 1], 0 in holes.
+  """
+  count = 3 * jnp.maximum(jnp.sum(visible), 1)
+  if kind == 'l2':
+    return jnp.sum(jnp.square(image - target) * visible) / count
+  if kind == 'l1':
+    return jnp.sum(jnp.abs(image - target) * visible) / count
+  p, q = (jnp.clip((x + 1) / 2, 0, 1) + KL_FLOOR for x in (target, image))
+  mass_p, mass_q = jnp.sum(p * visible), jnp.sum(q * visible)
+  ratio = jnp.log(p * mass_q) - jnp.log(q * mass_p)
+  divergence = jnp.sum(visible * p * ratio) / mass_p
+  return divergence * mass_p / count + jnp.square((mass_p - mass_q) / count)
+
+
+def step(setup: Setup, problem: Problem, state: State) -> tuple[State, Terms]:
+  """One step of Adam on one picture's network.
+
+  Returns:
+    The new state, and the loss at the old one.
+  """
+  hyper = problem.hyper
+  key = jax.random.fold_in(jax.random.fold_in(problem.key, 1), state.step)
+  input_key, degradation_key = jax.random.split(key)
+  z = state.z + hyper.perturbation * jax.random.normal(input_key, state.z.shape, jnp.float32)
+
+  def loss(params):
+    image = nnx.merge(_graph(setup.config), params)(z)[: setup.height, : setup.width]
+    degraded = problem.degradation.model(image, degradation_key)
+    return distance(setup.loss, degraded, problem.target, problem.visible), image
+
+  (value, image), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+  with jax.numpy_dtype_promotion('standard'):
+    update, adam = optax.scale_by_adam().update(gradient, state.adam)
+  params = jax.tree.map(lambda p, u: p - hyper.learning_rate * u, state.params, update)
+  weight = jnp.where(state.step == 0, 0.0, hyper.averaging)
+  average = weight * state.average + (1 - weight) * image
+  stopping, variance = _watch(state.stopping, image, average, state.step)
+  return State(params, adam, state.z, average, state.step + 1, stopping), Terms(value, variance)
+
+
+def _watch(
+  stopping: Stopping, image: jax.Array, average: jax.Array, step: jax.Array
+) -> tuple[Stopping, jax.Array]:
+  """Windowed moving variance (Wang et al. 2021, ES-WMV)."""
+  outputs = stopping.outputs.at[step % WINDOW].set(_watched(image))
+  variance = jnp.mean(jnp.var(outputs, axis=0))
+  variance = jnp.where(step + 1 < WINDOW, jnp.inf, variance)
+  better = variance < stopping.least
+  return Stopping(
+    outputs,
+    jnp.where(better, variance, stopping.least),
+    jnp.where(better, step + 1, stopping.at),
+    jnp.where(better, average, stopping.image),
+  ), variance
+
+
+def finished(problem: Problem, state: State) -> jax.Array:
+  """Whether one picture has taken all its steps, or its variance has long stopped falling."""
+  hyper, stopping = problem.hyper, state.stopping
+  waited = (stopping.at > 0) & (state.step - stopping.at >= hyper.patience)
+  return (state.step >= hyper.num_steps) | ((hyper.patience > 0) & waited)
+
+
+def advance(setup: Setup, num_steps: int, problem: Problem, state: State) -> tuple[State, Terms]:
+  """Up to `num_steps` steps of one picture; terms [num_steps], NaN where it had finished."""
+
+  def body(state, _):
+    idle = Terms(jnp.float32(jnp.nan), jnp.float32(jnp.nan))
+    return jax.lax.cond(
+      finished(problem, state), lambda s: (s, idle), lambda s: step(setup, problem, s), state
+    )
+
+  return jax.lax.scan(body, state, length=num_steps)
+
+
+def stack(problems: list[Problem]) -> Problem:
+  """A batch from single problems of equal size whose degradations have the same operators."""
+
+  def column(field):
+    values = [getattr(problem, field) for problem in problems]
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *values)
+
+  columns = {field: column(field) for field in Problem._fields if field != 'degradation'}
+  operators = degradations.stack([problem.degradation for problem in problems])
+  return Problem(**columns, degradation=operators)
+
+
+@functools.partial(jax.jit, static_argnums=(0,))
+def _start(setup, problems):
+  return over_devices(
+    lambda _, problems: each(functools.partial(init, setup), problems), (), problems
+  )
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(3,))
+def _advance(setup, num_steps, problems, states):
+  def function(_, problems, states):
+    states, terms = each(functools.partial(advance, setup, num_steps), problems, states)
+    return states, terms, each(finished, problems, states)
+
+  return over_devices(function, (), problems, states)
+
+
+class Progress(NamedTuple):
+  """What `run` tells between chunks."""
+
+  step: int
+  loss: np.ndarray  # [N, step]
+  images: Callable[[], np.ndarray]  # () -> [N, H, W, 3], the running means
+
+
+def run(
+  setup: Setup,
+  problems: Problem,
+  on_progress: Callable[[Progress], None] | None = None,
+  chunk_steps: int = CHUNK_STEPS,
+) -> Fit:
+  """Fits a network to each picture of a batch.
+
+  Args:
+    setup: what is alike for all pictures.
+    problems: a batch ([N] leading every leaf); hyperparameters may differ within it.
+    on_progress: called after every chunk of steps; may raise to stop.
+    chunk_steps: the length of a chunk.
+
+  Returns:
+    The fits, [N] leading every leaf; curves of pictures that ended early repeat their last value.
+  """
+  count = problems.target.shape[0]
+  padding = -count % len(jax.local_devices())
+  problems = jax.tree.map(
+    lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]) if padding else x, problems
+  )
+  states = _start(setup, problems)
+  history: list[Terms] = []
+  over = False
+  while not over:
+    states, terms, ended = _advance(setup, chunk_steps, problems, states)
+    over = bool(np.all(ended))
+    history.append(terms)
+    if on_progress is not None:
+      on_progress(_progress(states, history, count))
+  chosen, image = states.stopping.at, states.stopping.image
+  if not setup.early_stopping:
+    chosen, image = states.step, states.average
+  else:  # a run shorter than the window has no variance
+    early = states.stopping.at == 0
+    chosen = jnp.where(early, states.step, chosen)
+    image = jnp.where(early[:, None, None, None], states.average, image)
+  return Fit(
+    image[:count],
+    _curve([t.loss for t in history])[:count],
+    _curve([t.variance for t in history])[:count],
+    np.asarray(chosen)[:count],
+    np.asarray(states.step)[:count],
+  )
+
+
+def _progress(states: State, history: list[Terms], count: int) -> Progress:
+  loss = _curve([terms.loss for terms in history])[:count]
+  return Progress(loss.shape[1], loss, lambda: np.asarray(states.average)[:count])
+
+
+def _curve(parts: list[jax.Array]) -> np.ndarray:
+  """Joins chunks [N, steps]; what is NaN at a curve's end repeats its last value."""
+  joined = np.concatenate([np.asarray(part) for part in parts], axis=1)
+  taken = np.sum(~np.isnan(joined), axis=1)
+  places = np.minimum(np.arange(taken.max())[None], taken[:, None] - 1)
+  return np.take_along_axis(joined, places, axis=1)

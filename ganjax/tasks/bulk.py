@@ -1,0 +1,169 @@
+"""Bulk: invert or restore a whole data set, on many devices and hosts, and lose nothing."""
+
+import datetime
+import pathlib
+import tempfile
+
+import jax
+import numpy as np
+
+from ganjax import degradations, inversion, report, weights
+from ganjax.bulk import finalize, local, memory, output, plan, ray_engine, work
+from ganjax.bulk.parts import Parts
+from ganjax.bulk.plan import Shard
+from ganjax.data import claim
+from ganjax.inversion.engine import Problem
+from ganjax.models.config import generator_config
+from ganjax.tasks.bulk_config import BulkConfig, define_flags, from_flags
+from ganjax.tasks.config import BATCH_AUTO
+
+__all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
+
+TASKS = ('bulk',)
+MOST_REPORTED = 5000  # results: beyond that the report is written only when asked for
+
+
+def run(config: BulkConfig) -> int:
+  """Works through this process's share of a data set; returns the number of failures."""
+  folder = pathlib.Path(config.output)
+  if config.finalize:
+    return _finish(config, folder)
+  shard = config.shard()
+  if config.dry_run:
+    _dry_run(config, shard)
+    return 0
+  _check(config)
+  with output.shard_lock(folder, shard):
+    digest, made = output.open_folder(
+      folder,
+      config.record(_weights_sha256(config)),
+      config.block_size,
+      config.previews,
+      shard,
+      config.overwrite,
+    )
+    job = local.Job(
+      folder.absolute(), digest, config.settings(), _batch_size(config), config.threads
+    )
+    try:
+      if config.engine == 'ray':
+        ray_engine.run(job, made, config.ray_actors, config.retry_failures)
+      else:
+        local.run(job, made, shard, config.retry_failures)
+    except KeyboardInterrupt:
+      output.collect(folder)
+      raise
+  return _finish(config, folder)
+
+
+def _weights_sha256(config: BulkConfig) -> str:
+  return weights.store.sha256(config.weights or weights.DEFAULT)
+
+
+def _check(config: BulkConfig) -> None:
+  """Refuses what cannot be used before anything is written."""
+  settings = config.settings()
+  _, header = weights.networks.read_family(
+    pathlib.Path(config.weights or weights.DEFAULT), 'stylegan2'
+  )
+  if settings.perceptual:
+    weights.networks.read_family(pathlib.Path(settings.perceptual), 'vgg16')
+  side = generator_config(header['generator']).resolution
+  degradations.parse(config.degradation).check(side, side)
+
+
+def _finish(config: BulkConfig, folder: pathlib.Path) -> int:
+  """Joins what there is; makes it a data set if it is complete; returns the failures."""
+  done, failed = output.collect(folder)
+  see = f', {failed:,} failed: see {folder / claim.FAILURES}' if failed else ''
+  print(f'bulk: {done:,} results{see}')
+  with output.passing_scratch(folder) as own:
+    try:
+      finalize.finalize(folder, own)
+    except finalize.IncompleteError as error:
+      if config.finalize:
+        raise
+      print(f'bulk: not complete yet: {error}')
+    else:
+      print(f'bulk: complete; read it with tfds.builder_from_directory({str(folder)!r})')
+      for kind in config.export:
+        print(f'bulk: {finalize.export(folder, kind, own):,} files in {folder / kind}')
+  if done + failed > MOST_REPORTED:
+    print(f'report: --task=report --input={folder}')
+  else:
+    print(f'report: {report.write_report(folder)}')
+  return failed
+
+
+def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:
+  """A picture such as all others, for measuring."""
+  side = prior.generator.config.resolution
+  pipeline = degradations.parse(config.degradation)
+  degradation, key = inversion.sampled(pipeline, 'example', config.seed)
+  target = degradation.true(np.zeros((side, side, 3), np.float32), key)
+  return inversion.problem(prior, target, degradation, 'example', config.seed, config.hyper())
+
+
+def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
+  """The batch that is asked for, or the largest that fits."""
+  preset, problem = config.chosen_preset(), _example(prior, config)
+  chunk = work.chunk_length(config.num_steps)
+  if config.batch_size == BATCH_AUTO:
+    return memory.largest_batch(prior, preset, problem, chunk)
+  size = config.batch_size + -config.batch_size % len(jax.local_devices())
+  needed = memory.needed(prior, preset, problem, size, chunk)
+  return memory.Fit(size, needed, memory.device_memory())
+
+
+def _batch_size(config: BulkConfig) -> int:
+  if config.batch_size != BATCH_AUTO:
+    return config.batch_size
+  prior, _ = config.settings().prior()
+  fit = _fit(config, prior)
+  print(f'bulk: {_memory(fit)}')
+  return fit.batch_size
+
+
+def _memory(fit: memory.Fit) -> str:
+  return (
+    f'a batch of {fit.batch_size} needs {fit.bytes_needed / 2**20:,.0f} of '
+    f'{fit.bytes_there / 2**20:,.0f} MiB on each of {len(jax.local_devices())} device(s)'
+  )
+
+
+def _dry_run(config: BulkConfig, shard: Shard) -> None:
+  """Prints the plan, the memory and the time; writes nothing into the output folder."""
+  _check(config)
+  folder = pathlib.Path(config.output)
+  with tempfile.TemporaryDirectory() as temporary:
+    made = plan.read(folder)
+    if made is None:
+      made = plan.make(config.input, config.block_size, pathlib.Path(temporary) / 'listing')
+    done = Parts(folder, made.num_blocks, pathlib.Path(temporary)).done()
+  blocks = [block for block in made.blocks(shard) if block not in done]
+  pictures = local.pictures_in(made, blocks)
+  print(
+    f'plan: {made.num_pictures:,} pictures in {made.num_blocks:,} blocks of {made.block_size}; '
+    f'{len(done):,} blocks are done'
+  )
+  print(
+    f'shard {shard.index} of {shard.count}: {len(blocks):,} blocks to do, {pictures:,} pictures, '
+    f'{config.num_steps} steps each'
+  )
+  prior, _ = config.settings().prior()
+  fit = _fit(config, prior)
+  print(f'memory: {_memory(fit)}')
+  chunk = work.chunk_length(config.num_steps)
+  problem = _example(prior, config)
+  step, compiling = memory.step_seconds(
+    prior, config.chosen_preset(), problem, fit.batch_size, chunk
+  )
+  # Alike in cost for every preset: only the first phase is measured.
+  seconds = pictures * config.num_steps * step / fit.batch_size
+  kind = jax.local_devices()[0].device_kind
+  print(
+    f'measured on {len(jax.local_devices())} × {kind}: {1000 * step:.1f} ms per step of the batch, '
+    f'{compiling:.0f} s for compiling'
+  )
+  print(f'expected: {datetime.timedelta(seconds=round(seconds))} for this shard', end='')
+  print(', or less with --stop_when_settled' if not config.stop_when_settled else ' at most')

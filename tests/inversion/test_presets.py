@@ -1,0 +1,112 @@
+"""Presets of several phases, and images that stop early."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ganjax
+from ganjax import inversion
+from ganjax.inversion import engine, schedules, spaces
+
+ROBUST = inversion.PRESETS['robust']
+DAMAGE = 'mask(box=3:8:4:9) | noise(sigma=0.05)'
+
+
+@pytest.fixture(scope='module')
+def photos():
+  return np.random.RandomState(1).uniform(-1, 1, (3, 16, 16, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope='module')
+def robust(prior, photos):
+  damage = ganjax.parse_degradation(DAMAGE)
+  return ganjax.restore(prior, photos, damage, preset='robust', num_steps=[9, 6, 3], chunk_steps=3)
+
+
+def test_phases_end_in_the_largest_space(robust, networks):
+  config = networks.generator.config
+  assert robust.latent.shape == (3, config.num_ws, max(config.channels), config.w_dim)
+  assert robust.num_steps.tolist() == [9, 6, 3]
+  assert robust.loss.shape == (3, 9)
+  assert np.all(np.isfinite(robust.loss))
+  assert np.all(robust.loss[2, 3:] == robust.loss[2, 2])
+
+
+def test_an_image_of_few_steps_is_what_it_is_alone(prior, photos, robust):
+  damage = ganjax.parse_degradation(DAMAGE)
+  alone = ganjax.restore(
+    prior, photos[1:2], damage, ['1'], preset='robust', num_steps=6, chunk_steps=2
+  )
+  np.testing.assert_allclose(alone.image[0], robust.image[1], atol=1e-3)
+  np.testing.assert_allclose(alone.loss[0], robust.loss[1, :6], rtol=1e-3)
+
+
+def test_robust_leaves_the_noise_maps_alone(robust, networks):
+  for name, value in networks.generator.synthesis.noise_const().items():
+    np.testing.assert_array_equal(robust.noise[name][0], value)
+
+
+def test_the_saved_latent_gives_the_image_again(robust, networks):
+  noise = {name: maps[0] for name, maps in robust.noise.items()}
+  image = jax.jit(lambda g: g.synthesis(robust.latent[0], noise))(networks.generator)
+  np.testing.assert_allclose(image, robust.image[0], atol=1e-4)
+
+
+def test_normalised_steps_have_one_length_and_survive_nonsense():
+  gradient = jnp.asarray([[3.0, 4.0], [0.0, 0.0], [jnp.inf, 1.0], [jnp.nan, 1.0]])
+  (update,), _ = engine.normalised().update((gradient,), ())
+  np.testing.assert_allclose(update, [[0.6, 0.8], [0, 0], [0, 0], [0, 0]], atol=1e-6)
+
+
+def test_entering_a_larger_space_changes_nothing(networks, prior):
+  config = networks.generator.config
+  key = jax.random.key(0)
+  plus = prior.w_avg[None] + jax.random.normal(key, (config.num_ws, config.w_dim))
+  many = spaces.enter('w_plus_plus', plus, config)
+  synthesise = jax.jit(lambda g, ws: g.synthesis(ws, 'none'))
+  np.testing.assert_allclose(
+    synthesise(networks.generator, many), synthesise(networks.generator, plus), atol=1e-4
+  )
+
+
+def test_a_flat_loss_settles_and_a_falling_one_does_not():
+  def first(losses, within=0.02):
+    settling = schedules.Settling.create()
+    for step, loss in enumerate(losses, 1):
+      settling, settled = settling.update(jnp.float32(loss), jnp.int32(step), jnp.float32(within))
+      if settled:
+        return step
+    return None
+
+  assert first([5.0] * 100) == 2 * schedules.SETTLE_WINDOW
+  assert first(5 * 0.99 ** np.arange(100)) is None
+  rising = np.arange(1.0, 100)
+  assert first(rising) == 2 * schedules.SETTLE_WINDOW
+  assert first(rising, within=0.0) is None
+  falling_then_flat = np.concatenate([5 * 0.98 ** np.arange(60), np.full(100, 5 * 0.98**60)])
+  assert 60 < first(falling_then_flat) <= 140
+
+
+def test_settled_images_stop_early_and_the_others_go_on(prior, photos):
+  """One that may settle at once stops after the window and its ramp-down."""
+  damage = ganjax.parse_degradation('identity()')
+  window = 2 * schedules.SETTLE_WINDOW
+  result = ganjax.restore(
+    prior, photos[:2], damage, num_steps=100, settled_within=[0.0, 1e6], chunk_steps=25
+  )
+  assert result.num_steps.tolist() == [100, window + 25]
+  plain = ganjax.restore(prior, photos[:2], damage, num_steps=100, chunk_steps=25)
+  np.testing.assert_allclose(result.image[0], plain.image[0], atol=1e-4)
+
+
+def test_a_third_preset_is_data(prior, photos, networks):
+  preset = dataclasses.replace(
+    inversion.PROJECTOR,
+    phases=(inversion.Phase('w', 0.5), inversion.Phase('w_plus', 0.5, rate=0.1)),
+  )
+  damage = ganjax.parse_degradation('identity()')
+  result = ganjax.restore(prior, photos[:1], damage, preset=preset, num_steps=6)
+  assert result.latent.shape == (1, networks.generator.config.num_ws, 8)

@@ -1,0 +1,113 @@
+"""Continuous batching changes when an image is worked on, and nothing else."""
+
+import jax
+import numpy as np
+import pytest
+
+import ganjax
+from ganjax import inversion
+from ganjax.inversion import batch
+
+COUNT = 10
+PRESET = inversion.Preset().within('w_plus', 'optimised')
+
+
+@pytest.fixture(scope='module')
+def photos():
+  return np.random.RandomState(0).uniform(-1, 1, (COUNT, 16, 16, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope='module')
+def problems(prior, photos):
+  """Images that are finished after different numbers of steps."""
+  damage = ganjax.parse_degradation('blur(kernel_size=5, variance=1) | noise(sigma=0.1)')
+  hypers = [
+    PRESET.hyper._replace(num_steps=2 + 3 * (i % 4), pixel_weight=1.0) for i in range(COUNT)
+  ]
+  return [
+    (i, inversion.problem(prior, photos[i], damage, str(i), 3, hypers[i])) for i in range(COUNT)
+  ]
+
+
+def fixed_batches(prior, preset, problems, chunk_steps):
+  """What the images give in fixed batches of four."""
+  results = {}
+  for first in range(0, len(problems), 4):
+    first = min(first, len(problems) - 4)
+    four = batch.stack([problem for _, problem in problems[first : first + 4]])
+    result = batch.run(prior, preset, four, None, chunk_steps)
+    for i in range(4):
+      results[first + i] = jax.tree.map(lambda x, i=i: np.asarray(x[i]), result)
+  return results
+
+
+@pytest.fixture(scope='module')
+def expected(prior, problems):
+  return fixed_batches(prior, PRESET, problems, 4)
+
+
+def assert_equal(result, expected):
+  steps = int(expected.num_steps)
+  np.testing.assert_array_equal(result.num_steps, steps)
+  np.testing.assert_array_equal(result.loss, expected.loss[:steps])
+  for field in ('image', 'latent'):
+    np.testing.assert_array_equal(getattr(result, field), getattr(expected, field), err_msg=field)
+  for name, noise in expected.noise.items():
+    np.testing.assert_array_equal(result.noise[name], noise)
+
+
+@pytest.mark.parametrize('order', [1, -1])
+def test_every_image_has_the_result_of_a_fixed_batch(prior, problems, expected, order):
+  slots = inversion.Slots(prior, PRESET, 4, chunk_steps=4)
+  results = dict(slots.solve(problems[::order]))
+  assert sorted(results) == list(range(COUNT))
+  for i, result in results.items():
+    assert_equal(result, expected[i])
+
+
+def test_who_is_finished_leaves_at_once_and_the_next_one_enters(prior, problems):
+  slots = inversion.Slots(prior, PRESET, 4, chunk_steps=4)
+  taken = []
+
+  def stream():
+    for tag, problem in problems:
+      taken.append(tag)
+      yield tag, problem
+
+  chunks = []
+  done = [tag for tag, _ in slots.solve(stream(), lambda: chunks.append(len(taken)))]
+  # They take one chunk, two, two, three; then again.
+  assert done[:2] == [0, 4]
+  # Fixed batches of four would take three chunks, three, and two.
+  assert len(chunks) <= 6
+  assert max(taken) == COUNT - 1
+
+
+def test_at_most_one_batch_is_taken_ahead(prior, problems):
+  taken = []
+
+  def stream():
+    for tag, problem in problems:
+      taken.append(tag)
+      yield tag, problem
+
+  first = next(inversion.Slots(prior, PRESET, 4, chunk_steps=4).solve(stream()))
+  assert first[0] == 0
+  assert len(taken) <= 8
+
+
+@pytest.mark.slow
+def test_phases_are_gone_through_together(prior, photos):
+  preset = inversion.PRESETS['robust']
+  damage = ganjax.parse_degradation('identity()')
+  problems = [
+    (i, inversion.problem(prior, photos[i], damage, str(i), 3, preset.hyper._replace(num_steps=6)))
+    for i in range(6)
+  ]
+  results = dict(inversion.Slots(prior, preset, 4, chunk_steps=2).solve(problems))
+  for i, one in fixed_batches(prior, preset, problems, 2).items():
+    assert_equal(results[i], one)
+
+
+def test_no_images_give_no_results(prior):
+  assert list(inversion.Slots(prior, PRESET, 4).solve([])) == []

@@ -1,0 +1,78 @@
+"""The untrained networks: shapes, normalisation, convolution and up-sampling against references."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from PIL import Image
+
+from ganjax.models import deep_prior
+
+KEY = jax.random.key(0)
+
+
+@pytest.mark.parametrize(
+  'config',
+  [
+    deep_prior.plain(1, double=False, width=4),
+    deep_prior.plain(2, double=True, width=4),
+    deep_prior.plain(3, double=False, skip_channels=2, width=4),
+    deep_prior.DeepPriorConfig((6,) * 3, skip_channels=4, pointwise=True, in_channels=5),
+  ],
+)
+def test_every_architecture_gives_a_picture_of_its_inputs_size(config):
+  model = deep_prior.DeepPrior(config, KEY)
+  side = 2 * config.factor
+  z = jax.random.normal(KEY, (side, 2 * side, config.in_channels))
+  image = jax.jit(lambda model, z: model(z))(model, z)
+  assert image.shape == (side, 2 * side, 3)
+  assert np.all(np.abs(image) <= 1)
+
+
+def test_the_papers_network_has_its_size():
+  model = nnx.eval_shape(lambda: deep_prior.DeepPrior(deep_prior.PAPER, KEY))
+  count = sum(np.prod(x.shape) for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
+  assert 2.1e6 < count < 2.3e6  # 2.2 million, as published
+
+
+@pytest.mark.parametrize(('size', 'stride'), [(1, 1), (3, 1), (3, 2)])
+def test_convolution_and_its_gradients_are_xlas(size, stride):
+  x = jax.random.normal(KEY, (9, 12, 3))
+  weight = jax.random.normal(jax.random.key(1), (size, size, 3, 4))
+
+  def plain(x, weight, stride):
+    return jax.lax.conv_general_dilated(
+      x[None], weight, (stride, stride), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+    )[0]
+
+  def both(function):
+    def loss(x, weight):
+      return jnp.sum(jnp.sin(function(x, weight, stride)))
+
+    return function(x, weight, stride), *jax.grad(loss, argnums=(0, 1))(x, weight)
+
+  for ours, theirs in zip(both(deep_prior.convolve), both(plain), strict=True):
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_norm_gives_zero_mean_and_unit_variance():
+  x = 3 + 2 * jax.random.normal(KEY, (16, 16, 5))
+  y = np.asarray(deep_prior.Norm(5)(x))
+  np.testing.assert_allclose(y.mean(axis=(0, 1)), 0, atol=1e-5)
+  np.testing.assert_allclose(y.std(axis=(0, 1)), 1, atol=1e-3)
+
+
+def test_upsampling_keeps_constants_and_is_smooth_inside():
+  flat = deep_prior.upsample(jnp.full((4, 6, 2), 0.3))
+  np.testing.assert_allclose(flat, 0.3, atol=1e-6)
+  ramp = jnp.broadcast_to(jnp.arange(8.0)[:, None, None], (8, 8, 1))
+  inside = np.asarray(deep_prior.upsample(ramp))[4:12, 0, 0]
+  np.testing.assert_allclose(inside, np.arange(8) / 2 + 1.75, atol=1e-5)
+
+
+def test_upsampling_is_bicubic():
+  picture = np.random.default_rng(0).random((8, 8)).astype(np.float32)
+  ours = np.asarray(deep_prior.upsample(jnp.asarray(picture)[:, :, None]))[:, :, 0]
+  theirs = np.asarray(Image.fromarray(picture).resize((16, 16), Image.Resampling.BICUBIC))
+  assert np.abs(ours - theirs)[4:-4, 4:-4].max() < 1e-4
