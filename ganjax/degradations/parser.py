@@ -21,6 +21,7 @@ from ganjax.degradations.jpeg import Jpeg
 from ganjax.degradations.mask import BoxMask, FileMask, PixelMask, StrokeMask
 from ganjax.degradations.noise import GaussianNoise, PhotonNoise
 from ganjax.degradations.pipeline import DegradationError, Identity, Operator, Pipeline
+from ganjax.degradations.random_boxes import RandomBoxMask
 
 EXAMPLE = 'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'
 

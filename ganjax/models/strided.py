@@ -35,7 +35,7 @@ def conv_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def conv_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
-  """4×4 transposed convolution with stride 2, its outermost rows cut off: y[2i + k - 1] += x[i]·w[k].
+  """4×4 transposed convolution with stride 2: y[2i + k - 1] += x[i]·w[k], within 2H × 2W.
 
   Each of the four parities of the output's row and column sees 2×2 pixels of the input; one
   product makes all four, which are then interleaved.

@@ -10,8 +10,20 @@ from ganjax.bulk.memory import DeviceMemoryError
 from ganjax.bulk.ray_engine import RayError
 from ganjax.inversion.sweeps import SweepError
 from ganjax.report import ReportError
-from ganjax.tasks import align, bulk, config, deep_prior, evaluate, generate, report, restore, sweep
+from ganjax.tasks import (
+  align,
+  bulk,
+  config,
+  deep_prior,
+  evaluate,
+  generate,
+  report,
+  restore,
+  sweep,
+  training,
+)
 from ganjax.tasks.config import FLAGS, ConfigError
+from ganjax.training import TrainingError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
 FAMILIES = (restore, sweep, evaluate, bulk, deep_prior, align, generate, report)
@@ -29,6 +41,7 @@ USER_ERRORS = (
   faces.FaceError,
   ReportError,
   SweepError,
+  TrainingError,
   weights.WeightsError,
   OSError,  # a full disk, a folder that cannot be written: Python's own message says which
 )
@@ -45,6 +58,7 @@ def define_flags() -> None:
   """Declares all flags of the command line."""
   flags.DEFINE_enum('task', None, list(TASKS), 'What to do.')
   config.define_flags()
+  training.define_flags()
   for family in FAMILIES:
     family.define_flags()
 
