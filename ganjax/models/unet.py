@@ -42,6 +42,10 @@ class UNetConfig:
     """The levels' widths, from the outermost in."""
     return tuple(min(self.width * 2 ** min(i, 3), self.max_width) for i in range(self.depth))
 
+  def record(self) -> dict[str, Any]:
+    """The inverse of `unet_config`."""
+    return dataclasses.asdict(self)
+
   @property
   def multiple(self) -> int:
     """What the picture's sides must be multiples of, in px."""

@@ -17,6 +17,7 @@ from ganjax.tasks import (
   deep_prior,
   evaluate,
   generate,
+  pix2pix_train,
   report,
   restore,
   sweep,
@@ -26,7 +27,10 @@ from ganjax.tasks.config import FLAGS, ConfigError
 from ganjax.training import TrainingError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
-FAMILIES = (restore, sweep, evaluate, bulk, deep_prior, align, generate, report)
+FAMILIES = (
+  *(restore, sweep, evaluate, bulk, deep_prior, pix2pix_train),
+  *(align, generate, report),
+)
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 
 # What a user can mend; anything else is a defect and keeps its traceback.

@@ -23,9 +23,11 @@ from ganjax.bulk import cluster
 from ganjax.data.claim import TRAINING
 from ganjax.tasks.config import FLAGS, Config, ConfigError
 
-# Flags that may differ when a run goes on.
+WEIGHTS = 'generator.safetensors'  # what a run exports
+
+# Flags that may differ when a run goes on; more or fewer steps are the user's own wish.
 NEUTRAL = frozenset(
-  {'output', 'overwrite', 'threads', 'save_every', 'log_every', 'checkpoint_every'}
+  {'num_steps', 'output', 'overwrite', 'threads', 'save_every', 'log_every', 'checkpoint_every'}
   | {'keep_checkpoints', 'distributed', 'coordinator_address', 'num_processes', 'process_id'}
 )
 

@@ -8,7 +8,7 @@ import collections
 import functools
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -71,7 +71,7 @@ class Feed:
     self._lock = threading.Lock()
     self._order = functools.lru_cache(maxsize=2)(self._permutation)
 
-  def batches(self, first: int = 0) -> Iterator[Any]:
+  def batches(self, first: int = 0) -> Generator[Any, None, None]:
     """This process's part of every batch from step `first` on, without end.
 
     Returns:

@@ -26,6 +26,13 @@ MOMENTUM = 0.1  # share of a batch's moments in the running ones
 IMAGES, DEVICES = 'images', 'data'  # the mapped axes
 AXES = (IMAGES, DEVICES)
 
+# What a step measures before it changes anything: L1 and MSE over unknown pixels (L1 of values in
+# [-1, 1], MSE of values in [0, 1]), adversarial losses, gradients' norms, the learning rate.
+MEASURED = (
+  *('l1', 'gan', 'real', 'fake', 'mse'),
+  *('generator_gradient', 'discriminator_gradient', 'learning_rate'),
+)
+
 Params = dict[str, Any]
 
 
@@ -62,27 +69,22 @@ class State(NamedTuple):
   statistics: Params  # running moments of batch normalisation; empty without it
   discriminator: Params
   ema: Params  # exponential moving average of `generator`
+  ema_statistics: Params  # and of `statistics`
   adam: tuple[optax.OptState, optax.OptState]  # generator's, discriminator's
   step: jax.Array  # int32, steps taken
 
 
-class Metrics(NamedTuple):
-  """What one step measured before it changed anything; scalars, float32."""
-
-  l1: jax.Array  # over unknown pixels, of values in [-1, 1]
-  gan: jax.Array  # the generator's adversarial loss
-  real: jax.Array  # the discriminator's losses
-  fake: jax.Array
-  mse: jax.Array  # over unknown pixels, of values in [0, 1]
-  rate: jax.Array  # the learning rate
-  finite: jax.Array  # 1, or 0 where a loss or a gradient was not finite
-
-
 @functools.cache
 def _graphs(plan: Plan):
-  generator, *_ = nnx.split(UNet(plan.generator, plan.dtype), nnx.Param, nnx.BatchStat)
-  discriminator, *_ = nnx.split(PatchGAN(plan.discriminator, plan.dtype), nnx.Param, nnx.BatchStat)
-  return generator, discriminator
+  generator, *_ = _split(UNet(plan.generator, plan.dtype))
+  judge, _, unused = _split(PatchGAN(plan.discriminator, plan.dtype))
+  return generator, judge, unused
+
+
+def _split(module: nnx.Module) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
+  """(structure, parameters, running moments)."""
+  graph, params, *rest = nnx.split(module, nnx.Param, nnx.BatchStat)
+  return graph, params, rest[0]
 
 
 def _adam(plan: Plan):
@@ -91,16 +93,18 @@ def _adam(plan: Plan):
 
 def init(plan: Plan) -> State:
   """The start: weights from N(0, 0.02²), scales from N(1, 0.02²), as in the paper's section 6.2."""
-  _, params, statistics = nnx.split(UNet(plan.generator), nnx.Param, nnx.BatchStat)
+  _, params, moments = _split(UNet(plan.generator))
+  statistics = nnx.to_pure_dict(moments)
   generator = _draw(nnx.to_pure_dict(params), plan.seed, 0)
-  judge = nnx.split(PatchGAN(plan.discriminator), nnx.Param, nnx.BatchStat)[1]
+  _, judge, _ = _split(PatchGAN(plan.discriminator))
   discriminator = _draw(nnx.to_pure_dict(judge), plan.seed, 1)
   adam = _adam(plan)
   return State(
     generator,
-    nnx.to_pure_dict(statistics),
+    statistics,
     discriminator,
     jax.tree.map(jnp.copy, generator),
+    jax.tree.map(jnp.copy, statistics),
     (adam.init(generator), adam.init(discriminator)),
     jnp.int32(0),
   )
@@ -108,20 +112,20 @@ def init(plan: Plan) -> State:
 
 def _draw(params: Params, seed: int, network: int) -> Params:
   key = jax.random.fold_in(jax.random.key(seed), network)
-  leaves, structure = jax.tree.flatten_with_path(params)
+  count = len(jax.tree.leaves(params))
+  numbers = jax.tree.unflatten(jax.tree.structure(params), range(count))
 
-  def value(index, path, leaf):
-    name = path[-1].key
-    if name not in ('kernel', 'scale'):
+  def value(path, leaf, number):
+    if path[-1].key not in ('kernel', 'scale'):
       return leaf
-    return leaf + DEVIATION * jax.random.normal(jax.random.fold_in(key, index), leaf.shape)
+    return leaf + DEVIATION * jax.random.normal(jax.random.fold_in(key, number), leaf.shape)
 
-  return structure.unflatten(value(i, path, leaf) for i, (path, leaf) in enumerate(leaves))
+  return jax.tree.map_with_path(value, params, numbers)
 
 
-def network(plan: Plan, params: Params, statistics: Params) -> UNet:
-  """The generator as a module, for prediction."""
-  return nnx.merge(_graphs(plan)[0], params, statistics)
+def network(plan: Plan, state: State) -> UNet:
+  """The averaged generator, for prediction."""
+  return nnx.merge(_graphs(plan)[0], state.ema, state.ema_statistics)
 
 
 def _to_float(pixels: jax.Array) -> jax.Array:
@@ -130,7 +134,7 @@ def _to_float(pixels: jax.Array) -> jax.Array:
 
 def _gradients(plan: Plan, state: State, batch: Batch, keys: jax.Array):
   """Both networks' gradients on N pictures; batch leaves are [N, ...]."""
-  graph, judge_graph = _graphs(plan)
+  graph, judge_graph, unused = _graphs(plan)
   adversary = objective.ADVERSARIES[plan.gan_loss]
   condition, truth = _to_float(batch.condition), _to_float(batch.truth)
   known = batch.known.astype(jnp.float32)
@@ -145,7 +149,7 @@ def _gradients(plan: Plan, state: State, batch: Batch, keys: jax.Array):
 
   def score(params, images):
     def one(condition, image):
-      return nnx.merge(judge_graph, params, {})(condition, image, AXES)
+      return nnx.merge(judge_graph, params, unused)(condition, image, AXES)
 
     return jax.vmap(one, axis_name=IMAGES)(condition, images)
 
@@ -171,7 +175,9 @@ def _gradients(plan: Plan, state: State, batch: Batch, keys: jax.Array):
   return (gradient, judge_gradient, moments), jnp.stack([l1, gan, real, fake, mse])
 
 
-def _step(plan: Plan, state: State, batch: Batch, keys: jax.Array) -> tuple[State, Metrics]:
+def _step(
+  plan: Plan, state: State, batch: Batch, keys: jax.Array
+) -> tuple[State, dict[str, jax.Array]]:
   """One step on one device's share of the batch."""
   accumulated = batch.condition.shape[0]
 
@@ -190,10 +196,6 @@ def _step(plan: Plan, state: State, batch: Batch, keys: jax.Array) -> tuple[Stat
     judge_update, judge_adam = _adam(plan).update(judge_gradient, state.adam[1])
   generator = jax.tree.map(lambda p, u: p - rate * u, state.generator, update)
   discriminator = jax.tree.map(lambda p, u: p - rate * u, state.discriminator, judge_update)
-  count = state.step.astype(jnp.float32)
-  # A short memory at first: the average should not keep the random start.
-  keep = jnp.minimum(plan.ema_decay, (1.0 + count) / (10.0 + count))
-  ema = jax.tree.map(lambda e, p: e + (1.0 - keep) * (p - e), state.ema, generator)
   statistics = {
     name: {
       'mean': old['mean'] + MOMENTUM * (moments[name][0] - old['mean']),
@@ -201,16 +203,29 @@ def _step(plan: Plan, state: State, batch: Batch, keys: jax.Array) -> tuple[Stat
     }
     for name, old in state.statistics.items()
   }
-  norms = optax.global_norm(gradient) + optax.global_norm(judge_gradient)
-  finite = jnp.all(jnp.isfinite(measured)) & jnp.isfinite(norms)
-  new = State(
-    generator, statistics, discriminator, ema, (adam, judge_adam), state.step + jnp.int32(1)
+  count = state.step.astype(jnp.float32)
+  # A short memory at first: the average should not keep the random start.
+  keep = jnp.minimum(plan.ema_decay, (1.0 + count) / (10.0 + count))
+  ema, ema_statistics = jax.tree.map(
+    lambda e, p: e + (1.0 - keep) * (p - e),
+    (state.ema, state.ema_statistics),
+    (generator, statistics),
   )
-  return new, Metrics(*measured, rate=rate, finite=finite.astype(jnp.float32))
+  new = State(
+    generator,
+    statistics,
+    discriminator,
+    ema,
+    ema_statistics,
+    (adam, judge_adam),
+    state.step + jnp.int32(1),
+  )
+  norms = [optax.global_norm(gradient), optax.global_norm(judge_gradient)]
+  return new, dict(zip(MEASURED, [*measured, *norms, rate], strict=True))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2,))
-def step(plan: Plan, mesh: Mesh, state: State, batch: Batch) -> tuple[State, Metrics]:
+def step(plan: Plan, mesh: Mesh, state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
   """One step; what a picture's dropout is depends on its place in the global batch alone.
 
   Args:
