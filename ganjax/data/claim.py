@@ -26,7 +26,7 @@ LOCK, WRITTEN = f'{PRIVATE}/lock', f'{PRIVATE}/written.jsonl'
 _LISTS = (CONFIG, RESULTS, FAILURES)
 _FOLDERS = (
   *('photos', 'aligned', 'degraded', 'restored', 'completed', 'pasted', 'latents', 'curves'),
-  *('progress', 'deviation', 'tuned', 'sweep', 'heatmap', 'combinations', 'samples'),
+  *('progress', 'deviation', 'tuned', 'sweep', 'heatmap', 'combinations', 'samples', 'boxes'),
 )
 # What a folder to start in must not hold.
 _CLAIMED = (*_LISTS, *_FOLDERS, TRAINING, 'grid.png', 'report.html')

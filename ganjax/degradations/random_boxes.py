@@ -36,14 +36,21 @@ class RandomBoxMask(Mask):
     corners = host_rng(key).random((self.max_boxes, 2), np.float32)
     return dataclasses.replace(self, corners=corners)
 
-  def visible(self, height: int, width: int) -> jax.Array:
+  def places(self, height: int, width: int) -> tuple[jax.Array, jax.Array]:
+    """The boxes' y and x in px, [max_boxes, 2], and their side.
+
+    Raises:
+      DegradationError: `sample` was not called.
+    """
     if self.corners is None:
       raise DegradationError(f'{self}: the boxes have no places yet: call sample(key) first')
     side = jnp.floor(jnp.asarray(self.size) * min(height, width))
-    y, x = (
-      jnp.floor(jnp.asarray(self.corners)[:, axis] * (length - side + 1)).reshape(-1, 1)
-      for axis, length in enumerate((height, width))
-    )
+    room = jnp.asarray([[height, width]], jnp.float32) - side + 1
+    return jnp.floor(jnp.asarray(self.corners) * room), side
+
+  def visible(self, height: int, width: int) -> jax.Array:
+    corners, side = self.places(height, width)
+    y, x = corners[:, :1], corners[:, 1:]
     rows = jnp.arange(height, dtype=jnp.float32).reshape(1, height)
     columns = jnp.arange(width, dtype=jnp.float32).reshape(1, width)
     counted = (jnp.arange(self.max_boxes) < self.boxes).reshape(-1, 1, 1)

@@ -17,6 +17,7 @@ from ganjax.tasks import (
   deep_prior,
   evaluate,
   generate,
+  pix2pix_predict,
   pix2pix_train,
   report,
   restore,
@@ -25,10 +26,11 @@ from ganjax.tasks import (
 )
 from ganjax.tasks.config import FLAGS, ConfigError
 from ganjax.training import TrainingError
+from ganjax.translation.masks import MasksError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
 FAMILIES = (
-  *(restore, sweep, evaluate, bulk, deep_prior, pix2pix_train),
+  *(restore, sweep, evaluate, bulk, deep_prior, pix2pix_train, pix2pix_predict),
   *(align, generate, report),
 )
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
@@ -37,6 +39,7 @@ TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 USER_ERRORS = (
   ConfigError,
   DeviceMemoryError,
+  MasksError,
   RayError,
   data.ImageError,
   data.SourceError,

@@ -11,8 +11,9 @@ from PIL import Image
 
 from ganjax.data import ImageError, SourceError
 from ganjax.data.pixels import to_bytes, to_float
-from ganjax.degradations import Pipeline
+from ganjax.degradations import Pipeline, RandomBoxMask
 from ganjax.training import Pictures
+from ganjax.translation.masks import Corner
 
 Order = Literal['ab', 'ba']  # of side-by-side pictures; a is the condition
 
@@ -39,7 +40,7 @@ def degraded(pictures: Pictures, pipeline: Pipeline, side: int, jitter: Jitter |
 
   def read(index: int, rng: np.random.Generator) -> Example:
     (truth,) = _framed([pictures.read(index)], side, jitter, rng)
-    return degrade(truth, pipeline, int(rng.integers(2**31)))
+    return degrade(truth, pipeline, jax.random.key(int(rng.integers(2**31))))[0]
 
   return read
 
@@ -94,21 +95,36 @@ def split_halves(picture: np.ndarray, order: Order, name: str) -> tuple[np.ndarr
   return (left, right) if order == 'ab' else (right, left)
 
 
-def degrade(truth: np.ndarray, pipeline: Pipeline, seed: int) -> Example:
-  """The example of one clean picture of its final size; uint8 [S, S, 3].
+def degrade(truth: np.ndarray, pipeline: Pipeline, key: jax.Array) -> tuple[Example, Pipeline]:
+  """The example of one clean picture, and the degradation with what was random in it.
+
+  Args:
+    truth: uint8 [H, W, 3]; H = W unless the degradation is masks alone.
+    pipeline: what is done to it.
+    key: all randomness is drawn from it.
 
   Raises:
     DegradationError: the degradation does not fit the size.
   """
-  sample_key, true_key = jax.random.split(jax.random.key(seed))
+  sample_key, true_key = jax.random.split(key)
   done = pipeline.sample(sample_key)
-  side = truth.shape[0]
+  height, width = truth.shape[:2]
   if done.is_only_masks:
-    done.check(side, side)
-    known = np.asarray(_visible(done, side, side), np.uint8)
-    return Example(truth * known, truth, known)
+    done.check(height, width)
+    known = np.asarray(_visible(done, height, width), np.uint8)
+    return Example(truth * known, truth, known), done
   condition = to_bytes(done.true(to_float(truth), true_key))
-  return _without_known(resized(condition, side), truth)
+  return _without_known(resized(condition, height), truth), done
+
+
+def boxes_of(pipeline: Pipeline, height: int, width: int) -> tuple[tuple[Corner, ...], int]:
+  """The (x, y) of sampled random boxes, and their side, in px; ((), 0) for other degradations."""
+  match pipeline.operators:
+    case (RandomBoxMask() as operator,):
+      places, side = operator.places(height, width)
+      return tuple((int(x), int(y)) for y, x in np.asarray(places)), int(side)
+    case _:
+      return (), 0
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
