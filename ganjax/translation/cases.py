@@ -136,17 +136,22 @@ def _shrunk(picture: np.ndarray, known: np.ndarray, side: int) -> np.ndarray:
   """At the network's side; a pixel that holds anything unknown is unknown, and black."""
   if picture.shape[:2] == (side, side):
     return picture
-  share = Image.fromarray(known[:, :, 0] * np.uint8(255))
-  whole = np.asarray(share.resize((side, side), Image.Resampling.BOX)) == 255
-  small = examples.resized(picture, side)
-  return small * whole[:, :, None] if (known > 0).any() else small
+  if not known.any():
+    return examples.resized(picture, side)
+  area = Image.fromarray(known[:, :, 0] * np.uint8(255))
+  whole = np.asarray(area.resize((side, side), Image.Resampling.BOX)) == 255
+  # The filter reaches beyond a pixel's own area: what it finds black there must not count.
+  weight = _stretched(known.astype(np.float32), side, side)
+  small = _stretched((picture * known).astype(np.float32), side, side) / np.maximum(weight, 0.5)
+  return np.where(whole[:, :, None], np.rint(np.clip(small, 0, 255)), 0).astype(np.uint8)
 
 
 def _stretched(image: np.ndarray, height: int, width: int) -> np.ndarray:
-  """float32 [S, S, 3] -> [height, width, 3], bicubic."""
+  """float32 [H, W, C] -> [height, width, C], bicubic."""
   if image.shape[:2] == (height, width):
     return image
   resize = functools.partial(
     Image.Image.resize, size=(width, height), resample=Image.Resampling.BICUBIC
   )
-  return np.stack([np.asarray(resize(Image.fromarray(image[..., c]))) for c in range(3)], axis=2)
+  channels = np.moveaxis(image, 2, 0)
+  return np.stack([np.asarray(resize(Image.fromarray(channel))) for channel in channels], axis=2)

@@ -220,7 +220,7 @@ def _step(
     (adam, judge_adam),
     state.step + jnp.int32(1),
   )
-  norms = [optax.global_norm(gradient), optax.global_norm(judge_gradient)]
+  norms = [optax.tree.norm(gradient), optax.tree.norm(judge_gradient)]
   return new, dict(zip(MEASURED, [*measured, *norms, rate], strict=True))
 
 
