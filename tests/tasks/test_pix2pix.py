@@ -21,7 +21,7 @@ from ganjax.training import log
 from ganjax.translation import masks, trainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SIDE = 32
+SIDE = 16
 SMALL = [
   '--task=pix2pix_train', '--side=8', '--unet_width=2', '--unet_max_width=4', '--patch=16',
   '--patchgan_width=2', '--num_steps=8', '--batch_size=4', '--log_every=1',
@@ -124,10 +124,10 @@ class TestTrain:
       (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / 'broken.png').write_bytes(b'no picture')
     output = tmp_path / 'out'
-    settings = config(*small(tmp_path, output, '--num_steps=4'))
+    settings = config(*small(tmp_path, output))
     assert main.run(settings) == 1
     assert 'broken.png: no whole picture' in capsys.readouterr().out
-    assert [line['step'] for line in measured(output)] == [1, 2, 3, 4]
+    assert [line['step'] for line in measured(output)] == list(range(1, 9))
 
   @pytest.mark.parametrize(
     ('more', 'reason'),
@@ -164,7 +164,7 @@ def overfitted(folder, tmp_path_factory):
   """A generator that knows the eight pictures by heart."""
   output = tmp_path_factory.mktemp('overfitted') / 'out'
   learn = [
-    '--task=pix2pix_train', f'--input={folder}', f'--output={output}', '--num_steps=350',
+    '--task=pix2pix_train', f'--input={folder}', f'--output={output}', '--num_steps=300',
     '--learning_rate=3e-3', '--unet_width=16', '--unet_max_width=32', '--patch=16',
     '--patchgan_width=4', '--dropout=0', '--jitter=1', '--nomirror', '--ema_decay=0.98',
   ]  # fmt: skip
@@ -196,7 +196,7 @@ class TestPredict:
     assert (first / 'submission.csv').read_bytes() == (second / 'submission.csv').read_bytes()
     with open(second / 'submission.csv', newline='') as file:
       values = {row['filename_box_pixel']: row['value'] for row in csv.DictReader(file)}
-    size = 9  # 75 · 32 / 256
+    size = 4  # 75 · 16 / 256
     assert len(values) == 8 * 2 * size * size * 3
     rows, problems = masks.read(first / 'masks.csv')
     assert problems == []
@@ -212,7 +212,7 @@ class TestPredict:
 
   def test_bad_rows_and_pictures_are_one_line_each(self, overfitted, folder, tmp_path, capsys):
     table = tmp_path / 'masks.csv'
-    lines = ['0.jpg,1,2,10,12', '1,1,2,10,12', '2.png,30,2,10,12', 'nobody.png,1,2,3,4']
+    lines = ['0.jpg,1,2,10,12', '1,1,2,10,12', '2.png,14,2,10,12', 'nobody.png,1,2,3,4']
     lines += ['1.png,1,2,3,4', '3.png,x,2,3,4', '../eight/4.png,1,2,3,4', 'broken,0,0,9,9']
     table.write_text('\n'.join(lines))
     for path in folder.iterdir():
@@ -226,7 +226,7 @@ class TestPredict:
     assert all(result['metrics'] == {} for result in results(output))
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 6
-    for line, reason in enumerate([None, None, 'box 1 at x=30', 'no such picture'], start=1):
+    for line, reason in enumerate([None, None, 'box 1 at x=14', 'no such picture'], start=1):
       assert reason is None or any(f'line {line}: ' in s and reason in s for s in said)
     assert any('line 5: 1.png: the same picture as in line 2' in s for s in said)
     assert any('line 6: x1=x is no place in px' in s for s in said)
@@ -240,7 +240,7 @@ class TestPredict:
       (tmp_path / name).mkdir()
     for seed in range(2):
       pixels = scene(seed)
-      pixels[3:12, 4:13] = 0
+      pixels[3:7, 4:8] = 0
       Image.fromarray(pixels).save(tmp_path / 'holes' / f'{seed}.png')
       joined = np.concatenate([pixels, scene(seed)], axis=1)
       Image.fromarray(joined).save(tmp_path / 'pairs' / f'{seed}.png')
