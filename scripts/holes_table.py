@@ -174,9 +174,8 @@ METHODS = {
 def main(argv):
   del argv
   all_holes = read(pathlib.Path(FLAGS.run), FLAGS.pictures)
-  print(
-    f'| method | MSE in the boxes | seconds each |\n|---|---|---|   ({len(all_holes)} pictures)'
-  )
+  print(f'{len(all_holes)} pictures')
+  print('| method | MSE in the boxes | seconds each |\n|---|---|---|', flush=True)
   for name in FLAGS.methods:
     started = time.monotonic()
     errors = list(METHODS[name](all_holes))
