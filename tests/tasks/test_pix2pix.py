@@ -163,7 +163,7 @@ class TestTrain:
     output = tmp_path / 'out'
     settings = config(*small(tmp_path, output))
     assert main.run(settings) == 1
-    assert 'broken.png: no whole picture' in capsys.readouterr().out
+    assert 'broken.png: no whole picture' in capsys.readouterr().err
     assert [line['step'] for line in measured(output)] == list(range(1, 9))
 
   @pytest.mark.parametrize(
