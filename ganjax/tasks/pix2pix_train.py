@@ -266,7 +266,7 @@ def _train(
       opened_run.log.add(done, means)
 
   with progress(config, opened_run.first, 'l1') as advance:
-    training.run(
+    state = training.run(
       step,
       state,
       opened_run.first,
@@ -275,6 +275,8 @@ def _train(
       opened_run.checkpoints,
       training.Hooks(log, sample, advance),
     )
+  if opened_run.first >= config.num_steps:  # it may have been killed before it wrote its weights
+    sample(config.num_steps, state)
 
 
 def _export(config: Pix2pixTrainConfig, opened_run: Run, unet, plan, done: int) -> None:

@@ -25,9 +25,19 @@ from ganjax.tasks.config import FLAGS, Config, ConfigError
 
 WEIGHTS = 'generator.safetensors'  # what a run exports
 
-# Flags that may differ when a run goes on; more or fewer steps are the user's own wish.
+# Flags that may differ when a run goes on: those that change no result, and those that people
+# change on purpose, to train longer, or more gently after a number that was not finite.
 NEUTRAL = frozenset(
-  {'num_steps', 'output', 'overwrite', 'threads', 'save_every', 'log_every', 'checkpoint_every'}
+  {
+    'num_steps',
+    'learning_rate',
+    'output',
+    'overwrite',
+    'threads',
+    'save_every',
+    'log_every',
+    'checkpoint_every',
+  }
   | {'keep_checkpoints', 'distributed', 'coordinator_address', 'num_processes', 'process_id'}
 )
 
@@ -80,14 +90,10 @@ class Run:
   """An open run; `store` and `log` are None on all processes but the first."""
 
   folder: pathlib.Path
+  first: int  # how many steps had been taken when it was opened
   store: data.Store | None
   log: training.Log | None
   checkpoints: training.Checkpoints
-
-  @property
-  def first(self) -> int:
-    """How many steps have been taken."""
-    return self.checkpoints.latest or 0
 
   def restored(self, start: Any) -> Any:
     """The state to go on from; `start` where the run begins."""
@@ -139,10 +145,10 @@ def opened(config: TrainingConfig) -> Iterator[Run]:
       training.Checkpoints(folder / TRAINING / 'checkpoints', config.keep_checkpoints)
     )
     log = None
+    first = checkpoints.latest or 0
     if leads:
-      first = checkpoints.latest or 0
       log = stack.enter_context(training.Log(folder / TRAINING, first))
-    yield Run(folder, store, log, checkpoints)
+    yield Run(folder, first, store, log, checkpoints)
 
 
 def _connect(config: TrainingConfig) -> None:

@@ -102,6 +102,14 @@ class TestTrain:
     weights = [path / 'generator.safetensors' for path in (tmp_path / 'out', whole)]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
+    weights[0].unlink()  # as if it had been killed at the very end
+    assert main.run(config(*small(folder, tmp_path / 'out'))) == 0
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+    assert main.run(config(*small(folder, tmp_path / 'out', '--overwrite'))) == 0
+    assert measured(tmp_path / 'out') == measured(whole)
+    assert len(list((tmp_path / 'out' / 'training' / log.EVENTS).iterdir())) == 1
+
   @pytest.mark.slow
   def test_a_process_that_is_killed_goes_on_bit_equally(self, folder, whole, tmp_path):
     output = tmp_path / 'out'
@@ -152,7 +160,7 @@ class TestTrain:
     for mine, alone in zip(lines[:3], measured(whole)[:3], strict=True):
       assert mine == pytest.approx(alone, rel=1e-2)
 
-  def test_other_flags_are_refused_and_overwrite_begins_anew(self, folder, whole):
+  def test_other_flags_are_refused(self, folder, whole):
     with pytest.raises(data.StoreError, match='--l1_weight'):
       main.run(config(*small(folder, whole, '--l1_weight=10')))
 

@@ -91,6 +91,12 @@ def test_the_measured_distance_is_that_of_the_holes(one_device):
   assert measured[0]['l1'] == pytest.approx(np.mean(per_picture), rel=1e-4)
 
 
+def test_half_precision_is_for_convolutions_alone(one_device):
+  state, measured = steps(plan(dtype=jnp.bfloat16), 1, count=1)
+  assert measured[0]['l1'] == pytest.approx(one_device[1][0]['l1'], rel=0.02)
+  assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {np.dtype('float32'), np.dtype('int32')}
+
+
 class TestObjective:
   @pytest.mark.parametrize('name', objective.ADVERSARIES)
   def test_adversaries_pull_the_right_way(self, name):
