@@ -58,6 +58,12 @@ class _BatchSizeParser(flags.ArgumentParser):
 def define_flags() -> None:
   """Declares the flags that several families read."""
   flags.DEFINE_string('input', '', 'A picture, a folder of pictures (with sub-folders), or a glob.')
+  flags.DEFINE_string(
+    'truth',
+    None,
+    'Folder of true pictures of the same names: what pix2pix_train learns to make of its input; '
+    'what deep_prior and pix2pix_predict measure against, where the input came degraded.',
+  )
   flags.DEFINE_string('output', 'out', 'Folder for everything that a run writes.')
   flags.DEFINE_bool('overwrite', False, 'Replace the results of another configuration.')
   flags.DEFINE_string(

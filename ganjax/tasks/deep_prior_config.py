@@ -78,12 +78,6 @@ def define_flags() -> None:
     "deep_prior: whose step's picture is taken: the last one's, that at which the outputs vary "
     "least ('variance'), or the first that is as near to the input as its noise allows ('noise').",
   )
-  flags.DEFINE_string(
-    'truth',
-    None,
-    'deep_prior: a folder with the true pictures of --already_degraded ones, of the same names; '
-    'for figures and curves only.',
-  )
   flags.DEFINE_integer(
     'max_side', 512, 'deep_prior: larger pictures are reduced to it, px.', lower_bound=SMALLEST_SIDE
   )

@@ -21,17 +21,22 @@ from ganjax.tasks import (
   evaluate,
   generate,
   interpolate,
+  pix2pix_predict,
+  pix2pix_train,
   report,
   restore,
   sweep,
+  training,
   traverse,
 )
 from ganjax.tasks.config import FLAGS, ConfigError
+from ganjax.training import TrainingError
+from ganjax.translation.masks import MasksError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
 FAMILIES = (
-  *(restore, sweep, evaluate, bulk, deep_prior, align, generate, report),
-  *(classify, interpolate, direction, traverse),
+  *(restore, sweep, evaluate, bulk, deep_prior, pix2pix_train, pix2pix_predict),
+  *(align, generate, classify, interpolate, direction, traverse, report),
 )
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 
@@ -40,6 +45,7 @@ USER_ERRORS = (
   ConfigError,
   DeviceMemoryError,
   EditingError,
+  MasksError,
   RayError,
   data.ImageError,
   data.SourceError,
@@ -48,6 +54,7 @@ USER_ERRORS = (
   faces.FaceError,
   ReportError,
   SweepError,
+  TrainingError,
   weights.WeightsError,
   OSError,  # a full disk, a folder that cannot be written: Python's own message says which
 )
@@ -64,6 +71,7 @@ def define_flags() -> None:
   """Declares all flags of the command line."""
   flags.DEFINE_enum('task', None, list(TASKS), 'What to do.')
   config.define_flags()
+  training.define_flags()
   for family in FAMILIES:
     family.define_flags()
 
