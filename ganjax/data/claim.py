@@ -21,14 +21,15 @@ MAX_CONFIG_BYTES = 2**20
 
 CONFIG, RESULTS, FAILURES = 'config.json', 'results.jsonl', 'failures.jsonl'
 PRIVATE = '.ganjax'
+TRAINING = 'training'
 LOCK, WRITTEN = f'{PRIVATE}/lock', f'{PRIVATE}/written.jsonl'
 _LISTS = (CONFIG, RESULTS, FAILURES)
 _FOLDERS = (
   *('photos', 'aligned', 'degraded', 'restored', 'completed', 'pasted', 'latents', 'curves'),
-  *('progress', 'deviation', 'tuned', 'sweep', 'heatmap', 'combinations'),
+  *('progress', 'deviation', 'tuned', 'sweep', 'heatmap', 'combinations', 'samples', 'boxes'),
 )
 # What a folder to start in must not hold.
-_CLAIMED = (*_LISTS, *_FOLDERS, 'grid.png', 'report.html')
+_CLAIMED = (*_LISTS, *_FOLDERS, TRAINING, 'grid.png', 'report.html')
 _SAFE = re.compile(r'\w[\w.-]*')  # one part of a path: no '..', nothing hidden, no odd characters
 
 Record = dict[str, Any]

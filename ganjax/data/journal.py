@@ -9,7 +9,7 @@ import os
 import pathlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -29,12 +29,12 @@ def explained(path: pathlib.Path) -> Iterator[None]:
     ) from None
 
 
-def replace(path: pathlib.Path, data: bytes, scratch: pathlib.Path) -> None:
+def replace(path: pathlib.Path, data: bytes | Iterable[bytes], scratch: pathlib.Path) -> None:
   """Writes the whole file or leaves what was there.
 
   Args:
     path: where to; its folder is made.
-    data: the new content.
+    data: the new content, whole or in pieces that come one by one.
     scratch: a folder on the same file system, for the temporary file, '*.tmp'.
 
   Raises:
@@ -45,7 +45,7 @@ def replace(path: pathlib.Path, data: bytes, scratch: pathlib.Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
       with open(temporary, 'wb') as file:
-        file.write(data)
+        file.writelines([data] if isinstance(data, bytes) else data)
         file.flush()
         os.fsync(file.fileno())
       os.replace(temporary, path)

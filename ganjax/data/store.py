@@ -125,8 +125,12 @@ class Store:
     np.savez(file, **contents)  # type: ignore[arg-type]
     return self.write_bytes(f'{kind}/{name}.npz', file.getvalue())
 
-  def write_bytes(self, relative: str, data: bytes) -> str:
+  def write_bytes(self, relative: str, data: bytes | Iterable[bytes]) -> str:
     """Writes one file in one atomic step; returns `relative`, its path below the folder.
+
+    Args:
+      relative: where to.
+      data: the whole content, or its pieces one by one.
 
     Raises:
       StoreError: an unsafe path, a file that ganjax did not write, a full disk, no permission.

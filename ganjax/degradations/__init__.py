@@ -17,6 +17,7 @@ from ganjax.degradations.pipeline import (
   Pipeline,
   stack,
 )
+from ganjax.degradations.random_boxes import RandomBoxMask
 
 __all__ = [
   'Blur',
@@ -32,6 +33,7 @@ __all__ = [
   'PhotonNoise',
   'Pipeline',
   'PixelMask',
+  'RandomBoxMask',
   'StrokeMask',
   'parse',
   'stack',

@@ -21,6 +21,7 @@ from ganjax.degradations.jpeg import Jpeg
 from ganjax.degradations.mask import BoxMask, FileMask, PixelMask, StrokeMask
 from ganjax.degradations.noise import GaussianNoise, PhotonNoise
 from ganjax.degradations.pipeline import DegradationError, Identity, Operator, Pipeline
+from ganjax.degradations.random_boxes import RandomBoxMask
 
 EXAMPLE = 'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'
 
@@ -192,6 +193,8 @@ def _mask(
   file: str | None = None,
   strokes: int | None = None,
   width: float | None = None,
+  boxes: int | None = None,
+  size: float | None = None,
   missing: float | None = None,
 ) -> tuple[Operator, ...]:
   """One mask per kind of hole: together they hide what any of them hides."""
@@ -204,12 +207,16 @@ def _mask(
     masks.append(StrokeMask.create(strokes) if width is None else StrokeMask.create(strokes, width))
   elif width is not None:
     raise DegradationError('mask: width needs strokes: write for example strokes=5')
+  if boxes is not None:
+    masks.append(RandomBoxMask.create(boxes) if size is None else RandomBoxMask.create(boxes, size))
+  elif size is not None:
+    raise DegradationError('mask: size needs boxes: write for example boxes=2')
   if missing is not None:
     masks.append(PixelMask.create(missing))
   if not masks:
     raise DegradationError(
       'mask says nothing about the holes: write for example mask(box=40:80:40:80), '
-      "mask(strokes=5) or mask(file='mask.png')"
+      "mask(strokes=5), mask(boxes=2) or mask(file='mask.png')"
     )
   return tuple(masks)
 
@@ -252,7 +259,16 @@ OPERATORS = {
   'identity': _Entry(_single(Identity), {}),
   'jpeg': _Entry(_single(Jpeg.create), {'quality': _integer}, {'quality': 12}),
   'mask': _Entry(
-    _mask, {'box': _text, 'file': _text, 'strokes': _integer, 'width': _number, 'missing': _number}
+    _mask,
+    {
+      'box': _text,
+      'file': _text,
+      'strokes': _integer,
+      'width': _number,
+      'boxes': _integer,
+      'size': _number,
+      'missing': _number,
+    },
   ),
   'noise': _Entry(
     _noise,

@@ -5,7 +5,7 @@ NumPy, Pillow and matplotlib only; pictures are uint8 [0, 255].
 
 from ganjax.report.animations import animation
 from ganjax.report.errors import ReportError
-from ganjax.report.figures import deviation_map, loss_curve
+from ganjax.report.figures import curve, deviation_map, loss_curve
 from ganjax.report.grids import MAX_ROWS, Row, grid, quality_caption
 from ganjax.report.page import write_report
 from ganjax.report.sweeps import heat_map, picture_table
@@ -15,6 +15,7 @@ __all__ = [
   'ReportError',
   'Row',
   'animation',
+  'curve',
   'deviation_map',
   'grid',
   'heat_map',

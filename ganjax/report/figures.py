@@ -77,6 +77,36 @@ def loss_curve(terms: Mapping[str, np.ndarray], settled_at: int, title: str) -> 
   return _png(np.asarray(canvas.buffer_rgba()))
 
 
+def curve(steps: np.ndarray, values: np.ndarray, title: str) -> bytes:
+  """Draws one measurement of a training run over its steps.
+
+  Args:
+    steps: at which steps it was measured, rising; [N].
+    values: what was measured; [N].
+    title: drawn above, cut to the figure's width; any characters.
+
+  Returns:
+    A PNG file's bytes, 720 × 360 px.
+
+  Raises:
+    ReportError: nothing was measured, or the lengths differ.
+  """
+  if len(steps) != len(values) or not len(steps):
+    raise ReportError(f'a curve needs as many steps as values; found {len(steps)}, {len(values)}')
+  figure = Figure(figsize=_SIZE, dpi=_DPI, layout='constrained', facecolor='white')
+  canvas = FigureCanvasAgg(figure)
+  axes = figure.subplots()
+  axes.plot(steps, values, color=_COLOURS[0], linewidth=1.4, marker='.' if len(steps) < 3 else '')
+  axes.set_xlabel('step', color=_QUIET)
+  axes.grid(color='#e5e7ea')
+  axes.tick_params(colors=_QUIET)
+  for side in ('top', 'right'):
+    axes.spines[side].set_visible(False)
+  axes.set_title(fitted(title, 15, _TITLE_WIDTH), loc='left', fontsize=11, parse_math=False)
+  canvas.draw()
+  return _png(np.asarray(canvas.buffer_rgba()))
+
+
 def deviation_map(deviation: np.ndarray) -> bytes:
   """Draws where restarts disagree, dark to bright, with a scale.
 

@@ -10,17 +10,36 @@ from ganjax.bulk.memory import DeviceMemoryError
 from ganjax.bulk.ray_engine import RayError
 from ganjax.inversion.sweeps import SweepError
 from ganjax.report import ReportError
-from ganjax.tasks import align, bulk, config, deep_prior, evaluate, generate, report, restore, sweep
+from ganjax.tasks import (
+  align,
+  bulk,
+  config,
+  deep_prior,
+  evaluate,
+  generate,
+  pix2pix_predict,
+  pix2pix_train,
+  report,
+  restore,
+  sweep,
+  training,
+)
 from ganjax.tasks.config import FLAGS, ConfigError
+from ganjax.training import TrainingError
+from ganjax.translation.masks import MasksError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
-FAMILIES = (restore, sweep, evaluate, bulk, deep_prior, align, generate, report)
+FAMILIES = (
+  *(restore, sweep, evaluate, bulk, deep_prior, pix2pix_train, pix2pix_predict),
+  *(align, generate, report),
+)
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 
 # What a user can mend; anything else is a defect and keeps its traceback.
 USER_ERRORS = (
   ConfigError,
   DeviceMemoryError,
+  MasksError,
   RayError,
   data.ImageError,
   data.SourceError,
@@ -29,6 +48,7 @@ USER_ERRORS = (
   faces.FaceError,
   ReportError,
   SweepError,
+  TrainingError,
   weights.WeightsError,
   OSError,  # a full disk, a folder that cannot be written: Python's own message says which
 )
@@ -45,6 +65,7 @@ def define_flags() -> None:
   """Declares all flags of the command line."""
   flags.DEFINE_enum('task', None, list(TASKS), 'What to do.')
   config.define_flags()
+  training.define_flags()
   for family in FAMILIES:
     family.define_flags()
 

@@ -18,6 +18,8 @@ from ganjax.weights import store
 
 DEFAULT = pathlib.Path(__file__).parent / 'stylegan2-faces128.safetensors'
 
+SAVED = (nnx.Param, nnx.BatchStat)  # what of a module belongs in a file
+
 PRECISIONS = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16}
 
 
@@ -106,7 +108,7 @@ def read_family(path: pathlib.Path, family: str) -> tuple[dict[str, np.ndarray],
 def assign(
   modules: dict[str, nnx.Module], tensors: dict[str, np.ndarray], path: pathlib.Path
 ) -> None:
-  """Fills the modules' parameters in place from tensors called 'module.layer.parameter'.
+  """Fills the modules in place from tensors called 'module.layer.parameter'.
 
   Raises:
     WeightsError: names every tensor that is missing, left over or of another shape.
@@ -114,7 +116,7 @@ def assign(
   parameters = {
     '.'.join((*([prefix] if prefix else []), *map(str, keys))): variable
     for prefix, module in modules.items()
-    for keys, variable in nnx.to_flat_state(nnx.state(module, nnx.Param))
+    for keys, variable in nnx.to_flat_state(nnx.state(module, SAVED))
   }
   problems = [f'{name} is missing' for name in sorted(parameters.keys() - tensors.keys())]
   problems += [f'{name} is not expected' for name in sorted(tensors.keys() - parameters.keys())]
@@ -125,7 +127,7 @@ def assign(
   if problems:
     raise store.WeightsError(f'{path}: {len(problems)} tensors do not fit: ' + '; '.join(problems))
   for prefix, module in modules.items():
-    state = nnx.state(module, nnx.Param)
+    state = nnx.state(module, SAVED)
     for keys, variable in nnx.to_flat_state(state):
       name = '.'.join((*([prefix] if prefix else []), *map(str, keys)))
       variable[...] = jnp.asarray(tensors[name], jnp.float32)
@@ -137,5 +139,5 @@ def tensors_of(modules: dict[str, nnx.Module]) -> dict[str, np.ndarray]:
   return {
     '.'.join((prefix, *map(str, keys))): np.asarray(variable[...])
     for prefix, module in modules.items()
-    for keys, variable in nnx.to_flat_state(nnx.state(module, nnx.Param))
+    for keys, variable in nnx.to_flat_state(nnx.state(module, SAVED))
   }

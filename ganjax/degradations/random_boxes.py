@@ -1,0 +1,82 @@
+"""Square holes in random places: what a network that fills holes is trained on."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ganjax.degradations.mask import Mask
+from ganjax.degradations.pipeline import DegradationError, Leaf, host_rng, require_range, spell
+
+SIZE = 0.293  # 75 of 256 px, 37 of 128 px
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RandomBoxMask(Mask):
+  """Square holes that lie wholly within the picture; they may overlap.
+
+  Where they lie is unknown until `sample(key)`.
+  """
+
+  boxes: Leaf  # int32, how many
+  size: Leaf  # float32, fraction of the shorter side, rounded down to whole pixels
+  corners: Leaf | None  # float32 [max_boxes, 2]: y, x of the top-left corner, in its own range
+  max_boxes: int = dataclasses.field(metadata={'static': True})
+
+  @classmethod
+  def create(cls, boxes: int = 2, size: float = SIZE) -> 'RandomBoxMask':
+    """Raises DegradationError unless boxes is within 1 to 100 and size within 0.001 to 0.999."""
+    require_range('mask: boxes', boxes, 1, 100)
+    require_range('mask: size', size, 1e-3, 0.999)
+    return cls(np.asarray(boxes, np.int32), np.asarray(size, np.float32), None, boxes)
+
+  def sample(self, key: jax.Array) -> 'RandomBoxMask':
+    corners = host_rng(key).random((self.max_boxes, 2), np.float32)
+    return dataclasses.replace(self, corners=corners)
+
+  def places(self, height: int, width: int) -> tuple[jax.Array, jax.Array]:
+    """The boxes' y and x in px, [max_boxes, 2], and their side.
+
+    Raises:
+      DegradationError: `sample` was not called.
+    """
+    if self.corners is None:
+      raise DegradationError(f'{self}: the boxes have no places yet: call sample(key) first')
+    side = jnp.floor(jnp.asarray(self.size) * min(height, width))
+    room = jnp.asarray([[height, width]], jnp.float32) - side + 1
+    return jnp.floor(jnp.asarray(self.corners) * room), side
+
+  def visible(self, height: int, width: int) -> jax.Array:
+    corners, side = self.places(height, width)
+    y, x = corners[:, :1], corners[:, 1:]
+    rows = jnp.arange(height, dtype=jnp.float32).reshape(1, height)
+    columns = jnp.arange(width, dtype=jnp.float32).reshape(1, width)
+    counted = (jnp.arange(self.max_boxes) < self.boxes).reshape(-1, 1, 1)
+    in_rows = ((rows >= y) & (rows < y + side)).reshape(-1, height, 1)
+    in_columns = ((columns >= x) & (columns < x + side)).reshape(-1, 1, width)
+    holes = jnp.any(counted & in_rows & in_columns, axis=0)
+    return 1 - holes.astype(jnp.float32).reshape(height, width, 1)
+
+  def check(self, height: int, width: int) -> None:
+    if np.min(np.floor(np.asarray(self.size) * min(height, width))) < 1:
+      raise DegradationError(f'{self} hides no pixel of the {width}×{height} picture: size up')
+
+  @staticmethod
+  def harmonise(operators: Sequence['RandomBoxMask']) -> Sequence['RandomBoxMask']:
+    most = max(mask.max_boxes for mask in operators)
+
+    def padded(mask: RandomBoxMask) -> RandomBoxMask:
+      corners = mask.corners
+      if corners is not None:
+        corners = jnp.pad(jnp.asarray(corners), ((0, most - mask.max_boxes), (0, 0)))
+      return RandomBoxMask(mask.boxes, mask.size, corners, most)
+
+    return [padded(mask) for mask in operators]
+
+  def __str__(self) -> str:
+    return f'mask(boxes={spell(self.boxes)}, size={spell(self.size)})'
+
+
+jax.tree_util.register_dataclass(RandomBoxMask)

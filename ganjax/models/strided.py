@@ -1,0 +1,85 @@
+"""4×4 convolutions of image-to-image networks, all for one image [H, W, C].
+
+Their weights are trained, so that a step needs both gradients. XLA:CPU takes up to twenty times
+as long for a strided convolution's or a transposed convolution's weight gradient as for the same
+product of matrices, and most of these layers have few pixels and many channels: on a CPU the
+windows are laid out as rows, and one matrix product does the rest. Accelerators convolve.
+"""
+
+import jax
+import jax.numpy as jnp
+
+SIZE = 4  # of every kernel
+
+
+def conv_down(x: jax.Array, kernel: jax.Array) -> jax.Array:
+  """4×4 convolution (cross-correlation) with stride 2 and one row of zeros around the image.
+
+  Args:
+    x: [H, W, C_in], H and W even.
+    kernel: [4, 4, C_in, C_out].
+
+  Returns:
+    [H/2, W/2, C_out].
+  """
+  if _by_matrices():
+    return _windows(x, SIZE, 2, 1) @ kernel.reshape(-1, kernel.shape[3])
+  return _convolve(x, kernel, 2, 1)
+
+
+def conv_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
+  """4×4 convolution with stride 1 and one row of zeros around: [H, W, C] -> [H-1, W-1, C_out]."""
+  if _by_matrices():
+    return _windows(x, SIZE, 1, 1) @ kernel.reshape(-1, kernel.shape[3])
+  return _convolve(x, kernel, 1, 1)
+
+
+def conv_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
+  """4×4 transposed convolution with stride 2: y[2i + k - 1] += x[i]·w[k], within 2H × 2W.
+
+  Each of the four parities of the output's row and column sees 2×2 pixels of the input; one
+  product makes all four, which are then interleaved.
+
+  Args:
+    x: [H, W, C_in].
+    kernel: [4, 4, C_in, C_out].
+
+  Returns:
+    [2H, 2W, C_out].
+  """
+  height, width, _ = x.shape
+  c_in, c_out = kernel.shape[2:]
+  # Output row 2i + a sees rows i - 1 + a + r of the input, r = 0, 1, through tap k = 3 - a - 2r.
+  taps = kernel[::-1, ::-1].reshape(2, 2, 2, 2, c_in, c_out)  # [r, a, s, b, C_in, C_out]
+  taps = taps.transpose(0, 2, 4, 1, 3, 5)  # [r, s, C_in, a, b, C_out]
+  if _by_matrices():
+    y = _windows(x, 2, 1, 1) @ taps.reshape(4 * c_in, 4 * c_out)
+  else:
+    y = _convolve(x, taps.reshape(2, 2, c_in, 4 * c_out), 1, 1)
+  y = y.reshape(height + 1, width + 1, 2, 2, c_out)
+  rows = [[y[a : a + height, b : b + width, a, b] for b in (0, 1)] for a in (0, 1)]
+  y = jnp.stack([jnp.stack(row, axis=2) for row in rows], axis=1)  # [H, a, W, b, C_out]
+  return y.reshape(2 * height, 2 * width, c_out)
+
+
+def _by_matrices() -> bool:
+  return jax.default_backend() == 'cpu'
+
+
+def _windows(x: jax.Array, size: int, stride: int, padding: int) -> jax.Array:
+  """Every window's pixels in one row: [h, w, size·size·C], ordered as a kernel's axes."""
+  x = jnp.pad(x, ((padding, padding), (padding, padding), (0, 0)))
+  height, width = x.shape[0] - size + 1, x.shape[1] - size + 1
+  shifts = [x[i : i + height : stride, j : j + width : stride]
+            for i in range(size) for j in range(size)]  # fmt: skip
+  return jnp.concatenate(shifts, axis=2)
+
+
+def _convolve(x, kernel, stride, padding):
+  return jax.lax.conv_general_dilated(
+    x[None],
+    kernel,
+    window_strides=(stride, stride),
+    padding=((padding, padding), (padding, padding)),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )[0]

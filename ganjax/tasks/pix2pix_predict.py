@@ -1,0 +1,276 @@
+"""Pix2pix: applies a trained network, and scores what it answers."""
+
+import dataclasses
+import itertools
+import pathlib
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from absl import flags
+
+from ganjax import data, degradations, report
+from ganjax.data.decode import printable
+from ganjax.data.source import is_picture
+from ganjax.inversion import image_key
+from ganjax.tasks import console
+from ganjax.tasks.config import FLAGS, Config, ConfigError, read, require_input
+from ganjax.tasks.training import batch_size
+from ganjax.translation import blending, cases, examples, masks
+from ganjax.translation.cases import Case
+from ganjax.weights import pix2pix
+from ganjax.weights.pix2pix import Translator
+
+TASKS = ('pix2pix_predict',)
+
+MASKS, SUBMISSION = 'masks.csv', 'submission.csv'
+
+
+@dataclasses.dataclass(frozen=True)
+class Pix2pixPredictConfig(Config):
+  """One run of `pix2pix_predict`."""
+
+  input: str
+  weights: str | None
+  masks: str | None
+  box_size: int | None
+  degradation: str | None
+  already_degraded: bool
+  truth: str | None
+  side_by_side: examples.Order | None
+  blend: blending.Blend
+  seed: int
+  batch_size: int
+  precision: str
+
+
+class Work(NamedTuple):
+  """One picture and what it is called."""
+
+  case: Case
+  item: data.Item
+  order: int  # of the rows of tables
+  filename: str  # in tables
+
+
+def define_flags() -> None:
+  """Declares the flags of `pix2pix_predict`."""
+  flags.DEFINE_string(
+    'masks',
+    None,
+    'pix2pix_predict: CSV that says which pictures to restore and where their two holes are: '
+    'filename, x1, y1, x2, y2 (top-left corners, px).',
+  )
+  flags.DEFINE_integer(
+    'box_size',
+    None,
+    'pix2pix_predict: side of the boxes of --masks, px. Default: 75 at 256 px, and in proportion.',
+    1,
+  )
+  flags.DEFINE_enum(
+    'blend', 'none', list(blending.BLENDS), 'pix2pix_predict: how seams around holes are removed.'
+  )
+
+
+def from_flags() -> Pix2pixPredictConfig:
+  """The configuration that the parsed flags describe.
+
+  Raises:
+    ConfigError: a flag is missing or makes no sense.
+  """
+  require_input()
+  if FLAGS.masks and (FLAGS.degradation or FLAGS.side_by_side):
+    raise ConfigError('--masks says where holes are; leave --degradation and --side_by_side out')
+  if FLAGS.box_size and not FLAGS.masks:
+    raise ConfigError('--box_size belongs to --masks; with --degradation write mask(size=…)')
+  if FLAGS.truth and FLAGS.side_by_side:
+    raise ConfigError('--truth and --side_by_side exclude each other: name one')
+  if FLAGS.already_degraded and FLAGS.degradation:
+    raise ConfigError('--already_degraded and --degradation exclude each other: name one')
+  return read(Pix2pixPredictConfig, batch_size=batch_size())
+
+
+def run(config: Pix2pixPredictConfig) -> int:
+  """Restores every picture of the input; returns the number of failures."""
+  translator = pix2pix.load(config.weights, config.precision)
+  maker = _Maker(config, translator)
+  with data.Store.open(config.output, config.record(translator.sha256), config.overwrite) as store:
+    work = maker.work(store)
+    while batch := list(itertools.islice(work, config.batch_size)):
+      _restore(config, store, translator, batch)
+    _write_tables(store, config)
+    path = report.write_report(pathlib.Path(config.output))
+    _print_scores(store)
+    return console.summarise(config.task, store, path)
+
+
+class _Maker:
+  """Makes cases of the input, one after another; failures go to the store."""
+
+  def __init__(self, config: Pix2pixPredictConfig, translator: Translator):
+    """Raises ConfigError where nothing says what the condition is."""
+    self._config, self._side = config, translator.side
+    self._items = data.find(config.input)
+    truths = data.find(config.truth) if config.truth else []
+    self._truths = {item.name: item for item in truths}
+    self._table = masks.read(config.masks) if config.masks else None
+    given = config.already_degraded or config.truth or config.side_by_side or config.masks
+    spec = config.degradation or translator.degradation
+    if not given and not spec:
+      raise ConfigError(
+        'this network learnt from pairs: give --already_degraded, --truth or --side_by_side'
+      )
+    self._pipeline = None if given else degradations.parse(spec)
+
+  def work(self, store: data.Store) -> Iterator[Work]:
+    """What still needs to be done."""
+    if self._table is None:
+      rows: Iterator[tuple[data.Item, masks.Row | None]] = ((item, None) for item in self._items)
+    else:
+      rows = self._rows(store, *self._table)
+    for order, (item, row) in enumerate(rows):
+      source = str(item.path)
+      if store.finished(source):
+        continue
+      filename = row.filename if row else item.path.name
+      try:
+        yield Work(self._case(item, row), item, order, filename)
+      except (data.ImageError, degradations.DegradationError) as error:
+        store.add_failure(source, item.name, str(error).removeprefix(f'{source}: '))
+      except ValueError as error:  # a row that does not fit its picture
+        where = f'{self._config.masks}: line {row.line}: ' if row else ''
+        store.add_failure(source, item.name, f'{where}{error}')
+
+  def _rows(
+    self, store: data.Store, rows: list[masks.Row], problems: list[masks.Problem]
+  ) -> Iterator[tuple[data.Item, masks.Row]]:
+    """The rows of the table with their pictures."""
+    for problem in problems:
+      self._refuse(store, problem.line, problem.reason)
+    places = _places(self._items)
+    taken: dict[str, int] = {}
+    for row in rows:
+      found = _resolve(row.filename, places)
+      if len(found) != 1:
+        count = f'fits {len(found)} pictures' if found else 'no such picture'
+        self._refuse(store, row.line, f'{row.filename}: {count} in {self._config.input}')
+      elif (first := taken.setdefault(found[0].name, row.line)) != row.line:
+        self._refuse(store, row.line, f'{row.filename}: the same picture as in line {first}')
+      else:
+        yield found[0], row
+
+  def _refuse(self, store: data.Store, line: int, reason: str) -> None:
+    store.add_failure(f'{self._config.masks}: line {line}', f'line-{line}', reason)
+
+  def _case(self, item: data.Item, row: masks.Row | None) -> Case:
+    picture = data.decode(item.path)
+    if self._config.side_by_side:
+      halves = examples.split_halves(picture, self._config.side_by_side, str(item.path))
+      return cases.conditioned(*halves, self._side)
+    truth = self._truth(item)
+    if row is not None:
+      if truth is None and not self._config.already_degraded:
+        truth = picture
+      return cases.boxed(picture, truth, row.corners, self._config.box_size, self._side)
+    if self._pipeline is None:
+      return cases.conditioned(picture, truth, self._side)
+    key = image_key(self._config.seed, item.name)
+    return cases.degraded(picture, self._pipeline, key, self._side)
+
+  def _truth(self, item: data.Item) -> np.ndarray | None:
+    if not self._config.truth:
+      return None
+    if item.name not in self._truths:
+      raise data.ImageError(f'{item.path}: has no picture of its name in {self._config.truth}')
+    return data.decode(self._truths[item.name].path)
+
+
+def _places(items: list[data.Item]) -> dict[str, list[data.Item]]:
+  """Pictures by the end of their path, and by that without its extension."""
+  places: dict[str, list[data.Item]] = {}
+  for item in items:
+    parts = item.path.parts
+    for start in range(len(parts)):
+      tail = pathlib.PurePath(*parts[start:])
+      for key in {tail.as_posix(), tail.with_suffix('').as_posix()}:
+        places.setdefault(printable(key), []).append(item)
+  return places
+
+
+def _resolve(filename: str, places: dict[str, list[data.Item]]) -> list[data.Item]:
+  """The pictures that a table's name can mean: exactly, or with another extension."""
+  if found := places.get(filename):
+    return found
+  stem, dot, _ = filename.rpartition('.')
+  return places.get(stem, []) if dot and is_picture(filename) else []
+
+
+def _restore(
+  config: Pix2pixPredictConfig, store: data.Store, translator: Translator, batch: list[Work]
+) -> None:
+  """Restores one batch and writes its files."""
+  started = time.monotonic()
+  completed = cases.answer(translator.unet, [work.case for work in batch], config.blend)
+  seconds = (time.monotonic() - started) / len(batch)
+  for work, picture in zip(batch, completed, strict=True):
+    record = _write(store, config, work, picture)
+    store.add_result({**record, 'seconds': round(seconds, 3)})
+
+
+def _write(
+  store: data.Store, config: Pix2pixPredictConfig, work: Work, completed: np.ndarray
+) -> dict[str, Any]:
+  """Writes one picture's files; returns its record."""
+  name, case = work.item.name, work.case
+  pixels = np.rint(completed * 255).astype(np.uint8)
+  files = {
+    'restored': store.write_image('restored', name, pixels),
+    'degraded': store.write_image('degraded', name, case.degraded),
+  }
+  if case.truth is not None:
+    files['aligned'] = store.write_image('aligned', name, case.truth)
+  if case.corners:
+    boxes = masks.cut(completed, case.corners, case.size)
+    files['boxes'] = store.write_array('boxes', name, values=boxes)
+  return {
+    'name': name,
+    'source': str(work.item.path),
+    'task': config.task,
+    'order': work.order,
+    'filename': work.filename,
+    'corners': case.corners,
+    'files': files,
+    'metrics': {key: round(value, 6) for key, value in cases.scores(case, completed).items()},
+  }
+
+
+def _write_tables(store: data.Store, config: Pix2pixPredictConfig) -> None:
+  """The boxes' pixels, and where the boxes were, if nobody said so before."""
+  boxed = sorted((r for r in store.results if r.get('corners')), key=lambda r: r['order'])
+  if not boxed:
+    return
+
+  def lines() -> Iterator[bytes]:
+    yield f'{masks.HEADER}\n'.encode()
+    for record in boxed:
+      with np.load(store.folder / record['files']['boxes']) as file:
+        for block in masks.submission(record['filename'], file['values']):
+          yield block.encode()
+
+  store.write_bytes(SUBMISSION, lines())
+  if not config.masks and all(len(record['corners']) == 2 for record in boxed):
+    table = masks.table((record['filename'], record['corners']) for record in boxed)
+    store.write_bytes(MASKS, table.encode())
+
+
+def _print_scores(store: data.Store) -> None:
+  """The means over all pictures of what was measured in holes."""
+  values = [result.get('metrics', {}) for result in store.results]
+  parts = []
+  for name, label in (('mse_holes', 'MSE'), ('psnr_holes', 'PSNR'), ('ssim_holes', 'SSIM')):
+    found = [value[name] for value in values if value.get(name) is not None]
+    if found:
+      parts.append(f'{label} {np.mean(found):.5g}')
+  if parts:
+    print(f'in the holes: {", ".join(parts)}')

@@ -1,0 +1,316 @@
+"""Pix2pix: trains a network that answers a condition with a picture."""
+
+import contextlib
+import dataclasses
+import functools
+import math
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from absl import flags
+from jax.sharding import PartitionSpec
+
+from ganjax import data, degradations, training
+from ganjax.data.pixels import to_bytes
+from ganjax.models.patchgan import PATCHES, PatchGANConfig
+from ganjax.models.unet import NORMS, Norm, UNetConfig
+from ganjax.tasks.config import FLAGS, ConfigError, read
+from ganjax.tasks.training import WEIGHTS, Run, TrainingConfig, batch_size, opened, progress
+from ganjax.translation import examples, objective, predict, trainer
+from ganjax.weights import pix2pix
+from ganjax.weights.networks import PRECISIONS
+
+TASKS = ('pix2pix_train',)
+
+DEFAULTS = {'degradation': 'mask(boxes=2)', 'num_steps': 40_000, 'learning_rate': 2e-4}
+SHOWN = 8  # examples in a picture of samples
+LARGEST_SIDE = 256  # that is chosen without being asked for
+
+
+@dataclasses.dataclass(frozen=True)
+class Pix2pixTrainConfig(TrainingConfig):
+  """One run of `pix2pix_train`."""
+
+  degradation: str
+  truth: str | None
+  side_by_side: examples.Order | None
+  side: int | None
+  jitter: float
+  mirror: bool
+  unet_width: int
+  unet_max_width: int
+  norm: Norm
+  patch: int
+  patchgan_width: int
+  gan_loss: objective.GanLoss
+  l1_weight: float
+  adam_b1: float
+  decay_from: float
+  dropout: float
+  ema_decay: float
+  accumulate: int
+
+  @property
+  def learns_from_pairs(self) -> bool:
+    return bool(self.truth or self.side_by_side)
+
+
+def define_flags() -> None:
+  """Declares the flags of `pix2pix_train`."""
+  flags.DEFINE_string(
+    'truth',
+    None,
+    'pix2pix: folder of the true pictures that belong, by name, to those of --input.',
+  )
+  flags.DEFINE_enum(
+    'side_by_side',
+    None,
+    ('ab', 'ba'),
+    'pix2pix: every picture has two halves; a is the condition, b the truth.',
+  )
+  flags.DEFINE_integer(
+    'side',
+    None,
+    'pix2pix_train: pictures are brought to this side, px, a power of two. Default: the largest '
+    f'one within the first picture, {LARGEST_SIDE} at most.',
+    4,
+  )
+  flags.DEFINE_float(
+    'jitter', 286 / 256, "pix2pix_train: the picture's side over that of the window cut from it.", 1
+  )
+  flags.DEFINE_bool('mirror', True, 'pix2pix_train: mirror every other picture.')
+  flags.DEFINE_integer('unet_width', 64, "pix2pix_train: channels of the U-Net's first level.", 1)
+  flags.DEFINE_integer('unet_max_width', 512, 'pix2pix_train: channels of a level at most.', 1)
+  flags.DEFINE_enum('norm', 'batch', list(NORMS), 'pix2pix_train: normalisation.')
+  flags.DEFINE_enum(
+    'patch',
+    '70',
+    [str(patch) for patch in PATCHES],
+    'pix2pix_train: side of the patches that the discriminator judges, px.',
+  )
+  flags.DEFINE_integer(
+    'patchgan_width', 64, "pix2pix_train: channels of the discriminator's first layer.", 1
+  )
+  flags.DEFINE_enum(
+    'gan_loss', 'lsgan', list(objective.ADVERSARIES), 'pix2pix_train: adversarial loss.'
+  )
+  flags.DEFINE_float('l1_weight', 100.0, 'pix2pix_train: of the L1 distance to the truth.', 0)
+  flags.DEFINE_float('adam_b1', 0.5, "pix2pix_train: Adam's β₁.", 0, 0.999)
+  flags.DEFINE_float(
+    'decay_from', 0.5, 'pix2pix_train: share of the steps after which the rate falls to 0.', 0, 1
+  )
+  flags.DEFINE_float('dropout', 0.5, 'pix2pix_train: share of activations dropped.', 0, 0.9)
+  flags.DEFINE_float(
+    'ema_decay', 0.999, 'pix2pix_train: of the moving average of weights.', 0, 0.99999
+  )
+  flags.DEFINE_integer(
+    'accumulate', 1, 'pix2pix_train: a batch is worked off in so many parts, for less memory.', 1
+  )
+
+
+def from_flags() -> Pix2pixTrainConfig:
+  """The configuration that the parsed flags describe.
+
+  Raises:
+    ConfigError: a flag is missing or makes no sense.
+  """
+  if not FLAGS.input:
+    raise ConfigError('--input is missing: a folder of pictures to learn from')
+  chosen: dict[str, Any] = {
+    name: value if getattr(FLAGS, name) is None else getattr(FLAGS, name)
+    for name, value in DEFAULTS.items()
+  }
+  if FLAGS.truth and FLAGS.side_by_side:
+    raise ConfigError('--truth and --side_by_side exclude each other: name one')
+  if (FLAGS.truth or FLAGS.side_by_side) and FLAGS.degradation:
+    raise ConfigError('--degradation makes conditions of clean pictures; these have conditions')
+  if FLAGS.side is not None and FLAGS.side & (FLAGS.side - 1):
+    raise ConfigError(f'--side={FLAGS.side}: give a power of two, such as 128 or 256')
+  if '?' in chosen['degradation']:
+    raise ConfigError(f"--degradation={chosen['degradation']}: pix2pix cannot learn '?'; name it")
+  size = batch_size()
+  if size % FLAGS.accumulate:
+    raise ConfigError(
+      f'--accumulate={FLAGS.accumulate}: does not divide --batch_size={size}; choose one that does'
+    )
+  return read(Pix2pixTrainConfig, **chosen, patch=int(FLAGS.patch), batch_size=size)
+
+
+def run(config: Pix2pixTrainConfig) -> int:
+  """Trains; returns the number of pictures that could not be read."""
+  pipeline = degradations.parse(config.degradation)
+  with opened(config) as opened_run:
+    mesh = training.data_mesh(trainer.DEVICES)
+    _check_batch(config, mesh.size)
+    pictures = training.Pictures(config.input)
+    side = config.side or _side(pictures, config)
+    plan = _plan(config, side)
+    jitter = examples.Jitter(config.jitter, config.mirror)
+    learn, count = _reader(config, pictures, pipeline, side, jitter)
+    show, _ = _reader(config, pictures, pipeline, side, None)
+
+    def on_failure(index: int, error: data.ImageError) -> None:
+      entry = pictures.entry(index)
+      opened_run.fail(entry.source, entry.name, str(error).removeprefix(f'{entry.source}: '))
+
+    feed = training.Feed(
+      learn, count, config.batch_size, config.seed, threads=config.threads, on_failure=on_failure
+    )
+    shown = training.Feed(show, count, SHOWN, config.seed + 1, share=(0, 1))
+    state = opened_run.restored(training.replicate(mesh, trainer.init(plan)))
+    _say(config, opened_run, count, side)
+    with contextlib.closing(_batches(feed, mesh, config.accumulate, opened_run.first)) as batches:
+      _train(config, opened_run, plan, mesh, state, batches, shown)
+    return _summarise(config, opened_run)
+
+
+def _check_batch(config: Pix2pixTrainConfig, devices: int) -> None:
+  if config.batch_size % (devices * config.accumulate):
+    raise ConfigError(
+      f'--batch_size={config.batch_size}: must be a multiple of {devices} devices × '
+      f'{config.accumulate} parts (--accumulate)'
+    )
+
+
+def _side(pictures: training.Pictures, config: Pix2pixTrainConfig) -> int:
+  """The largest power of two that the first picture holds."""
+  height, width = pictures.read(0).shape[:2]
+  if config.side_by_side:
+    width //= 2
+  return min(LARGEST_SIDE, 2 ** int(math.log2(min(height, width))))
+
+
+def _plan(config: Pix2pixTrainConfig, side: int) -> trainer.Plan:
+  depth = int(math.log2(side))
+  judge = PatchGANConfig(
+    config.patch, config.patchgan_width, 8 * config.patchgan_width, config.norm
+  )
+  if judge.logits(side) < 1:
+    fitting = [patch for patch in PATCHES if PatchGANConfig(patch).logits(side) > 0]
+    raise ConfigError(
+      f'--patch={config.patch}: too large for pictures of {side} px; one of {fitting} fits'
+    )
+  return trainer.Plan(
+    UNetConfig(depth, config.unet_width, config.unet_max_width, config.norm),
+    judge,
+    num_steps=config.num_steps,
+    gan_loss=config.gan_loss,
+    l1_weight=config.l1_weight,
+    learning_rate=config.learning_rate,
+    adam_b1=config.adam_b1,
+    decay_from=config.decay_from,
+    dropout=config.dropout,
+    ema_decay=config.ema_decay,
+    seed=config.seed,
+    dtype=PRECISIONS[config.precision],
+  )
+
+
+def _reader(
+  config: Pix2pixTrainConfig,
+  pictures: training.Pictures,
+  pipeline: degradations.Pipeline,
+  side: int,
+  jitter: examples.Jitter | None,
+) -> tuple[examples.Read, int]:
+  """What reads one example, and how many there are."""
+  if config.truth:
+    return examples.paired(pictures, training.Pictures(config.truth), side, jitter)
+  if config.side_by_side:
+    return examples.side_by_side(pictures, config.side_by_side, side, jitter), len(pictures)
+  pipeline.check(side, side)
+  return examples.degraded(pictures, pipeline, side, jitter), len(pictures)
+
+
+def _batches(
+  feed: training.Feed, mesh: jax.sharding.Mesh, parts: int, first: int
+) -> Generator[trainer.Batch, None, None]:
+  """The feed's batches, in parts, on the devices."""
+  spec = PartitionSpec(None, trainer.DEVICES)
+  with contextlib.closing(feed.batches(first)) as batches:
+    for batch in batches:
+      folded = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), batch)
+      yield training.split(mesh, trainer.Batch(*folded), spec)
+
+
+def _train(
+  config: Pix2pixTrainConfig,
+  opened_run: Run,
+  plan: trainer.Plan,
+  mesh: jax.sharding.Mesh,
+  state: trainer.State,
+  batches: Iterator[trainer.Batch],
+  shown: training.Feed,
+) -> None:
+  def step(state, batch, number):
+    del number
+    return trainer.step(plan, mesh, state, batch)
+
+  picked = functools.cache(lambda: next(shown.batches()))
+
+  def sample(done: int, state: trainer.State) -> None:
+    if opened_run.store is None:
+      return
+    unet = trainer.network(plan, jax.device_get(state))
+    example = picked()
+    restored = predict.predict(unet, example.condition)
+    kept = np.where(example.known > 0, example.condition, to_bytes(restored))
+    table = np.concatenate([example.condition, kept, example.truth], axis=1)
+    opened_run.write_image(done, 'samples', np.concatenate(list(table), axis=1))
+    _export(config, opened_run, unet, plan, done)
+    opened_run.write_curves()
+
+  def log(done: int, means: dict[str, float]) -> None:
+    if opened_run.log is not None:
+      means['pictures_per_second'] = means.pop('steps_per_second') * config.batch_size
+      opened_run.log.add(done, means)
+
+  with progress(config, opened_run.first, 'l1') as advance:
+    training.run(
+      step,
+      state,
+      opened_run.first,
+      batches,
+      config.rhythm(),
+      opened_run.checkpoints,
+      training.Hooks(log, sample, advance),
+    )
+
+
+def _export(config: Pix2pixTrainConfig, opened_run: Run, unet, plan, done: int) -> None:
+  """Writes the averaged generator, for `pix2pix_predict`."""
+  if opened_run.store is None:
+    return
+  about = {
+    'training': {
+      **{name: getattr(config, name) for name in ('gan_loss', 'l1_weight', 'learning_rate')},
+      **{name: getattr(config, name) for name in ('batch_size', 'dropout', 'ema_decay', 'seed')},
+      'steps': done,
+      'of_steps': config.num_steps,
+    }
+  }
+  degradation = '' if config.learns_from_pairs else config.degradation
+  side = 2**plan.generator.depth
+  opened_run.store.write_bytes(WEIGHTS, pix2pix.to_bytes(unet, side, degradation, about))
+
+
+def _say(config: Pix2pixTrainConfig, opened_run: Run, count: int, side: int) -> None:
+  if opened_run.store is None:
+    return
+  begun = f', from step {opened_run.first} on' if opened_run.first else ''
+  print(
+    f'{config.task}: {count:,} pictures at {side} px, {jax.device_count()} device(s), '
+    f'{config.num_steps:,} steps of {config.batch_size}{begun}'
+  )
+
+
+def _summarise(config: Pix2pixTrainConfig, opened_run: Run) -> int:
+  if opened_run.store is None:
+    return 0
+  failures = opened_run.store.failures
+  print(f'{config.task}: done; weights: {opened_run.folder / WEIGHTS}')
+  for failure in failures:
+    print(f'failed: {failure["source"]}: {failure["reason"]}')
+  return len(failures)

@@ -1,0 +1,76 @@
+"""Weights files of image-to-image generators."""
+
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ganjax.models.unet import UNet, unet_config
+from ganjax.weights import store
+from ganjax.weights.networks import PRECISIONS, assign, read_family, tensors_of
+
+FAMILY = 'pix2pix'
+DEFAULT = pathlib.Path(__file__).parent / 'pix2pix-faces128.safetensors'
+
+
+class Translator(NamedTuple):
+  """A generator, and what it was made for."""
+
+  unet: UNet
+  side: int  # of the pictures that it was trained on, px
+  degradation: str  # spec of what it undoes; '' where it learnt from pairs
+  sha256: str
+
+
+def load(path: str | os.PathLike | None = None, precision: str = 'float32') -> Translator:
+  """Loads a generator.
+
+  Args:
+    path: a file that `--task=pix2pix_train` or `python -m ports.pix2pix` made; None for the bundled
+      one, which fills holes in aligned faces of 128 px.
+    precision: 'float32', or 'bfloat16' for the convolutions alone.
+
+  Raises:
+    WeightsError: the file is missing, broken, of another family, or its tensors are not exactly
+      those of the architecture in its header.
+  """
+  path = pathlib.Path(path) if path is not None else DEFAULT
+  tensors, header = read_family(path, FAMILY)
+  try:
+    unet = UNet(unet_config(header['generator']), PRECISIONS[precision])
+    side, degradation = int(header['side']), str(header['degradation'])
+    if side < 1 or side % unet.config.multiple:
+      raise ValueError(f'side {side} is no multiple of {unet.config.multiple}')
+  except (KeyError, TypeError, ValueError) as error:
+    raise store.WeightsError(f'{path}: broken header: {error}') from None
+  assign({'generator': unet}, tensors, path)
+  return Translator(unet, side, degradation, store.sha256(path))
+
+
+def to_bytes(
+  unet: UNet, side: int, degradation: str, more: dict[str, Any], dtype: type = np.float32
+) -> bytes:
+  """The file of a generator; running moments stay float32.
+
+  Args:
+    side: of the pictures that it was trained on, px.
+    degradation: spec of what it undoes; '' where it learnt from pairs.
+    more: whatever else the header shall say.
+    dtype: of the parameters in the file.
+  """
+  tensors = {
+    name: value if name.endswith(('.mean', '.variance')) else value.astype(dtype)
+    for name, value in tensors_of({'generator': unet}).items()
+  }
+  return store.to_bytes(tensors, header(unet, side, degradation) | more)
+
+
+def header(unet: UNet, side: int, degradation: str) -> dict[str, Any]:
+  """What a file must say about its generator."""
+  return {
+    'family': FAMILY,
+    'generator': unet.config.record(),
+    'side': side,
+    'degradation': degradation,
+  }

@@ -1,0 +1,162 @@
+"""Ports pix2pix's U-Net: python -m ports.pix2pix --source=latest_net_G.pth --target=net.safetensors
+
+Reads the generators of the widely used PyTorch implementation: nested blocks `model.model.1.model…`
+with batch normalisation, of any depth (unet_256, unet_128) and width. Which damage it undoes, and
+what the pictures stood for, is not in the file.
+"""
+
+import pathlib
+import re
+import sys
+
+import numpy as np
+from absl import app, flags
+
+from ganjax.weights import pix2pix, store
+from ports import torch_file
+from ports.table import PortError, Rule, check_shapes, convert, naming, raise_all, read_file
+
+MIN_DEPTH, MAX_DEPTH = 3, 12
+_NORM = {'scale': 'weight', 'shift': 'bias', 'mean': 'running_mean', 'variance': 'running_var'}
+
+
+def port(source: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
+  """Reads a U-Net's state dict.
+
+  Args:
+    source: a file that torch.save wrote, in either of torch's containers.
+
+  Returns:
+    (tensors, header): float32 arrays by our names, kernels HWIO, and the header.
+
+  Raises:
+    PortError: the file cannot be ported; the message begins with its path.
+  """
+  source = pathlib.Path(source)
+  with naming(source):
+    data = read_file(source)
+    if not torch_file.is_torch(data):
+      raise PortError('not a file that torch.save wrote')
+    value, size = torch_file.read(data)
+    arrays = torch_file.state_dict(value)
+    depth = _depth(arrays)
+    widths, channels = _widths(arrays, depth)
+    tensors = _convert(arrays, depth, widths, channels, size)
+    generator = _config(depth, widths, channels)
+    origin = {'file': source.name, 'kind': 'pytorch', 'sha256': store.sha256(source)}
+  header = {'format': store.FORMAT, 'family': pix2pix.FAMILY, 'generator': generator}
+  return tensors, header | {'side': 2**depth, 'degradation': '', 'source': origin}
+
+
+def _block(level: int) -> str:
+  """Where the source keeps what belongs to a level; 0 is the outermost."""
+  return 'model.model.' + ''.join(f'{1 if i == 0 else 3}.model.' for i in range(level))
+
+
+def _depth(arrays: dict[str, np.ndarray]) -> int:
+  if any(name.endswith('running_mean') for name in arrays):
+    for depth in range(MIN_DEPTH, MAX_DEPTH + 1):
+      # The innermost block has one normalisation alone, its fifth part.
+      if f'{_block(depth - 1)}4.running_mean' in arrays:
+        return depth
+  elif any(re.fullmatch(r'(model\.)+0\.weight', name) for name in arrays):
+    raise PortError('has no batch normalisation; only --norm batch can be ported')
+  raise PortError('no U-Net of nested blocks; only unet_128, unet_256 and their like can be ported')
+
+
+def _sources(depth: int) -> dict[str, str]:
+  """Our name of each layer -> the source's."""
+  last = depth - 1
+  layers = {'down0': f'{_block(0)}0', 'up0': f'{_block(0)}3'}
+  for level in range(1, depth):
+    block = _block(level)
+    layers[f'down{level}'] = f'{block}1'
+    layers[f'up{level}'] = f'{block}{3 if level == last else 5}'
+    layers[f'up_norm{level}'] = f'{block}{4 if level == last else 6}'
+    if level != last:
+      layers[f'down_norm{level}'] = f'{block}2'
+  return layers
+
+
+def _widths(arrays: dict[str, np.ndarray], depth: int) -> tuple[list[int], int]:
+  """The levels' channels, and the picture's."""
+  layers = _sources(depth)
+  widths, channels = [], 0
+  for level in range(depth):
+    name = f'{layers[f"down{level}"]}.weight'
+    if name not in arrays or arrays[name].ndim != 4:
+      raise PortError(f'missing tensor {name}, or of a wrong shape')
+    widths.append(arrays[name].shape[0])
+    channels = channels or arrays[name].shape[1]
+  return widths, channels
+
+
+def _config(depth: int, widths: list[int], channels: int) -> dict:
+  """The header's part; raises PortError where our U-Net cannot have these widths."""
+  width, most = widths[0], max(widths)
+  if widths != [min(width * 2 ** min(i, 3), most) for i in range(depth)]:
+    raise PortError(f'the levels have {widths} channels; ours double three times at most')
+  config = {'depth': depth, 'width': width, 'max_width': most}
+  return config | {'norm': 'batch', 'img_channels': channels}
+
+
+def _convert(
+  arrays: dict[str, np.ndarray], depth: int, widths: list[int], channels: int, size: int
+) -> dict[str, np.ndarray]:
+  rules: dict[str, Rule] = {}
+  shapes: dict[str, tuple[int, ...]] = {}
+  outer = [channels, *widths[:-1]]
+  for name, source in _sources(depth).items():
+    kind, level = name.rstrip('0123456789'), int(re.sub(r'\D', '', name))
+    ours = f'generator.{name}.'
+    if kind in ('down', 'up'):
+      inner = widths[level] * (2 if kind == 'up' and level < depth - 1 else 1)
+      pair = (outer[level], inner) if kind == 'down' else (inner, outer[level])
+      rules[f'{ours}kernel'] = Rule(f'{source}.weight', _down if kind == 'down' else _up)
+      shapes[f'{ours}kernel'] = (4, 4, *pair)
+      continue
+    features = widths[level] if kind == 'down_norm' else outer[level]
+    for ours_part, part in _NORM.items():
+      rules[ours + ours_part] = Rule(f'{source}.{part}', np.transpose)
+      shapes[ours + ours_part] = (features,)
+  rules['generator.up0.bias'] = Rule(f'{_block(0)}3.bias', np.transpose)
+  shapes['generator.up0.bias'] = (channels,)
+  counters = [name for name in arrays if name.endswith('num_batches_tracked')]
+  problems: list[str] = []
+  converted = convert(rules, arrays, counters, size, problems)
+  check_shapes(converted, shapes, rules, problems)
+  raise_all(problems)
+  # The source has no biases here.
+  for level in (0, depth - 1):
+    converted[f'generator.down{level}.bias'] = np.zeros(widths[level], np.float32)
+  return converted
+
+
+def _down(array: np.ndarray) -> np.ndarray:
+  return array.transpose(2, 3, 1, 0)  # OIHW -> HWIO
+
+
+def _up(array: np.ndarray) -> np.ndarray:
+  return array.transpose(2, 3, 0, 1)  # IOHW -> HWIO
+
+
+def main(argv: list[str]) -> int:
+  if len(argv) > 1:
+    raise app.UsageError(f'unknown arguments {argv[1:]}')
+  source, target = flags.FLAGS.source, flags.FLAGS.target
+  try:
+    tensors, header = port(source)
+    with naming(target):
+      store.save(target, tensors, header)
+  except PortError as error:
+    print(f'ports.pix2pix: {error}', file=sys.stderr)
+    return 1
+  count = sum(array.size for array in tensors.values())
+  print(f'ported {source} (U-Net of {header["side"]} px, {count} parameters) to {target}')
+  return 0
+
+
+if __name__ == '__main__':
+  flags.DEFINE_string('source', None, 'latest_net_G.pth, a U-Net with batch norm.', required=True)
+  flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
+  app.run(main)
