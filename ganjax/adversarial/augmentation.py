@@ -42,9 +42,7 @@ def augment(key: jax.Array, image: jax.Array, probability: jax.Array) -> jax.Arr
   return jnp.stack(channels, axis=-1)
 
 
-def draw_geometry(
-  key: jax.Array, probability: jax.Array, side: int
-) -> tuple[jax.Array, jax.Array]:
+def draw_geometry(key: jax.Array, probability: jax.Array, side: int) -> tuple[jax.Array, jax.Array]:
   """Where each pixel comes from: (matrix [2, 2], shift [2]) for `warp`, in px."""
   keys = jax.random.split(key)
   chances = jax.random.uniform(keys[0], (13,))

@@ -100,7 +100,7 @@ class Metrics(NamedTuple):
   sign_real: jax.Array  # mean signs of logits: r_t, and that of generated pictures
   sign_fake: jax.Array
   probability: jax.Array  # of each augmentation
-  finite: jax.Array  # 1, or 0 where a loss or a gradient was not finite
+  gradient: jax.Array  # norms of all gradients, added up
 
 
 def _is_trained(path, value) -> bool:
@@ -147,11 +147,8 @@ def init(
   keys = jax.random.split(key)
   generator = generator or randomised(Generator(plan.generator), keys[0])
   discriminator = discriminator or randomised(Discriminator(plan.discriminator), keys[1])
-  _, trained, buffers = nnx.split(generator, _is_trained, ...)
-  _, judge, _ = nnx.split(discriminator, _is_trained, ...)
-  trained, judge, buffers = (
-    jax.tree.map(jnp.array, nnx.to_pure_dict(x)) for x in (trained, judge, buffers)
-  )
+  trained, buffers = _split(generator)
+  judge, _ = _split(discriminator)
   adam = _adam(1.0)
   return State(
     generator=trained,
@@ -166,10 +163,26 @@ def init(
   )
 
 
+def _split(module: nnx.Module) -> tuple[Params, Params]:
+  """(what is trained, the rest), copied."""
+  _, params, *rest = nnx.split(module, _is_trained, ...)
+  return jax.tree.map(jnp.array, (nnx.to_pure_dict(params), nnx.to_pure_dict(rest[0])))
+
+
 def networks(plan: Plan, state: State) -> tuple[Generator, Discriminator]:
   """The averaged generator and the discriminator as modules."""
   graph, judge = _graphs(plan)
   return nnx.merge(graph, state.ema, state.buffers), nnx.merge(judge, state.discriminator, {})
+
+
+def measured(plan: Plan, metrics: Metrics, number: int) -> dict[str, jax.Array]:
+  """What step `number`, counted from 0, measured.""" ''
+  values = metrics._asdict()
+  if number % plan.r1_interval:
+    del values['r1']
+  if not plan.path_interval or number % plan.path_interval:
+    del values['path']
+  return values
 
 
 # The losses of one chunk. Their last argument is (key, photographs, labels).
@@ -253,9 +266,7 @@ def _paths(plan: Plan, state: State, params, chunk):
 
   def one(drawn, direction, label):
     ws, _ = _rows(plan, generator, drawn, label)
-    return losses.path_length(
-      lambda ws: generator.synthesis(ws, drawn.noise), ws, direction
-    )
+    return losses.path_length(lambda ws: generator.synthesis(ws, drawn.noise), ws, direction)
 
   labels = jax.tree.map(lambda x: x[:count], labels)
   lengths = jax.vmap(one)(_draw(plan, generator, draw, count), directions, labels)
@@ -299,7 +310,9 @@ def _mean_gradient(function: Callable, params: Params, chunks) -> tuple[Any, Par
   slope = jax.value_and_grad(function, has_aux=True)
   if jax.default_backend() == 'cpu':
     first = jax.tree.map(lambda x: x[0], chunks)
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(slope, params, first))
+    zeros = jax.tree.map(
+      lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(slope, params, first)
+    )
     total, _ = jax.lax.scan(
       lambda total, chunk: (jax.tree.map(jnp.add, total, slope(params, chunk)), None), zeros, chunks
     )
@@ -332,7 +345,7 @@ def _updated(plan: Plan, interval: int, gradient, params, adam) -> tuple[Params,
 
 
 def _train_generator(plan: Plan, state: State, keys, batch: Batch):
-  """The generator's updates; (state, adversarial loss, path length, finite)."""
+  """The generator's updates; (state, adversarial loss, path length, norm)."""
   (loss, w), gradient = _mean_gradient(
     functools.partial(_fool, plan, state), state.generator, (keys[0], *batch)
   )
@@ -364,7 +377,7 @@ def _train_generator(plan: Plan, state: State, keys, batch: Batch):
 
 
 def _train_discriminator(plan: Plan, state: State, keys, batch: Batch):
-  """The discriminator's updates; (state, parts of the loss and signs [4], slope, finite)."""
+  """The discriminator's updates; (state, parts of the loss and signs [4], slope, norm)."""
   (_, parts), gradient = _mean_gradient(
     functools.partial(_judge, plan, state), state.discriminator, (keys[0], *batch)
   )
@@ -418,7 +431,6 @@ def _step(plan: Plan, state: State, keys: jax.Array, batch: Batch) -> tuple[Stat
   """One step on one device's chunks; keys [4, K]."""
   state, loss, length, norm = _train_generator(plan, state, keys[:2], batch)
   state, parts, slope, judge_norm = _train_discriminator(plan, state, keys[2:], batch)
-  finite = jnp.isfinite(loss + jnp.sum(parts) + norm + judge_norm)
   metrics = Metrics(
     generator=loss,
     real=parts[0],
@@ -428,7 +440,7 @@ def _step(plan: Plan, state: State, keys: jax.Array, batch: Batch) -> tuple[Stat
     sign_real=parts[2],
     sign_fake=parts[3],
     probability=state.probability,
-    finite=finite.astype(jnp.float32),
+    gradient=norm + judge_norm,
   )
   state = _augmented(plan, state, parts[2])
   return state._replace(ema=_averaged(plan, state), step=state.step + jnp.int32(1)), metrics

@@ -22,6 +22,7 @@ from ganjax.tasks import (
   report,
   restore,
   sweep,
+  train_generator,
   training,
 )
 from ganjax.tasks.config import FLAGS, ConfigError
@@ -31,6 +32,7 @@ from ganjax.translation.masks import MasksError
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
 FAMILIES = (
   *(restore, sweep, evaluate, bulk, deep_prior, pix2pix_train, pix2pix_predict),
+  train_generator,
   *(align, generate, report),
 )
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
