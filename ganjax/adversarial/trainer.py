@@ -349,7 +349,7 @@ def _train_generator(plan: Plan, state: State, keys, batch: Batch):
   (loss, w), gradient = _mean_gradient(
     functools.partial(_fool, plan, state), state.generator, (keys[0], *batch)
   )
-  norm = optax.global_norm(gradient)
+  norm = optax.tree.norm(gradient)
   generator, adam = _updated(plan, plan.path_interval, gradient, state.generator, state.adam[0])
   old = state.buffers['mapping']
   w_avg = W_AVG_DECAY * old['w_avg'] + (1 - W_AVG_DECAY) * w
@@ -365,7 +365,7 @@ def _train_generator(plan: Plan, state: State, keys, batch: Batch):
     generator, adam = _updated(plan, plan.path_interval, gradient, state.generator, state.adam[0])
     mean = state.path_mean + PATH_DECAY * (length - state.path_mean)
     changed = state._replace(generator=generator, adam=(adam, state.adam[1]), path_mean=mean)
-    return changed, length, norm + optax.global_norm(gradient)
+    return changed, length, norm + optax.tree.norm(gradient)
 
   state, length, norm = jax.lax.cond(
     state.step % plan.path_interval == 0,
@@ -381,7 +381,7 @@ def _train_discriminator(plan: Plan, state: State, keys, batch: Batch):
   (_, parts), gradient = _mean_gradient(
     functools.partial(_judge, plan, state), state.discriminator, (keys[0], *batch)
   )
-  norm = optax.global_norm(gradient)
+  norm = optax.tree.norm(gradient)
   params, adam = _updated(plan, plan.r1_interval, gradient, state.discriminator, state.adam[1])
   state = state._replace(discriminator=params, adam=(state.adam[0], adam))
 
@@ -391,7 +391,7 @@ def _train_discriminator(plan: Plan, state: State, keys, batch: Batch):
     )
     params, adam = _updated(plan, plan.r1_interval, gradient, state.discriminator, state.adam[1])
     changed = state._replace(discriminator=params, adam=(state.adam[0], adam))
-    return changed, slope, norm + optax.global_norm(gradient)
+    return changed, slope, norm + optax.tree.norm(gradient)
 
   state, slope, norm = jax.lax.cond(
     state.step % plan.r1_interval == 0,
