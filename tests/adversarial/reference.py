@@ -10,24 +10,22 @@ FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
 
 def correlate(x, kernel, stride=1):
-  """Valid cross-correlation: [H, W, C_in], [k, k, C_in, C_out] -> [h, w, C_out]."""
+  """Valid cross-correlation: [..., H, W, C_in], [k, k, C_in, C_out] -> [..., h, w, C_out]."""
   k = kernel.shape[0]
-  height, width = x.shape[0] - k + 1, x.shape[1] - k + 1
+  height, width = x.shape[-3] - k + 1, x.shape[-2] - k + 1
   y = sum(
-    np.tensordot(x[i : i + height, j : j + width], kernel[i, j], 1)
-    for i in range(k)
-    for j in range(k)
+    x[..., i : i + height, j : j + width, :] @ kernel[i, j] for i in range(k) for j in range(k)
   )
-  return y[::stride, ::stride]
+  return y[..., ::stride, ::stride, :]
 
 
 def pad(x, before, after=None):
   after = before if after is None else after
-  return np.pad(x, ((before, after), (before, after), (0, 0)))
+  return np.pad(x, ((0, 0),) * (x.ndim - 3) + ((before, after), (before, after), (0, 0)))
 
 
 def filtered(x, gain=1.0):
-  return correlate(x, FILTER[:, :, None, None] * np.eye(x.shape[2]) * gain)
+  return correlate(x, FILTER[:, :, None, None] * np.eye(x.shape[-1]) * gain)
 
 
 def zeros_between(x):
@@ -100,26 +98,23 @@ def kernel_of(layer):
 
 
 def scores(params, images):
-  """One group: [G, H, W, 3] -> [G]."""
-  x = []
-  for image in images:
-    y = None
-    for name in sorted(params, key=lambda name: -int(name[1:]))[:-1]:
-      block = params[name]
-      if y is None:
-        y = activated(correlate(image, kernel_of(block['fromrgb'])) + block['fromrgb']['bias'])
-      shortcut = correlate(filtered(pad(y, 1))[::2, ::2], kernel_of(block['skip']))
-      y = activated(correlate(pad(y, 1), kernel_of(block['conv0'])) + block['conv0']['bias'])
-      y = correlate(filtered(pad(y, 2)), kernel_of(block['conv1']), 2) + block['conv1']['bias']
-      y = (shortcut + activated(y)) / np.sqrt(2)
-    x.append(y)
-  x = np.stack(x)
-  deviation = np.mean(np.sqrt(np.var(x, axis=0) + 1e-8))
-  x = np.concatenate([x, np.full((*x.shape[:3], 1), deviation)], axis=3)
+  """Of groups: [..., G, H, W, 3] -> [..., G]."""
+  x = None
+  for name in sorted(params, key=lambda name: -int(name[1:]))[:-1]:
+    block = params[name]
+    if x is None:
+      x = activated(correlate(images, kernel_of(block['fromrgb'])) + block['fromrgb']['bias'])
+    shortcut = correlate(filtered(pad(x, 1))[..., ::2, ::2, :], kernel_of(block['skip']))
+    y = activated(correlate(pad(x, 1), kernel_of(block['conv0'])) + block['conv0']['bias'])
+    y = correlate(filtered(pad(y, 2)), kernel_of(block['conv1']), 2) + block['conv1']['bias']
+    x = (shortcut + activated(y)) / np.sqrt(2)
+  deviation = np.sqrt(np.var(x, axis=-4, keepdims=True) + 1e-8)
+  deviation = np.mean(deviation, axis=(-4, -3, -2, -1), keepdims=True)
+  x = np.concatenate([x, np.broadcast_to(deviation, (*x.shape[:-1], 1))], axis=-1)
   last = params['b4']
-  y = [activated(correlate(pad(y, 1), kernel_of(last['conv'])) + last['conv']['bias']) for y in x]
-  y = [activated(linear(y.reshape(-1), last['fc'])) for y in y]
-  return np.array([linear(y, last['out'])[0] for y in y])
+  y = activated(correlate(pad(x, 1), kernel_of(last['conv'])) + last['conv']['bias'])
+  y = activated(linear(y.reshape(*y.shape[:-3], -1), last['fc']))
+  return linear(y, last['out'])[..., 0]
 
 
 def softplus(x):
@@ -136,3 +131,9 @@ def slope(function, x, step=1e-5):
     moved[place] -= 2 * step
     gradient[place] = (up - function(moved)) / (2 * step)
   return gradient
+
+
+def slope_at_once(function, x, step=1e-5):
+  """`slope` for a function that maps [..., *x.shape] to [...]."""
+  moves = step * np.eye(x.size).reshape(x.size, *x.shape)
+  return ((function(x + moves) - function(x - moves)) / (2 * step)).reshape(x.shape)

@@ -1,5 +1,6 @@
 """One step of training: against NumPy's networks, on one device and on four."""
 
+import dataclasses
 import functools
 
 import jax
@@ -15,21 +16,22 @@ from ganjax.models.config import DiscriminatorConfig, GeneratorConfig, MappingCo
 SIDE, WIDTHS = 8, (6, 4)
 PLAN = trainer.Plan(
   GeneratorConfig(SIDE, WIDTHS, MappingConfig(2, 5), z_dim=5, w_dim=5),
-  DiscriminatorConfig(SIDE, WIDTHS, mbstd_group_size=2),
-  batch_size=8,
+  DiscriminatorConfig(SIDE, WIDTHS),
+  batch_size=16,
   r1_gamma=0.5,
   r1_interval=2,
   path_interval=2,
+  ema_half_life=10_000.0,
   augment_rise=1000,
   seed=3,
 )
-PIXELS = np.random.default_rng(0).integers(0, 256, (4, 2, SIDE, SIDE, 3)).astype(np.uint8)
+PIXELS = np.random.default_rng(0).integers(0, 256, (4, 4, SIDE, SIDE, 3)).astype(np.uint8)
 CHUNK = (jax.random.key(7), jnp.asarray(PIXELS[0]), None)
 
 
 def plain(plan):
   """Without augmentation, which has tests of its own."""
-  return trainer.dataclasses.replace(plan, augment=False)
+  return dataclasses.replace(plan, augment=False)
 
 
 @pytest.fixture(scope='module')
@@ -89,11 +91,11 @@ def agrees(function, params, value, by_numpy, rtol=2e-3):
 @pytest.mark.slow
 def test_the_generators_loss_is_numpys(state):
   plan = plain(PLAN)
-  numbers = drawn(jax.random.split(CHUNK[0])[0], 2)
+  numbers = drawn(jax.random.split(CHUNK[0])[0], 4)
   judge = doubles(state.discriminator)
 
   def by_numpy(params):
-    images = np.stack([picture(params, numbers, i) for i in range(2)])
+    images = np.stack([picture(params, numbers, i) for i in range(4)])
     return reference.softplus(-reference.scores(judge, images)).mean()
 
   value = by_numpy(doubles(state.generator))
@@ -104,9 +106,9 @@ def test_the_generators_loss_is_numpys(state):
 def test_the_discriminators_loss_is_numpys(state):
   plan = plain(PLAN)
   draw, mirror, _, _ = jax.random.split(CHUNK[0], 4)
-  numbers = drawn(draw, 2)
-  fakes = np.stack([picture(doubles(state.generator), numbers, i) for i in range(2)])
-  flips = np.asarray(jax.random.bernoulli(mirror, shape=(2,)))
+  numbers = drawn(draw, 4)
+  fakes = np.stack([picture(doubles(state.generator), numbers, i) for i in range(4)])
+  flips = np.asarray(jax.random.bernoulli(mirror, shape=(4,)))
   photographs = PIXELS[0] / 127.5 - 1
   photographs[flips] = photographs[flips][:, :, ::-1]
 
@@ -121,21 +123,23 @@ def test_the_discriminators_loss_is_numpys(state):
 @pytest.mark.slow
 def test_path_lengths_are_numpys(state):
   draw, direct = jax.random.split(CHUNK[0])
-  numbers = drawn(draw, 1)
-  direction = np.asarray(jax.random.normal(direct, (1, SIDE, SIDE, 3)), np.float64)[0] / SIDE
+  numbers = drawn(draw, 2)
+  directions = np.asarray(jax.random.normal(direct, (2, SIDE, SIDE, 3)), np.float64) / SIDE
 
-  def length(params):
-    ws = rows(params, numbers, 0)
+  def length(params, i):
+    ws = rows(params, numbers, i)
     gradient = reference.slope(
-      lambda ws: np.sum(picture(params, numbers, 0, ws) * direction), ws, 1e-4
+      lambda ws: np.sum(picture(params, numbers, i, ws) * directions[i]), ws, 1e-4
     )
     return np.sqrt(np.mean(np.sum(gradient**2, axis=1)))
 
   params = doubles(state.generator)
-  target = 0.2 + trainer.PATH_DECAY * (length(params) - 0.2)  # which has no gradient
+  mean = (length(params, 0) + length(params, 1)) / 2
+  target = 0.2 + trainer.PATH_DECAY * (mean - 0.2)  # which has no gradient
 
   def by_numpy(params):
-    return 2.0 * PLAN.path_interval * (length(params) - target) ** 2
+    penalty = ((length(params, i) - target) ** 2 for i in range(2))
+    return 2.0 * PLAN.path_interval * sum(penalty) / 2
 
   agrees(
     functools.partial(trainer._paths, PLAN, state),
@@ -148,12 +152,12 @@ def test_path_lengths_are_numpys(state):
 
 @pytest.mark.slow
 def test_r1_is_numpys(state):
-  plan = trainer.dataclasses.replace(plain(PLAN), mirror=False)
+  plan = dataclasses.replace(plain(PLAN), mirror=False)
   photographs = PIXELS[0] / 127.5 - 1
 
   def by_numpy(params):
-    gradient = reference.slope(
-      lambda images: reference.scores(params, images).sum(), photographs, 1e-4
+    gradient = reference.slope_at_once(
+      lambda images: reference.scores(params, images).sum(axis=-1), photographs, 1e-4
     )
     return np.sum(gradient**2, axis=(1, 2, 3)).mean() * 0.25 * plan.r1_interval
 
@@ -210,5 +214,5 @@ def test_the_probability_follows_the_signs(four_devices):
   expected = 0.0
   for group in (measured[:4], measured[4:]):
     mean = np.mean([values['sign_real'] for values in group])
-    expected = max(expected + np.sign(mean - 0.6) * 4 * 8 / 1000, 0.0)
+    expected = max(expected + np.sign(mean - 0.6) * 4 * 16 / 1000, 0.0)
   assert float(state.probability) == pytest.approx(expected, abs=1e-6)
