@@ -36,6 +36,7 @@ def parse(spec: str) -> Pipeline:
     grayscale(mode=luma)                        luma, mean
     mask(box=top:bottom:left:right, …)          pixels, or fractions of the side (0.25)
     mask(strokes=5, width=0.08)                 random; width in fractions of the side
+    mask(boxes=2, size=0.293)                   random squares; side in fractions of the side
     mask(missing=0.5)                           single pixels; their share
     mask(file='mask.png')                       white is visible
     downsample(factor=4)                        filter=bilinear, bicubic, lanczos or area, if known

@@ -1,6 +1,7 @@
 """Square holes in random places: what a network that fills holes is trained on."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations.mask import Mask
-from ganjax.degradations.pipeline import DegradationError, Leaf, host_rng, require_range, spell
+from ganjax.degradations.pipeline import DegradationError, Leaf, require_range, spell
 
 SIZE = 0.293  # 75 of 256 px, 37 of 128 px
 
@@ -33,8 +34,7 @@ class RandomBoxMask(Mask):
     return cls(np.asarray(boxes, np.int32), np.asarray(size, np.float32), None, boxes)
 
   def sample(self, key: jax.Array) -> 'RandomBoxMask':
-    corners = host_rng(key).random((self.max_boxes, 2), np.float32)
-    return dataclasses.replace(self, corners=corners)
+    return dataclasses.replace(self, corners=_random_corners(key, self.max_boxes))
 
   def places(self, height: int, width: int) -> tuple[jax.Array, jax.Array]:
     """The boxes' y and x in px, [max_boxes, 2], and their side.
@@ -80,3 +80,10 @@ class RandomBoxMask(Mask):
 
 
 jax.tree_util.register_dataclass(RandomBoxMask)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _random_corners(key: jax.Array, count: int) -> jax.Array:
+  """[count, 2] in [0, 1); the first ones do not depend on how many there are."""
+  keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(count))
+  return jax.vmap(lambda key: jax.random.uniform(key, (2,)))(keys)

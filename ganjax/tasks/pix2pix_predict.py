@@ -133,7 +133,7 @@ class _Maker:
       source = str(item.path)
       if store.finished(source):
         continue
-      filename = row.filename if row else item.path.name
+      filename = row.filename if row else self._filename(item)
       try:
         yield Work(self._case(item, row), item, order, filename)
       except (data.ImageError, degradations.DegradationError) as error:
@@ -159,6 +159,12 @@ class _Maker:
         self._refuse(store, row.line, f'{row.filename}: the same picture as in line {first}')
       else:
         yield found[0], row
+
+  def _filename(self, item: data.Item) -> str:
+    """What tables call a picture: its path below the input folder."""
+    root = pathlib.Path(self._config.input).expanduser()
+    below = item.path.relative_to(root) if root.is_dir() else pathlib.Path(item.path.name)
+    return printable(below.as_posix())
 
   def _refuse(self, store: data.Store, line: int, reason: str) -> None:
     store.add_failure(f'{self._config.masks}: line {line}', f'line-{line}', reason)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import math
+import sys
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -51,10 +52,6 @@ class Pix2pixTrainConfig(TrainingConfig):
   dropout: float
   ema_decay: float
   accumulate: int
-
-  @property
-  def learns_from_pairs(self) -> bool:
-    return bool(self.truth or self.side_by_side)
 
 
 def define_flags() -> None:
@@ -130,6 +127,8 @@ def from_flags() -> Pix2pixTrainConfig:
     raise ConfigError(f'--side={FLAGS.side}: give a power of two, such as 128 or 256')
   if '?' in chosen['degradation']:
     raise ConfigError(f"--degradation={chosen['degradation']}: pix2pix cannot learn '?'; name it")
+  if FLAGS.truth or FLAGS.side_by_side:
+    chosen['degradation'] = ''
   size = batch_size()
   if size % FLAGS.accumulate:
     raise ConfigError(
@@ -140,7 +139,6 @@ def from_flags() -> Pix2pixTrainConfig:
 
 def run(config: Pix2pixTrainConfig) -> int:
   """Trains; returns the number of pictures that could not be read."""
-  pipeline = degradations.parse(config.degradation)
   with opened(config) as opened_run:
     mesh = training.data_mesh(trainer.DEVICES)
     _check_batch(config, mesh.size)
@@ -148,8 +146,8 @@ def run(config: Pix2pixTrainConfig) -> int:
     side = config.side or _side(pictures, config)
     plan = _plan(config, side)
     jitter = examples.Jitter(config.jitter, config.mirror)
-    learn, count = _reader(config, pictures, pipeline, side, jitter)
-    show, _ = _reader(config, pictures, pipeline, side, None)
+    learn, count = _reader(config, pictures, side, jitter)
+    show, _ = _reader(config, pictures, side, None)
 
     def on_failure(index: int, error: data.ImageError) -> None:
       entry = pictures.entry(index)
@@ -211,7 +209,6 @@ def _plan(config: Pix2pixTrainConfig, side: int) -> trainer.Plan:
 def _reader(
   config: Pix2pixTrainConfig,
   pictures: training.Pictures,
-  pipeline: degradations.Pipeline,
   side: int,
   jitter: examples.Jitter | None,
 ) -> tuple[examples.Read, int]:
@@ -220,6 +217,7 @@ def _reader(
     return examples.paired(pictures, training.Pictures(config.truth), side, jitter)
   if config.side_by_side:
     return examples.side_by_side(pictures, config.side_by_side, side, jitter), len(pictures)
+  pipeline = degradations.parse(config.degradation)
   pipeline.check(side, side)
   return examples.degraded(pictures, pipeline, side, jitter), len(pictures)
 
@@ -291,9 +289,8 @@ def _export(config: Pix2pixTrainConfig, opened_run: Run, unet, plan, done: int) 
       'of_steps': config.num_steps,
     }
   }
-  degradation = '' if config.learns_from_pairs else config.degradation
   side = 2**plan.generator.depth
-  opened_run.store.write_bytes(WEIGHTS, pix2pix.to_bytes(unet, side, degradation, about))
+  opened_run.store.write_bytes(WEIGHTS, pix2pix.to_bytes(unet, side, config.degradation, about))
 
 
 def _say(config: Pix2pixTrainConfig, opened_run: Run, count: int, side: int) -> None:
@@ -312,5 +309,5 @@ def _summarise(config: Pix2pixTrainConfig, opened_run: Run) -> int:
   failures = opened_run.store.failures
   print(f'{config.task}: done; weights: {opened_run.folder / WEIGHTS}')
   for failure in failures:
-    print(f'failed: {failure["source"]}: {failure["reason"]}')
+    print(f'failed: {failure["source"]}: {failure["reason"]}', file=sys.stderr)
   return len(failures)

@@ -97,6 +97,8 @@ class Run:
     """Notes a picture that cannot be learnt from."""
     if self.store is not None:
       self.store.add_failure(source, name, reason)
+    else:  # the list belongs to the first process
+      print(f'failed: {source}: {reason}', file=sys.stderr)
 
   def write_image(self, step: int, name: str, pixels: np.ndarray) -> None:
     """Keeps a picture of samples, in samples/ and in TensorBoard's files."""

@@ -51,7 +51,7 @@ class Feed:
       ahead: how many batches are read ahead.
       share: (which, of how many) consecutive parts of each batch to read; by default this
         process's among all.
-      on_failure: told of each example that cannot be read, once.
+      on_failure: told of each example that cannot be read, once; by one thread at a time.
 
     Raises:
       SourceError: there are no examples.
@@ -112,7 +112,7 @@ class Feed:
       if index in self._failed:
         return
       self._failed.add(index)
-    self._on_failure(index, error)
+      self._on_failure(index, error)
 
 
 def _stack(examples: list) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
@@ -111,14 +112,14 @@ def init(plan: Plan) -> State:
 
 
 def _draw(params: Params, seed: int, network: int) -> Params:
-  key = jax.random.fold_in(jax.random.key(seed), network)
   count = len(jax.tree.leaves(params))
   numbers = jax.tree.unflatten(jax.tree.structure(params), range(count))
 
   def value(path, leaf, number):
     if path[-1].key not in ('kernel', 'scale'):
       return leaf
-    return leaf + DEVIATION * jax.random.normal(jax.random.fold_in(key, number), leaf.shape)
+    rng = np.random.default_rng((seed, network, number))
+    return leaf + jnp.asarray(DEVIATION * rng.standard_normal(leaf.shape, np.float32))
 
   return jax.tree.map_with_path(value, params, numbers)
 

@@ -4,8 +4,6 @@ import os
 import pathlib
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ganjax.models.unet import UNet, unet_config
 from ganjax.weights import store
 from ganjax.weights.networks import PRECISIONS, assign, read_family, tensors_of
@@ -48,29 +46,18 @@ def load(path: str | os.PathLike | None = None, precision: str = 'float32') -> T
   return Translator(unet, side, degradation, store.sha256(path))
 
 
-def to_bytes(
-  unet: UNet, side: int, degradation: str, more: dict[str, Any], dtype: type = np.float32
-) -> bytes:
-  """The file of a generator; running moments stay float32.
+def to_bytes(unet: UNet, side: int, degradation: str, more: dict[str, Any]) -> bytes:
+  """The file of a generator.
 
   Args:
     side: of the pictures that it was trained on, px.
     degradation: spec of what it undoes; '' where it learnt from pairs.
     more: whatever else the header shall say.
-    dtype: of the parameters in the file.
   """
-  tensors = {
-    name: value if name.endswith(('.mean', '.variance')) else value.astype(dtype)
-    for name, value in tensors_of({'generator': unet}).items()
-  }
-  return store.to_bytes(tensors, header(unet, side, degradation) | more)
-
-
-def header(unet: UNet, side: int, degradation: str) -> dict[str, Any]:
-  """What a file must say about its generator."""
-  return {
+  header = {
     'family': FAMILY,
     'generator': unet.config.record(),
     'side': side,
     'degradation': degradation,
   }
+  return store.to_bytes(tensors_of({'generator': unet}), header | more)

@@ -33,6 +33,7 @@ CASES = [
   Case('mask(box=10:30:0:50, box=0.5:0.75:0.25:1.0)', 'mask(box=1:2:3:4, box=0.1:0.2:0.1:0.9)', 58),
   Case('mask(box=10:30:0:50)', 'mask(box=0.5:0.75:0.25:1.0, box=1:4:1:4)', 58),
   Case('mask(missing=0.5)', 'mask(missing=0.1)', 58),
+  Case('mask(boxes=2, size=0.293)', 'mask(boxes=1, size=0.5)', 58),
   Case('mask(strokes=5, width=0.08)', 'mask(strokes=1, width=0.2)', 58),
   Case(
     'downsample(factor=4, filter=area)', 'downsample(factor=4, filter=area)', 58, shape=(16, 24)

@@ -9,6 +9,7 @@ from ganjax.degradations import (
   DegradationError,
   FileMask,
   PixelMask,
+  RandomBoxMask,
   StrokeMask,
   parse,
   stack,
@@ -126,8 +127,30 @@ def test_other_key_gives_other_strokes():
   assert not np.array_equal(first, second)
 
 
-def test_sampled_strokes_stack_too():
-  masks = [StrokeMask.create(count).sample(KEY) for count in (2, 7)]
+def test_random_boxes_are_whole_squares_within_the_picture():
+  assert RandomBoxMask.create().sample(KEY).places(256, 256)[1] == 75
+  seen = np.zeros((64, 96), bool)
+  for seed in range(300):
+    mask = RandomBoxMask.create(1, 0.5).sample(jax.random.key(seed))
+    hole = holes(mask)
+    rows, columns = (np.flatnonzero(hole.any(axis=axis)) for axis in (1, 0))
+    assert len(rows) == len(columns) == 32
+    assert hole.sum() == 32 * 32
+    seen |= hole
+  assert seen.mean() > 0.95  # everywhere, up to the borders
+
+
+def test_random_boxes_need_places_and_room():
+  mask = RandomBoxMask.create(2, 0.1)
+  with pytest.raises(DegradationError, match=r'call sample\(key\) first'):
+    mask.visible(8, 8)
+  with pytest.raises(DegradationError, match='hides no pixel of the 8×8 picture'):
+    mask.check(8, 8)
+
+
+@pytest.mark.parametrize('kind', [StrokeMask, RandomBoxMask])
+def test_sampled_masks_stack_too(kind):
+  masks = [kind.create(count).sample(KEY) for count in (2, 7)]
   batch = jax.jit(jax.vmap(lambda mask: mask.visible(64, 96)))(stack(masks))
   for index, mask in enumerate(masks):
     assert np.array_equal(batch[index, :, :, 0] == 0, holes(mask))
