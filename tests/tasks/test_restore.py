@@ -206,7 +206,12 @@ def test_generate(config):
 def generate_config(config, output):
   seeds, truncations, mixed_rows = (3, 4), (0.0, 0.7), (0, 1)
   return GenerateConfig(
-    *('generate', output, False, config.weights, 'float32'), seeds, 0.7, truncations, mixed_rows, None
+    *('generate', output, False, config.weights, 'float32'),
+    seeds,
+    0.7,
+    truncations,
+    mixed_rows,
+    None,
   )
 
 
