@@ -116,13 +116,13 @@ def measure(name, batch):
 def training_plan(name, batch):
   """What is trained in one configuration."""
   from ganjax import weights
-  from ganjax.adversarial import losses, trainer
+  from ganjax.adversarial import losses, planning
   from ganjax.models import config
 
   side, base, most, w_dim, layers = TRAINING[name]
   widths = config.channel_widths(side, base, most)
   mapping = config.MappingConfig(layers, w_dim)
-  return trainer.Plan(
+  return planning.Plan(
     config.GeneratorConfig(side, widths, mapping, z_dim=w_dim, w_dim=w_dim),
     config.DiscriminatorConfig(side, widths),
     batch,
@@ -140,17 +140,17 @@ def measure_training(name, batch):
   import numpy as np
 
   from ganjax import training
-  from ganjax.adversarial import trainer
+  from ganjax.adversarial import planning, trainer
 
   plan = training_plan(name, batch)
   mesh = training.data_mesh(trainer.DEVICES)
-  begin = jax.jit(functools.partial(trainer.init, plan, probability=0.2))
+  begin = jax.jit(functools.partial(planning.init, plan, probability=0.2))
   state = training.replicate(mesh, begin())
   side = plan.generator.resolution
   shape = (plan.num_chunks, plan.chunk_size, side, side, 3)
   photographs = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
   batches = training.split(
-    mesh, trainer.Batch(photographs, None), jax.sharding.PartitionSpec(trainer.DEVICES)
+    mesh, planning.Batch(photographs, None), jax.sharding.PartitionSpec(trainer.DEVICES)
   )
   marks = [time.perf_counter()]
   for _ in range(FLAGS.repeats + 1):

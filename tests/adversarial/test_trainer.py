@@ -10,11 +10,11 @@ import pytest
 import reference
 
 from ganjax import training
-from ganjax.adversarial import trainer
+from ganjax.adversarial import phases, planning, trainer
 from ganjax.models.config import DiscriminatorConfig, GeneratorConfig, MappingConfig
 
 SIDE, WIDTHS = 8, (6, 4)
-PLAN = trainer.Plan(
+PLAN = planning.Plan(
   GeneratorConfig(SIDE, WIDTHS, MappingConfig(2, 5), z_dim=5, w_dim=5),
   DiscriminatorConfig(SIDE, WIDTHS),
   batch_size=16,
@@ -37,7 +37,7 @@ def plain(plan):
 @pytest.fixture(scope='module')
 def state():
   """Where training starts, but for noise and biases that would hide mistakes at zero."""
-  start = jax.jit(functools.partial(trainer.init, PLAN))()
+  start = jax.jit(functools.partial(planning.init, PLAN))()
 
   def shaken(path, x):
     if path[-1].key not in ('noise_strength', 'bias'):
@@ -58,8 +58,8 @@ def doubles(tree):
 
 def drawn(key, count):
   """The random numbers of generated pictures, as the trainer draws them."""
-  generator, _ = trainer.networks(PLAN, trainer.init(PLAN))
-  return doubles(trainer._draw(PLAN, generator, key, count))
+  generator, _ = planning.networks(PLAN, planning.init(PLAN))
+  return doubles(phases.draw(PLAN, generator, key, count))
 
 
 def rows(params, drawn, i):
@@ -99,7 +99,7 @@ def test_the_generators_loss_is_numpys(state):
     return reference.softplus(-reference.scores(judge, images)).mean()
 
   value = by_numpy(doubles(state.generator))
-  agrees(functools.partial(trainer._fool, plan, state), state.generator, value, by_numpy)
+  agrees(functools.partial(phases.fool, plan, state), state.generator, value, by_numpy)
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_the_discriminators_loss_is_numpys(state):
     return reference.softplus(-real).mean() + reference.softplus(fake).mean()
 
   value = by_numpy(doubles(state.discriminator))
-  agrees(functools.partial(trainer._judge, plan, state), state.discriminator, value, by_numpy)
+  agrees(functools.partial(phases.tell_apart, plan, state), state.discriminator, value, by_numpy)
 
 
 @pytest.mark.slow
@@ -135,14 +135,14 @@ def test_path_lengths_are_numpys(state):
 
   params = doubles(state.generator)
   mean = (length(params, 0) + length(params, 1)) / 2
-  target = 0.2 + trainer.PATH_DECAY * (mean - 0.2)  # which has no gradient
+  target = 0.2 + phases.PATH_DECAY * (mean - 0.2)  # which has no gradient
 
   def by_numpy(params):
     penalty = ((length(params, i) - target) ** 2 for i in range(2))
     return 2.0 * PLAN.path_interval * sum(penalty) / 2
 
   agrees(
-    functools.partial(trainer._paths, PLAN, state),
+    functools.partial(phases.paths, PLAN, state),
     state.generator,
     by_numpy(params),
     by_numpy,
@@ -162,18 +162,16 @@ def test_r1_is_numpys(state):
     return np.sum(gradient**2, axis=(1, 2, 3)).mean() * 0.25 * plan.r1_interval
 
   value = by_numpy(doubles(state.discriminator))
-  agrees(
-    functools.partial(trainer._slopes, plan, state), state.discriminator, value, by_numpy, 0.01
-  )
+  agrees(functools.partial(phases.slopes, plan, state), state.discriminator, value, by_numpy, 0.01)
 
 
 def steps(num_devices, count):
   mesh = training.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
-  state = training.replicate(mesh, jax.jit(functools.partial(trainer.init, PLAN))())
+  state = training.replicate(mesh, jax.jit(functools.partial(planning.init, PLAN))())
   measured = []
   for number in range(count):
     batch = training.split(
-      mesh, trainer.Batch(PIXELS, None), jax.sharding.PartitionSpec(trainer.DEVICES)
+      mesh, planning.Batch(PIXELS, None), jax.sharding.PartitionSpec(trainer.DEVICES)
     )
     state, metrics = trainer.step(PLAN, mesh, state, batch)
     values = trainer.measured(PLAN, metrics, number)
@@ -196,7 +194,7 @@ def test_one_device_is_as_four(four_devices):
 @pytest.mark.slow
 def test_what_a_step_changes(four_devices):
   state, measured = four_devices
-  start = trainer.init(PLAN)
+  start = planning.init(PLAN)
   assert int(state.step) == 8
   assert all(np.isfinite(list(values.values())).all() for values in measured)
   assert ['r1' in values for values in measured] == [True, False] * 4
