@@ -1,10 +1,14 @@
-"""Measures the inversion engine on whatever device JAX has: a table, and JSON.
+"""Measures inversion and training on whatever device JAX has: a table, and JSON.
 
   python scripts/bench.py --configurations=default,256,1024 --batch_sizes=1,4,16
+  python scripts/bench.py --configurations=train_64,train_128,train_256 --batch_sizes=16
 
 Times whole chunks of optimisation steps as users run them: noise maps optimised, the perceptual
 distance of the configuration. Every line is measured in a process of its own, so that one's peak
 memory does not show in another's. On a CPU the peak is the process's resident memory.
+
+A step of training a generator (`train_…`) is the mean of sixteen: R1 once, path lengths four times,
+augmentation with probability 0.2. Images per hour are then pictures shown.
 """
 
 import json
@@ -27,10 +31,20 @@ CONFIGURATIONS = {
   '256': (256, 16384, 512, 512, 8, 'vgg16'),
   '1024': (1024, 32768, 512, 512, 8, 'vgg16'),
 }
+# name -> resolution, channel_base, channel_max, latent size, mapping layers.
+TRAINING = {
+  'train_tiny': (8, 32, 4, 4, 1),
+  'train_64': (64, 1024, 128, 128, 4),
+  'train_128': (128, 2048, 128, 128, 4),  # the bundled networks
+  'train_256': (256, 4096, 128, 128, 4),
+}
+CYCLE = 16  # steps of training after which R1 and path lengths are due again
 VGG_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 PER_IMAGE = 1000  # steps that an image per hour is counted with
 
-flags.DEFINE_list('configurations', ['default', '256', '1024'], f'Of {list(CONFIGURATIONS)}.')
+flags.DEFINE_list(
+  'configurations', ['default', '256', '1024'], f'Of {[*CONFIGURATIONS, *TRAINING]}.'
+)
 flags.DEFINE_list('batch_sizes', ['1', '4', '16'], 'Images that are optimised together.')
 flags.DEFINE_integer('num_steps', 10, 'Steps per timed chunk.', lower_bound=1)
 flags.DEFINE_integer('repeats', 5, 'Timed chunks, after one that compiles.', lower_bound=1)
@@ -79,7 +93,6 @@ def networks(name):
 
 def measure(name, batch):
   """One line: milliseconds per step of the batch, compile time, peak memory."""
-  import jax
   import numpy as np
 
   import ganjax
@@ -97,15 +110,70 @@ def measure(name, batch):
     chunk_steps=FLAGS.num_steps,
     num_steps=FLAGS.num_steps * (FLAGS.repeats + 1),
   )
-  first, *chunks = np.diff(marks)
-  step = [1000 * seconds / FLAGS.num_steps for seconds in chunks]
+  return line_of(name, batch, np.diff(marks), FLAGS.num_steps, PER_IMAGE)
+
+
+def training_plan(name, batch):
+  """What is trained in one configuration."""
+  from ganjax import weights
+  from ganjax.adversarial import losses, planning
+  from ganjax.models import config
+
+  side, base, most, w_dim, layers = TRAINING[name]
+  widths = config.channel_widths(side, base, most)
+  mapping = config.MappingConfig(layers, w_dim)
+  return planning.Plan(
+    config.GeneratorConfig(side, widths, mapping, z_dim=w_dim, w_dim=w_dim),
+    config.DiscriminatorConfig(side, widths),
+    batch,
+    losses.r1_weight(side, batch),
+    augment_target=None,
+    dtype=weights.networks.PRECISIONS[FLAGS.precision],
+  )
+
+
+def measure_training(name, batch):
+  """One line: milliseconds per step of the batch, compile time, peak memory."""
+  import functools
+
+  import jax
+  import numpy as np
+
+  from ganjax import training
+  from ganjax.adversarial import planning, trainer
+
+  plan = training_plan(name, batch)
+  mesh = training.data_mesh(trainer.DEVICES)
+  begin = jax.jit(functools.partial(planning.init, plan, probability=0.2))
+  state = training.replicate(mesh, begin())
+  side = plan.generator.resolution
+  shape = (plan.num_chunks, plan.chunk_size, side, side, 3)
+  photographs = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+  batches = training.split(
+    mesh, planning.Batch(photographs, None), jax.sharding.PartitionSpec(trainer.DEVICES)
+  )
+  marks = [time.perf_counter()]
+  for _ in range(FLAGS.repeats + 1):
+    for _ in range(CYCLE):
+      state, _ = trainer.step(plan, mesh, state, batches)
+    jax.block_until_ready(state)
+    marks.append(time.perf_counter())
+  return line_of(name, batch, np.diff(marks), CYCLE, 1)
+
+
+def line_of(name, batch, seconds, num_steps, per_image):
+  """What is told of chunks of steps, of which the first one was compiled, too."""
+  import jax
+
+  first, *chunks = seconds
+  step = [1000 * chunk / num_steps for chunk in chunks]
   stats = jax.local_devices()[0].memory_stats() or {}
   resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
   return {
     'configuration': name,
     'batch': batch,
     'ms_per_step': [min(step), statistics.median(step), max(step)],
-    'images_per_hour': 3.6e6 * batch / (statistics.median(step) * PER_IMAGE),
+    'images_per_hour': 3.6e6 * batch / (statistics.median(step) * per_image),
     'compile_seconds': float(first - statistics.median(chunks)),
     'peak_mib': stats.get('peak_bytes_in_use', resident) / 2**20,
     'device': f'{jax.local_device_count()} × {jax.local_devices()[0].device_kind}',
@@ -127,7 +195,7 @@ def in_own_process(name, batch):
 
 def row(line):
   """One line of the table."""
-  start = f'{line["configuration"]:>8} {line["batch"]:>5}'
+  start = f'{line["configuration"]:>10} {line["batch"]:>5}'
   if 'error' in line:
     return f'{start}  {line["error"]}'
   low, median, high = line['ms_per_step']
@@ -152,15 +220,16 @@ def machine():
 def run(argv):
   """Measures every line, prints the table, writes the JSON."""
   del argv
-  if unknown := set(FLAGS.configurations) - set(CONFIGURATIONS):
-    sys.exit(f'bench: no configuration {sorted(unknown)}; there are {list(CONFIGURATIONS)}')
+  if unknown := set(FLAGS.configurations) - CONFIGURATIONS.keys() - TRAINING.keys():
+    sys.exit(f'bench: no configuration {sorted(unknown)}; there are {[*CONFIGURATIONS, *TRAINING]}')
   if FLAGS.worker:
-    print(json.dumps(measure(FLAGS.configurations[0], int(FLAGS.batch_sizes[0]))))
+    name, batch = FLAGS.configurations[0], int(FLAGS.batch_sizes[0])
+    print(json.dumps((measure_training if name in TRAINING else measure)(name, batch)))
     return
   host = machine()
   print(f'{host["cpu"]}, {host["cores"]} cores, load {host["load"]:.1f}; {FLAGS.precision}')
   print(
-    f'{"network":>8} {"batch":>5} {"ms per step [min–max]":>26} {"per image":>10} '
+    f'{"network":>9} {"batch":>5} {"ms per step [min–max]":>26} {"per image":>10} '
     f'{"images/h":>9} {"compile s":>9} {"peak MiB":>9}'
   )
   lines = []
@@ -168,7 +237,7 @@ def run(argv):
     for batch in FLAGS.batch_sizes:
       lines.append(in_own_process(name, batch))
       print(row(lines[-1]), flush=True)
-  print(f'images/h at {PER_IMAGE} steps each')
+  print(f'images/h at {PER_IMAGE} steps each; of training: pictures shown')
   if FLAGS.output:
     report = {'machine': host, 'precision': FLAGS.precision, 'lines': lines}
     pathlib.Path(FLAGS.output).write_text(json.dumps(report, indent=2) + '\n')

@@ -28,6 +28,17 @@ def test_a_tiny_network(tmp_path):
   assert 'tiny     2' in result.stdout
 
 
+@pytest.mark.slow
+def test_training(tmp_path):
+  output = tmp_path / 'bench.json'
+  sizes = ['--repeats=1', '--batch_sizes=4', f'--output={output}']
+  result = bench('--configurations=train_tiny', *sizes)
+  assert result.returncode == 0, result.stderr + result.stdout
+  (line,) = json.loads(output.read_text())['lines']
+  assert line['ms_per_step'][0] > 0
+  assert line['images_per_hour'] > 0
+
+
 def test_what_fails_is_one_line(tmp_path):
   sizes = ['--num_steps=1', '--repeats=1', '--batch_sizes=0']
   result = bench('--configurations=tiny', *sizes, '--output=')

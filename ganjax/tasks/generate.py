@@ -1,18 +1,25 @@
-"""Generate: sample faces by seed."""
+"""Generate: faces by seed, and tables of truncation and of mixed styles."""
 
 import dataclasses
+import functools
 import pathlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import flags
 
 from ganjax import data, report, weights
 from ganjax.data.pixels import to_bytes
+from ganjax.models.generator import Generator
 from ganjax.tasks import console
-from ganjax.tasks.config import FLAGS, Config, parse_seeds, read
+from ganjax.tasks.config import FLAGS, Config, ConfigError, parse_seeds, read
 
 TASKS = ('generate',)
+
+TABLES = 'tables'
+SHOWN = 6  # seeds in a table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,43 +30,125 @@ class GenerateConfig(Config):
   precision: str
   seeds: tuple[int, ...]
   truncation_psi: float
+  truncations: tuple[float, ...]
+  mixed_rows: tuple[int, ...]
+  class_index: int | None
 
 
 def define_flags() -> None:
-  """It shares all its flags with others."""
+  """Declares the flags of `generate` that no other task has."""
+  flags.DEFINE_list(
+    'truncations', ['0', '0.35', '0.7', '1'], 'generate: columns of the table of truncation.'
+  )
+  flags.DEFINE_list(
+    'mixed_rows',
+    ['0-3'],
+    'generate: rows of W+ that pictures in the table of mixed styles take from the seed above '
+    'them; the others are of the seed at the left. 0-3 is the pose, the last rows are colours.',
+  )
+  flags.DEFINE_integer('class_index', None, 'generate: for a generator with classes.', 0)
 
 
 def from_flags() -> GenerateConfig:
-  """The configuration that the parsed flags describe."""
-  return read(GenerateConfig, seeds=parse_seeds(FLAGS.seeds))
+  """The configuration that the parsed flags describe.
+
+  Raises:
+    ConfigError: a list cannot be read.
+  """
+  try:
+    truncations = tuple(float(part) for part in FLAGS.truncations)
+  except ValueError:
+    raise ConfigError(
+      f'--truncations={",".join(FLAGS.truncations)}: give numbers, such as 0,0.5,1'
+    ) from None
+  try:
+    mixed = parse_seeds(FLAGS.mixed_rows)
+  except ConfigError as error:
+    raise ConfigError(str(error).replace('--seeds', '--mixed_rows')) from None
+  return read(
+    GenerateConfig, seeds=parse_seeds(FLAGS.seeds), truncations=truncations, mixed_rows=mixed
+  )
 
 
 def run(config: GenerateConfig) -> int:
-  """Writes one picture per seed; returns the number of failures, which is 0."""
+  """Writes one picture per seed and the tables; returns the number of failures, which is 0."""
   networks = weights.load(config.weights, config.precision)
-  if networks.generator.config.c_dim:
-    raise weights.WeightsError(
-      f'{config.weights}: a conditional generator; generate does not take classes yet'
-    )
-
-  @jax.jit
-  def sample(generator, z):
-    ws = generator.mapping(z, psi=config.truncation_psi)
-    return ws, generator.synthesis(ws)
-
+  generator = networks.generator
+  label = _label(config, generator)
+  if over := [row for row in config.mixed_rows if row >= generator.config.num_ws]:
+    last = generator.config.num_ws - 1
+    raise ConfigError(f'--mixed_rows: row {over[0]} is beyond the last one of W+, {last}')
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
     for seed in config.seeds:
       name = f'seed{seed:04d}'
       if store.done(name):
         continue
-      z = np.random.RandomState(seed).randn(networks.generator.config.z_dim)
-      ws, image = sample(networks.generator, jnp.asarray(z, jnp.float32))
+      ws = _rows(generator, seed, config.truncation_psi, label)
       files = {
-        'restored': store.write_image('restored', name, to_bytes(np.asarray(image))),
+        'restored': store.write_image('restored', name, _picture(generator, ws)),
         'latent': store.write_array(
           'latents', name, latent=np.asarray(ws), weights_sha256=networks.sha256
         ),
       }
       store.add_result({'name': name, 'source': name, 'task': config.task, 'files': files})
+    _write_tables(config, store, generator, label)
     path = report.write_report(pathlib.Path(config.output))
     return console.summarise(config.task, store, path)
+
+
+def _label(config: GenerateConfig, generator: Generator) -> jax.Array | None:
+  """The class as the generator takes it."""
+  classes = generator.config.c_dim
+  if not classes and config.class_index is not None:
+    raise ConfigError('--class_index: this generator has no classes; leave it out')
+  if not classes:
+    return None
+  if config.class_index is None or config.class_index >= classes:
+    raise ConfigError(f'--class_index: this generator has classes 0 to {classes - 1}; give one')
+  return jax.nn.one_hot(config.class_index, classes)
+
+
+def _rows(generator: Generator, seed: int, psi: float, label: jax.Array | None) -> jax.Array:
+  z = np.random.RandomState(seed).randn(generator.config.z_dim)
+  return _mapped(generator, jnp.asarray(z, jnp.float32), jnp.float32(psi), label)
+
+
+@jax.jit
+def _mapped(generator: Generator, z: jax.Array, psi: Any, label: jax.Array | None) -> jax.Array:
+  return generator.mapping(z, label, psi)
+
+
+def _picture(generator: Generator, ws: jax.Array) -> np.ndarray:
+  return to_bytes(np.asarray(_synthesised(generator, ws)))
+
+
+@jax.jit
+def _synthesised(generator: Generator, ws: jax.Array) -> jax.Array:
+  return generator.synthesis(ws)
+
+
+def _write_tables(
+  config: GenerateConfig, store: data.Store, generator: Generator, label: jax.Array | None
+) -> None:
+  """tables/truncation.png and tables/mixing.png, of the first seeds."""
+  seeds = config.seeds[:SHOWN]
+  names = [f'seed {seed}' for seed in seeds]
+  rows = functools.partial(_rows, generator, label=label)
+
+  def write(name: str, pictures: list[list[np.ndarray]], columns: list[str]) -> None:
+    captions = [[''] * len(columns) for _ in pictures]
+    table = report.picture_table(pictures, names, columns, captions)
+    store.write_image(TABLES, name, table)
+
+  if config.truncations:
+    pictures = [
+      [_picture(generator, rows(seed, psi)) for psi in config.truncations] for seed in seeds
+    ]
+    write('truncation', pictures, [f'truncation {psi:g}' for psi in config.truncations])
+  if config.mixed_rows:
+    own = [rows(seed, config.truncation_psi) for seed in seeds]
+    taken = np.isin(np.arange(generator.config.num_ws), config.mixed_rows)[:, None]
+    pictures = [
+      [_picture(generator, jnp.where(taken, above, left)) for above in own] for left in own
+    ]
+    write('mixing', pictures, names)

@@ -26,6 +26,7 @@ from ganjax.tasks import (
   report,
   restore,
   sweep,
+  train_generator,
   training,
   traverse,
 )
@@ -36,7 +37,7 @@ from ganjax.translation.masks import MasksError
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
 FAMILIES = (
   *(restore, sweep, evaluate, bulk, deep_prior, pix2pix_train, pix2pix_predict),
-  *(align, generate, classify, interpolate, direction, traverse, report),
+  *(train_generator, align, generate, classify, interpolate, direction, traverse, report),
 )
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 

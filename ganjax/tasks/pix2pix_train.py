@@ -65,14 +65,14 @@ def define_flags() -> None:
   flags.DEFINE_integer(
     'side',
     None,
-    'pix2pix_train: pictures are brought to this side, px, a power of two. Default: the largest '
-    f'one within the first picture, {LARGEST_SIDE} at most.',
+    'Training: pictures are brought to this side, px, a power of two. Default (pix2pix): the '
+    f'largest one within the first picture, {LARGEST_SIDE} at most.',
     4,
   )
   flags.DEFINE_float(
     'jitter', 286 / 256, "pix2pix_train: the picture's side over that of the window cut from it.", 1
   )
-  flags.DEFINE_bool('mirror', True, 'pix2pix_train: mirror every other picture.')
+  flags.DEFINE_bool('mirror', True, 'Training: mirror every other picture.')
   flags.DEFINE_integer('unet_width', 64, "pix2pix_train: channels of the U-Net's first level.", 1)
   flags.DEFINE_integer('unet_max_width', 512, 'pix2pix_train: channels of a level at most.', 1)
   flags.DEFINE_enum('norm', 'batch', list(NORMS), 'pix2pix_train: normalisation.')

@@ -204,7 +204,15 @@ def test_generate(config):
 
 
 def generate_config(config, output):
-  return GenerateConfig('generate', output, False, config.weights, 'float32', (3, 4), 0.7)
+  seeds, truncations, mixed_rows = (3, 4), (0.0, 0.7), (0, 1)
+  return GenerateConfig(
+    *('generate', output, False, config.weights, 'float32'),
+    seeds,
+    0.7,
+    truncations,
+    mixed_rows,
+    None,
+  )
 
 
 def test_report_of_several_runs(config, tmp_path):

@@ -1,0 +1,1 @@
+"""Training of StyleGAN2 with adaptive augmentation (StyleGAN2-ADA)."""

@@ -1,0 +1,271 @@
+"""Train a StyleGAN2 with adaptive augmentation (StyleGAN2-ADA), anew or from given weights."""
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+from collections.abc import Generator, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from ganjax import data, faces, training, weights
+from ganjax.adversarial import photographs, planning, quality, sampling, trainer
+from ganjax.tasks import train_generator_config
+from ganjax.tasks.config import ConfigError
+from ganjax.tasks.train_generator_config import BUNDLED, KIMG, TrainGeneratorConfig
+from ganjax.tasks.training import WEIGHTS, Run, opened, progress
+from ganjax.weights import CropTemplate, Networks, trained
+
+TASKS = ('train_generator',)
+BEST = 'best.safetensors'  # of the lowest Fréchet distance
+SHOWN = 32, 8  # pictures in a sheet of samples, and in a row
+LOOKED_AT = 64  # photographs that say where faces lie
+FRECHET = 'frechet_distance'
+
+define_flags = train_generator_config.define_flags
+from_flags = train_generator_config.from_flags
+
+
+def run(config: TrainGeneratorConfig) -> int:
+  """Trains; returns the number of pictures that could not be read."""
+  with opened(config) as opened_run:
+    mesh = training.data_mesh(trainer.DEVICES)
+    pictures = training.Pictures(config.input)
+    classes = photographs.folders(pictures) if config.class_conditional else ()
+    given = _given(config)
+    plan = train_generator_config.plan(config, given, len(classes))
+    _check_batch(plan, mesh.size)
+    side = plan.generator.resolution
+    learn = photographs.reader(pictures, side, classes)
+
+    def on_failure(index: int, error: data.ImageError) -> None:
+      entry = pictures.entry(index)
+      opened_run.fail(entry.source, entry.name, str(error).removeprefix(f'{entry.source}: '))
+
+    feed = training.Feed(
+      learn,
+      len(pictures),
+      config.batch_size,
+      config.seed,
+      threads=config.threads,
+      on_failure=on_failure,
+    )
+    judge = _Judge(config, learn, len(pictures), given)
+    start = _start(config, plan, given)
+    state = opened_run.restored(training.replicate(mesh, start))
+    if opened_run.store is not None:
+      _say(config, opened_run, len(pictures), side)
+    with contextlib.closing(_batches(feed, plan, mesh, opened_run.first)) as batches:
+      _train(config, opened_run, plan, mesh, state, batches, judge)
+    return _summarise(config, opened_run)
+
+
+def _given(config: TrainGeneratorConfig) -> Networks | None:
+  """The networks to begin with."""
+  if config.init_from is None:
+    return None
+  networks = weights.load(None if config.init_from == BUNDLED else config.init_from)
+  if config.side not in (None, networks.resolution):
+    raise ConfigError(
+      f'--side={config.side}: {config.init_from} makes pictures of {networks.resolution} px; '
+      'leave --side out'
+    )
+  return networks
+
+
+def _check_batch(plan: planning.Plan, devices: int) -> None:
+  unit = plan.chunk_size * devices
+  if plan.batch_size % unit:
+    raise ConfigError(
+      f'--batch_size={plan.batch_size}: must be a multiple of {unit} ({plan.chunk_size} pictures '
+      f'that share statistics × {devices} devices)'
+    )
+
+
+def _start(config: TrainGeneratorConfig, plan: planning.Plan, given: Networks | None):
+  probability = 0.0 if config.augmentation == 'none' else config.augmentation_probability
+  begin = jax.jit(functools.partial(planning.init, plan, probability=probability))
+  if given is None:
+    return begin()
+  return begin(given.generator, given.discriminator)
+
+
+def _batches(
+  feed: training.Feed, plan: planning.Plan, mesh: Mesh, first: int
+) -> Generator[planning.Batch, None, None]:
+  """The feed's batches, in chunks, on the devices."""
+  with contextlib.closing(feed.batches(first)) as batches:
+    for batch in batches:
+      chunks = jax.tree.map(lambda x: x.reshape(-1, plan.chunk_size, *x.shape[1:]), batch)
+      yield training.split(mesh, planning.Batch(*chunks), PartitionSpec(trainer.DEVICES))
+
+
+def _train(
+  config: TrainGeneratorConfig,
+  opened_run: Run,
+  plan: planning.Plan,
+  mesh: Mesh,
+  state: planning.State,
+  batches: Iterator[planning.Batch],
+  judge: '_Judge',
+) -> None:
+  def step(state, batch, number):
+    state, metrics = trainer.step(plan, mesh, state, batch)
+    return state, trainer.measured(plan, metrics, number)
+
+  def sample(done: int, state: planning.State) -> None:
+    if opened_run.store is None:
+      return
+    networks = planning.networks(plan, jax.device_get(state))
+    generator, _ = networks
+    pictures = list(sampling.samples(generator, SHOWN[0], config.truncation_psi, config.seed))
+    opened_run.write_image(done, 'samples', sampling.sheet(pictures, SHOWN[1]))
+    _export(config, opened_run, networks, judge, done)
+    opened_run.write_curves()
+
+  def log(done: int, means: dict[str, float]) -> None:
+    if opened_run.log is not None:
+      means['pictures_per_second'] = means.pop('steps_per_second') * config.batch_size
+      opened_run.log.add(done, {**means, 'kimg': done * config.batch_size / KIMG})
+
+  if config.init_from is not None and not opened_run.first:
+    sample(0, state)  # what training must improve on
+  with progress(config, opened_run.first, 'sign_real') as advance:
+    training.run(
+      step,
+      state,
+      opened_run.first,
+      batches,
+      config.rhythm(),
+      opened_run.checkpoints,
+      training.Hooks(log, sample, advance),
+    )
+
+
+class _View(NamedTuple):
+  """What photographs of aligned faces have in common."""
+
+  landmarks: np.ndarray  # [68, 2], in shares of the side
+  descriptors: np.ndarray  # [number, 128]
+
+
+class _Judge:
+  """Measures generators against the photographs, once it is asked to."""
+
+  def __init__(
+    self,
+    config: TrainGeneratorConfig,
+    learn: photographs.Read,
+    count: int,
+    given: Networks | None,
+  ):
+    self._config, self._given, self.count = config, given, count
+    self.init_sha256 = None if given is None else given.sha256
+    order = np.random.default_rng(config.seed).permutation(count)
+    self._places = order[: max(config.frechet_pictures, LOOKED_AT)].tolist()
+    self._learn = learn
+
+  @functools.cached_property
+  def _view(self) -> _View | None:
+    """None where photographs show no faces."""
+    landmarks = quality.mean_landmarks(itertools.islice(self._photographs(), LOOKED_AT))
+    if landmarks is None:
+      return None
+    chosen = itertools.islice(self._photographs(), self._config.frechet_pictures)
+    return _View(landmarks, quality.descriptors(list(chosen), landmarks))
+
+  def _photographs(self) -> Iterator[np.ndarray]:
+    for place in self._places:
+      with contextlib.suppress(data.ImageError):  # the feed has told of it, or will
+        yield self._learn(place, np.random.default_rng())[0]
+
+  def distance(self, generator: Any) -> float | None:
+    """The Fréchet distance; None where it is not wanted, or there are no faces."""
+    count = self._config.frechet_pictures
+    if not count or self._view is None:
+      return None
+    pictures = sampling.samples(generator, count, 1.0, self._config.seed)
+    generated = quality.descriptors(pictures, self._view.landmarks)
+    return quality.distance(generated, self._view.descriptors)
+
+  @functools.cached_property
+  def template(self) -> CropTemplate:
+    """How faces are cropped for the generator."""
+    if self._given is not None:
+      return self._given.template
+    landmarks = quality.mean_landmarks(itertools.islice(self._photographs(), LOOKED_AT))
+    if landmarks is None:
+      return CropTemplate(**dataclasses.asdict(faces.FFHQ))
+    return quality.template(landmarks)
+
+
+def _export(
+  config: TrainGeneratorConfig,
+  opened_run: Run,
+  networks: tuple[Any, Any],
+  judge: _Judge,
+  done: int,
+) -> None:
+  """Writes both networks; those of the lowest distance under a name of their own, too."""
+  if opened_run.store is None or opened_run.log is None:
+    return
+  distance = judge.distance(networks[0])
+  earlier = opened_run.log.curves().get(FRECHET, ((), ()))[1]
+  if distance is not None:
+    opened_run.log.add(done, {FRECHET: distance})
+  card = _card(config, done, distance, judge)
+  file = trained.to_bytes(*networks, judge.template, card)
+  opened_run.store.write_bytes(WEIGHTS, file)
+  if distance is not None and distance <= min(earlier, default=distance):
+    opened_run.store.write_bytes(BEST, file)
+
+
+def _card(
+  config: TrainGeneratorConfig, done: int, distance: float | None, judge: _Judge
+) -> dict[str, Any]:
+  """What people should know about the weights."""
+  settings = dataclasses.asdict(config)
+  kept = {
+    *('init_from', 'augmentation', 'augmentation_probability', 'ada_target', 'ada_kimg'),
+    *('r1_gamma', 'r1_interval', 'path_weight', 'path_interval', 'style_mixing', 'ema_kimg'),
+    *('learning_rate', 'batch_size', 'mirror', 'precision', 'seed', 'class_conditional'),
+  }
+  return {
+    'trained_by': f'ganjax --task={config.task}',
+    'pictures': judge.count,
+    'kimg': done * config.batch_size / KIMG,
+    FRECHET: distance,
+    'frechet_pictures': config.frechet_pictures,
+    'terms': config.terms,
+    'init_sha256': judge.init_sha256,
+    'settings': {name: settings[name] for name in sorted(kept)},
+  }
+
+
+def _say(config: TrainGeneratorConfig, opened_run: Run, count: int, side: int) -> None:
+  begun = f', from step {opened_run.first} on' if opened_run.first else ''
+  source = f', beginning with {config.init_from}' if config.init_from else ''
+  print(
+    f'{config.task}: {count:,} photographs at {side} px{source}, {jax.device_count()} device(s), '
+    f'{config.num_steps:,} steps of {config.batch_size}{begun}'
+  )
+
+
+def _summarise(config: TrainGeneratorConfig, opened_run: Run) -> int:
+  if opened_run.store is None or opened_run.log is None:
+    return 0
+  print(f'{config.task}: done; weights: {opened_run.folder / WEIGHTS}')
+  steps, values = opened_run.log.curves().get(FRECHET, ((), ()))
+  if len(values):
+    best = int(np.argmin(values))
+    kimg = steps[best] * config.batch_size / KIMG
+    print(
+      f'lowest Fréchet distance {values[best]:.2f} at {kimg:g} kimg: {opened_run.folder / BEST}'
+    )
+  failures = opened_run.store.failures
+  for failure in failures:
+    print(f'failed: {failure["source"]}: {failure["reason"]}')
+  return len(failures)

@@ -1,0 +1,216 @@
+"""One step of training: against NumPy's networks, on one device and on four."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+
+from ganjax import training
+from ganjax.adversarial import phases, planning, trainer
+from ganjax.models.config import DiscriminatorConfig, GeneratorConfig, MappingConfig
+
+SIDE, WIDTHS = 8, (6, 4)
+PLAN = planning.Plan(
+  GeneratorConfig(SIDE, WIDTHS, MappingConfig(2, 5), z_dim=5, w_dim=5),
+  DiscriminatorConfig(SIDE, WIDTHS),
+  batch_size=16,
+  r1_gamma=0.5,
+  r1_interval=2,
+  path_interval=2,
+  ema_half_life=10_000.0,
+  augment_rise=1000,
+  seed=3,
+)
+PIXELS = np.random.default_rng(0).integers(0, 256, (4, 4, SIDE, SIDE, 3)).astype(np.uint8)
+CHUNK = (jax.random.key(7), jnp.asarray(PIXELS[0]), None)
+
+
+def plain(plan):
+  """Without augmentation, which has tests of its own."""
+  return dataclasses.replace(plan, augment=False)
+
+
+@pytest.fixture(scope='module')
+def state():
+  """Where training starts, but for noise and biases that would hide mistakes at zero."""
+  start = jax.jit(functools.partial(planning.init, PLAN))()
+
+  def shaken(path, x):
+    if path[-1].key not in ('noise_strength', 'bias'):
+      return x
+    seed = sum(map(ord, str(path)))
+    return x + 0.3 * np.random.default_rng(seed).normal(size=x.shape).astype(np.float32)
+
+  return start._replace(
+    generator=jax.tree.map_with_path(shaken, start.generator),
+    discriminator=jax.tree.map_with_path(shaken, start.discriminator),
+    path_mean=jnp.float32(0.2),
+  )
+
+
+def doubles(tree):
+  return jax.tree.map(lambda x: np.asarray(x, np.float64), tree)
+
+
+def drawn(key, count):
+  """The random numbers of generated pictures, as the trainer draws them."""
+  generator, _ = planning.networks(PLAN, planning.init(PLAN))
+  return doubles(phases.draw(PLAN, generator, key, count))
+
+
+def rows(params, drawn, i):
+  first, second = (reference.mapped(params['mapping'], drawn.z[i, k]) for k in range(2))
+  return np.stack([first if row < drawn.cut[i] else second for row in range(PLAN.generator.num_ws)])
+
+
+def picture(params, drawn, i, ws=None):
+  noise = {name: maps[i] for name, maps in drawn.noise.items()}
+  ws = rows(params, drawn, i) if ws is None else ws
+  return reference.synthesised(params['synthesis'], ws, noise)
+
+
+def agrees(function, params, value, by_numpy, rtol=2e-3):
+  """The loss is NumPy's, and so is its slope along a random direction of all parameters."""
+  (loss, _), gradient = jax.jit(jax.value_and_grad(function, has_aux=True))(params, CHUNK)
+  assert float(loss) == pytest.approx(value, rel=1e-4)
+  rng = np.random.default_rng(1)
+  along = jax.tree.map(lambda x: rng.normal(size=x.shape) * np.abs(x).mean(), doubles(params))
+
+  def moved(t):
+    return by_numpy(jax.tree.map(lambda x, d: x + t * d, doubles(params), along))
+
+  expected = (moved(1e-4) - moved(-1e-4)) / 2e-4
+  got = sum(np.sum(a * b) for a, b in zip(*map(jax.tree.leaves, (gradient, along)), strict=True))
+  assert got == pytest.approx(expected, rel=rtol)
+
+
+@pytest.mark.slow
+def test_the_generators_loss_is_numpys(state):
+  plan = plain(PLAN)
+  numbers = drawn(jax.random.split(CHUNK[0])[0], 4)
+  judge = doubles(state.discriminator)
+
+  def by_numpy(params):
+    images = np.stack([picture(params, numbers, i) for i in range(4)])
+    return reference.softplus(-reference.scores(judge, images)).mean()
+
+  value = by_numpy(doubles(state.generator))
+  agrees(functools.partial(phases.fool, plan, state), state.generator, value, by_numpy)
+
+
+@pytest.mark.slow
+def test_the_discriminators_loss_is_numpys(state):
+  plan = plain(PLAN)
+  draw, mirror, _, _ = jax.random.split(CHUNK[0], 4)
+  numbers = drawn(draw, 4)
+  fakes = np.stack([picture(doubles(state.generator), numbers, i) for i in range(4)])
+  flips = np.asarray(jax.random.bernoulli(mirror, shape=(4,)))
+  photographs = PIXELS[0] / 127.5 - 1
+  photographs[flips] = photographs[flips][:, :, ::-1]
+
+  def by_numpy(params):
+    real, fake = reference.scores(params, photographs), reference.scores(params, fakes)
+    return reference.softplus(-real).mean() + reference.softplus(fake).mean()
+
+  value = by_numpy(doubles(state.discriminator))
+  agrees(functools.partial(phases.tell_apart, plan, state), state.discriminator, value, by_numpy)
+
+
+@pytest.mark.slow
+def test_path_lengths_are_numpys(state):
+  draw, direct = jax.random.split(CHUNK[0])
+  numbers = drawn(draw, 2)
+  directions = np.asarray(jax.random.normal(direct, (2, SIDE, SIDE, 3)), np.float64) / SIDE
+
+  def length(params, i):
+    ws = rows(params, numbers, i)
+    gradient = reference.slope(
+      lambda ws: np.sum(picture(params, numbers, i, ws) * directions[i]), ws, 1e-4
+    )
+    return np.sqrt(np.mean(np.sum(gradient**2, axis=1)))
+
+  params = doubles(state.generator)
+  mean = (length(params, 0) + length(params, 1)) / 2
+  target = 0.2 + phases.PATH_DECAY * (mean - 0.2)  # which has no gradient
+
+  def by_numpy(params):
+    penalty = ((length(params, i) - target) ** 2 for i in range(2))
+    return 2.0 * PLAN.path_interval * sum(penalty) / 2
+
+  agrees(
+    functools.partial(phases.paths, PLAN, state),
+    state.generator,
+    by_numpy(params),
+    by_numpy,
+    0.01,
+  )
+
+
+@pytest.mark.slow
+def test_r1_is_numpys(state):
+  plan = dataclasses.replace(plain(PLAN), mirror=False)
+  photographs = PIXELS[0] / 127.5 - 1
+
+  def by_numpy(params):
+    gradient = reference.slope_at_once(
+      lambda images: reference.scores(params, images).sum(axis=-1), photographs, 1e-4
+    )
+    return np.sum(gradient**2, axis=(1, 2, 3)).mean() * 0.25 * plan.r1_interval
+
+  value = by_numpy(doubles(state.discriminator))
+  agrees(functools.partial(phases.slopes, plan, state), state.discriminator, value, by_numpy, 0.01)
+
+
+def steps(num_devices, count):
+  mesh = training.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
+  state = training.replicate(mesh, jax.jit(functools.partial(planning.init, PLAN))())
+  measured = []
+  for number in range(count):
+    batch = training.split(
+      mesh, planning.Batch(PIXELS, None), jax.sharding.PartitionSpec(trainer.DEVICES)
+    )
+    state, metrics = trainer.step(PLAN, mesh, state, batch)
+    values = trainer.measured(PLAN, metrics, number)
+    measured.append({name: float(value) for name, value in values.items()})
+  return jax.device_get(state), measured
+
+
+@pytest.fixture(scope='module')
+def four_devices():
+  return steps(4, 8)
+
+
+@pytest.mark.slow
+def test_one_device_is_as_four(four_devices):
+  state, measured = steps(1, 1)
+  assert measured[0] == pytest.approx(four_devices[1][0], rel=2e-3)
+  assert int(state.step) == 1
+
+
+@pytest.mark.slow
+def test_what_a_step_changes(four_devices):
+  state, measured = four_devices
+  start = planning.init(PLAN)
+  assert int(state.step) == 8
+  assert all(np.isfinite(list(values.values())).all() for values in measured)
+  assert ['r1' in values for values in measured] == [True, False] * 4
+  assert ['path' in values for values in measured] == [True, False] * 4
+  changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), state.generator, start.generator)
+  assert all(jax.tree.leaves(changed))
+  blocks = start.buffers['synthesis']
+  jax.tree.map(np.testing.assert_array_equal, state.buffers['synthesis'], blocks)
+  assert not np.array_equal(state.buffers['mapping']['w_avg'], start.buffers['mapping']['w_avg'])
+
+
+@pytest.mark.slow
+def test_the_probability_follows_the_signs(four_devices):
+  state, measured = four_devices
+  expected = 0.0
+  for group in (measured[:4], measured[4:]):
+    mean = np.mean([values['sign_real'] for values in group])
+    expected = max(expected + np.sign(mean - 0.6) * 4 * 16 / 1000, 0.0)
+  assert float(state.probability) == pytest.approx(expected, abs=1e-6)
