@@ -28,7 +28,7 @@ class Drawn(NamedTuple):
   noise: Noise  # maps, [C, size, size]
 
 
-def draw(plan: Plan, generator: Generator, key: jax.Array, count: int) -> Drawn:
+def draw_latents(plan: Plan, generator: Generator, key: jax.Array, count: int) -> Drawn:
   rows = plan.generator.num_ws
   maps = generator.synthesis.noise_const()
   z, mixed, cut, noise = jax.random.split(key, 4)
@@ -55,7 +55,7 @@ def _generated(plan: Plan, generator: Generator, key, labels) -> tuple[jax.Array
     ws, w = _rows(plan, generator, drawn, label)
     return generator.synthesis(ws, drawn.noise), w
 
-  images, w = jax.vmap(one)(draw(plan, generator, key, plan.chunk_size), labels)
+  images, w = jax.vmap(one)(draw_latents(plan, generator, key, plan.chunk_size), labels)
   return images, jnp.mean(w, axis=0)
 
 
@@ -101,7 +101,7 @@ def paths(plan: Plan, state: State, params, chunk):
     return losses.path_length(lambda ws: generator.synthesis(ws, drawn.noise), ws, direction)
 
   labels = jax.tree.map(lambda x: x[:count], labels)
-  lengths = jax.vmap(one)(draw(plan, generator, draw, count), directions, labels)
+  lengths = jax.vmap(one)(draw_latents(plan, generator, draw, count), directions, labels)
   mean = jnp.mean(lengths)
   target = state.path_mean + PATH_DECAY * (jax.lax.stop_gradient(mean) - state.path_mean)
   penalty = jnp.mean(jnp.square(lengths - target))

@@ -59,7 +59,7 @@ def doubles(tree):
 def drawn(key, count):
   """The random numbers of generated pictures, as the trainer draws them."""
   generator, _ = planning.networks(PLAN, planning.init(PLAN))
-  return doubles(phases.draw(PLAN, generator, key, count))
+  return doubles(phases.draw_latents(PLAN, generator, key, count))
 
 
 def rows(params, drawn, i):
