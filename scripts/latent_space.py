@@ -108,11 +108,11 @@ def paths(networks: weights.Networks, judge: Judge, num_pairs: int) -> dict[str,
 
 def _path(networks, judge, perceptual, path, a, b) -> dict:
   space, method = interpolate.PATHS[path]
-  ends = [
+  first, last = (
     jnp.asarray(latents.within(Start('', '', 'z', z, {}), space, networks, PSI)) for z in (a, b)
-  ]
+  )
   shares = jnp.linspace(0.0, 1.0, interpolate.NUM_FRAMES)
-  points = np.asarray(editing.interpolate(*ends, shares, method))
+  points = np.asarray(editing.interpolate(first, last, shares, method))
   pictures = rendering.draw(networks.generator, latents.rows(points, space, networks, PSI))
   scores = judge.scores(pictures)
   steps = [
