@@ -268,6 +268,8 @@ def _write(
     **_inputs(store, damaged),
     'curve': store.write_bytes(f'curves/{name}.png', _curve(damaged, fit)),
   }
+  if damaged.degradation.is_only_masks:
+    files['completed'] = store.write_image('completed', name, _completed(damaged, restored.image))
   if restored.deviation is not None:
     drawn = report.deviation_map(restored.deviation)
     files['deviation'] = store.write_bytes(f'deviation/{name}.png', drawn)
@@ -349,6 +351,12 @@ def _write_sweep(
   )
 
 
+def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
+  """The input's own pixels, and the restored ones in its holes; uint8."""
+  visible = np.asarray(damaged.degradation.visible(damaged.height, damaged.width)) > 0
+  return np.where(visible, to_bytes(damaged.target), restored)
+
+
 def _misfit(damaged: Damaged, image: np.ndarray) -> float:
   """The mean squared difference of what is visible, of values in [0, 1]."""
   degraded = _model(damaged).model(jnp.asarray(to_float(image)), jax.random.key(0))
@@ -368,4 +376,8 @@ def _metrics(damaged: Damaged, restored: np.ndarray) -> dict[str, float]:
   for suffix, picture in (('', restored), ('_degraded', np.asarray(shown))):
     values[f'psnr{suffix}'] = metrics.psnr(to_float(picture), truth)
     values[f'ssim{suffix}'] = metrics.ssim(to_float(picture), truth)
+  if damaged.degradation.is_only_masks:
+    whole = to_float(_completed(damaged, restored))
+    values |= {'psnr_completed': metrics.psnr(whole, truth)}
+    values |= {'ssim_completed': metrics.ssim(whole, truth)}
   return {key: round(float(value), 4) for key, value in values.items()}

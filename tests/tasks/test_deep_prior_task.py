@@ -79,6 +79,22 @@ def test_restarts_are_averaged_and_their_deviation_drawn(folder, tmp_path):
   assert data.decode(output / 'deviation' / 'odd.png').ndim == 3
 
 
+def test_known_pixels_can_be_kept_exactly(folder, tmp_path):
+  output = tmp_path / 'out'
+  hole = '--degradation=mask(box=4:12:4:12)'
+  settings = config(f'--input={folder / "odd.png"}', f'--output={output}', hole)
+  assert main.run(settings) == 0
+  whole, restored, truth = (
+    data.decode(output / kind / 'odd.png') for kind in ('completed', 'restored', 'aligned')
+  )
+  inside = np.zeros(truth.shape[:2], bool)
+  inside[4:12, 4:12] = True
+  np.testing.assert_array_equal(whole[~inside], truth[~inside])
+  np.testing.assert_array_equal(whole[inside], restored[inside])
+  line = json.loads((output / 'results.jsonl').read_text())
+  assert line['metrics']['psnr_completed'] > line['metrics']['psnr']
+
+
 def test_a_study_is_one_command(folder, tmp_path):
   output = tmp_path / 'out'
   settings = config(
