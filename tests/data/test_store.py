@@ -355,6 +355,10 @@ class FullDisk:
     self._file.flush()
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+  def writelines(self, pieces):
+    for piece in pieces:
+      self.write(piece)
+
   def __enter__(self):
     return self
 
