@@ -86,10 +86,12 @@ class TestRun:
   def test_it_begins_with_given_weights(self, folder, whole, tmp_path):
     given = whole / 'generator.safetensors'
     more = (f'--input={folder}', f'--output={tmp_path}', f'--init_from={given}')
-    main.run(config(*RUN, '--num_steps=0', '--batch_size=16', *more))
+    barely = ('--num_steps=1', '--learning_rate=1e-9')
+    main.run(config(*RUN, *PLAN, *barely, *more))
     first, header = weights.read(tmp_path / 'generator.safetensors')
     for name, value in weights.read(given)[0].items():
-      np.testing.assert_array_equal(first[name], value)
+      if not name.endswith('w_avg'):  # which follows the latents, whatever the rate
+        np.testing.assert_allclose(first[name], value, atol=1e-6, err_msg=name)
     assert header['card']['init_sha256'] == weights.load(given).sha256
 
   def test_classes(self, folder, tmp_path):
