@@ -10,7 +10,7 @@ from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
 from ganjax.training import log
 
-# The plan of tests/adversarial/test_trainer.py, so that one compilation serves both.
+# The plan of tests/adversarial/test_training_step.py, so that one compilation serves both.
 PLAN = [
   *('--side=8', '--channel_base=32', '--channel_max=6', '--z_dim=5', '--mapping_layers=2'),
   *('--batch_size=16', '--r1_gamma=0.5', '--r1_interval=2', '--path_interval=2', '--ema_kimg=10'),
