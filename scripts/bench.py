@@ -12,6 +12,7 @@ augmentation with probability 0.2. Images per hour are then pictures shown.
 """
 
 import json
+import math
 import os
 import pathlib
 import platform
@@ -93,6 +94,7 @@ def networks(name):
 
 def measure(name, batch):
   """One line: milliseconds per step of the batch, compile time, peak memory."""
+  import jax
   import numpy as np
 
   import ganjax
@@ -110,7 +112,8 @@ def measure(name, batch):
     chunk_steps=FLAGS.num_steps,
     num_steps=FLAGS.num_steps * (FLAGS.repeats + 1),
   )
-  return line_of(name, batch, np.diff(marks), FLAGS.num_steps, PER_IMAGE)
+  devices = jax.local_device_count()
+  return line_of(name, batch, np.diff(marks), FLAGS.num_steps, PER_IMAGE, devices)
 
 
 def training_plan(name, batch):
@@ -143,7 +146,9 @@ def measure_training(name, batch):
   from ganjax.adversarial import planning, trainer
 
   plan = training_plan(name, batch)
-  mesh = training.data_mesh(trainer.DEVICES)
+  # A small batch has fewer chunks than some machines have devices.
+  num_devices = math.gcd(plan.num_chunks, jax.device_count())
+  mesh = training.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
   begin = jax.jit(functools.partial(planning.init, plan, probability=0.2))
   state = training.replicate(mesh, begin())
   side = plan.generator.resolution
@@ -158,10 +163,10 @@ def measure_training(name, batch):
       state, _ = trainer.step(plan, mesh, state, batches)
     jax.block_until_ready(state)
     marks.append(time.perf_counter())
-  return line_of(name, batch, np.diff(marks), CYCLE, 1)
+  return line_of(name, batch, np.diff(marks), CYCLE, 1, num_devices)
 
 
-def line_of(name, batch, seconds, num_steps, per_image):
+def line_of(name, batch, seconds, num_steps, per_image, num_devices):
   """What is told of chunks of steps, of which the first one was compiled, too."""
   import jax
 
@@ -176,7 +181,7 @@ def line_of(name, batch, seconds, num_steps, per_image):
     'images_per_hour': 3.6e6 * batch / (statistics.median(step) * per_image),
     'compile_seconds': float(first - statistics.median(chunks)),
     'peak_mib': stats.get('peak_bytes_in_use', resident) / 2**20,
-    'device': f'{jax.local_device_count()} × {jax.local_devices()[0].device_kind}',
+    'device': f'{num_devices} × {jax.local_devices()[0].device_kind}',
     'jax': jax.__version__,
   }
 
