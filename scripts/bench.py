@@ -142,19 +142,19 @@ def measure_training(name, batch):
   import jax
   import numpy as np
 
-  from ganjax import training
+  from ganjax import devices
   from ganjax.adversarial import planning, trainer
 
   plan = training_plan(name, batch)
   # A small batch has fewer chunks than some machines have devices.
   num_devices = math.gcd(plan.num_chunks, jax.device_count())
-  mesh = training.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
+  mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
   begin = jax.jit(functools.partial(planning.init, plan, probability=0.2))
-  state = training.replicate(mesh, begin())
+  state = devices.replicate(mesh, begin())
   side = plan.generator.resolution
   shape = (plan.num_chunks, plan.chunk_size, side, side, 3)
   photographs = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-  batches = training.split(
+  batches = devices.split(
     mesh, planning.Batch(photographs, None), jax.sharding.PartitionSpec(trainer.DEVICES)
   )
   marks = [time.perf_counter()]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ganjax.inversion import batch
+from ganjax.inversion import batch, parallel
 from ganjax.inversion.engine import Prior, Problem
 from ganjax.inversion.presets import Preset
 
@@ -92,7 +92,7 @@ def step_seconds(
     Seconds per step, and seconds for compiling.
   """
   size += -size % len(jax.local_devices())
-  problems = batch.stack([problem] * size)
+  problems = parallel.stack([problem] * size)
   marks = [time.monotonic()]
   for _ in range(2):
     states = batch.start(prior, preset, problems)

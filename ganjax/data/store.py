@@ -158,9 +158,10 @@ class Store:
     self._results[record['name']] = record
     _enter(self._sources, record)
 
-  def add_failure(self, source: str | os.PathLike, name: str, reason: str) -> None:
-    """Lists one failure, to be tried again by the next run."""
-    record = {'name': name, 'source': os.fspath(source), 'reason': reason}
+  def add_failure(self, source: str | os.PathLike, name: str, reason: str | Exception) -> None:
+    """Lists one failure, to be tried again by the next run, without its source's name."""
+    source = os.fspath(source)
+    record = {'name': name, 'source': source, 'reason': str(reason).removeprefix(f'{source}: ')}
     journal.append(self.folder / FAILURES, record)
     self._failures[name] = record
 

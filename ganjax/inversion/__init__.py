@@ -1,8 +1,9 @@
 """Inversion: latent spaces, objectives, schedules, presets, and the engine that runs them."""
 
-from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, run, stack
+from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, run
 from ganjax.inversion.blind import IDENTIFY_STEPS, identify
 from ganjax.inversion.engine import Prior, image_key
+from ganjax.inversion.parallel import stack
 from ganjax.inversion.perceptual import distance
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
 from ganjax.inversion.restore import prior, problem, restore, sampled

@@ -1,22 +1,17 @@
-"""Many inversions at once: mapped over the batch and the devices here, and nowhere else.
-
-On accelerators images are mapped by `vmap`, on a CPU one after another (batching gains nothing
-there), and over the local devices by `shard_map`. Images never influence each other.
-"""
+"""Many inversions at once, from their start to their end."""
 
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import PartitionSpec
 
 from ganjax import degradations
 from ganjax.inversion import engine, objective
 from ganjax.inversion.engine import Prior, Problem, State
+from ganjax.inversion.parallel import each, filled, over_devices
 from ganjax.inversion.pivotal import tune
 from ganjax.inversion.presets import Preset, Tuning
 from ganjax.models.generator import Noise
@@ -40,30 +35,6 @@ class Restoration(NamedTuple):
   num_steps: np.ndarray  # how many were taken
   # How each image's synthesis network differs, where the preset tunes it; see `pivotal`.
   tuned: list[Difference] | None = None
-
-
-def each(function, *batched):
-  """Applies a function of one image to a batch, on one device."""
-  if jax.default_backend() == 'cpu':
-    return jax.lax.map(lambda args: function(*args), batched)
-  return jax.vmap(function)(*batched)
-
-
-def mesh() -> jax.sharding.Mesh:
-  """The local devices in a row."""
-  devices = jax.local_devices()
-  # Explicit axes would break the convolutions under vmap.
-  axis_types = (jax.sharding.AxisType.Auto,)
-  return jax.make_mesh((len(devices),), ('images',), axis_types=axis_types, devices=devices)
-
-
-def over_devices(function, prior, *batched):
-  """Applies a function of (prior, batch) to slices of the batch, one per local device."""
-  spec = PartitionSpec('images')
-  specs = (PartitionSpec(), *[spec] * len(batched))
-  return jax.shard_map(function, mesh=mesh(), in_specs=specs, out_specs=spec, check_vma=False)(
-    prior, *batched
-  )
 
 
 # The four functions below take and give batches: [N] leads every leaf of problems and states, and
@@ -117,18 +88,6 @@ def finished(states: State) -> np.ndarray:
   return np.asarray(states.step >= states.end)
 
 
-def stack(problems: list[Problem]) -> Problem:
-  """A batch from single problems of equal size whose degradations have the same operators."""
-
-  def column(field):
-    values = [getattr(problem, field) for problem in problems]
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *values)
-
-  columns = {field: column(field) for field in Problem._fields if field != 'degradation'}
-  operators = degradations.stack([problem.degradation for problem in problems])
-  return Problem(**columns, degradation=operators)
-
-
 class Progress(NamedTuple):
   """What `run` tells between chunks."""
 
@@ -158,8 +117,7 @@ def run(
     of the batch, `loss` repeats their last value.
   """
   count = problems.target.shape[0]
-  padding = -count % len(jax.local_devices())
-  problems = jax.tree.map(lambda x: _pad(x, padding), problems)
+  problems = filled(problems)
   states = start(prior, preset, problems)
   history: list[objective.Terms] = []
   for phase in range(len(preset.phases)):
@@ -217,11 +175,6 @@ def _tuned(
 def _progress(prior, states, history, count) -> Progress:
   terms = curves(history)
   return Progress(terms.loss.shape[1], terms, lambda: np.asarray(render(prior, states))[:count])
-
-
-def _pad(x, padding):
-  """Repeats the last element of a batch."""
-  return jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]) if padding else x
 
 
 def curves(history: list[objective.Terms]) -> objective.Terms:

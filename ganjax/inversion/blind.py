@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganjax.degradations import Pipeline
-from ganjax.inversion import batch, engine
+from ganjax.inversion import batch, engine, parallel
 from ganjax.inversion.presets import PROJECTOR
 from ganjax.inversion.restore import problem
 
@@ -66,7 +66,7 @@ def identify(
   if not any(candidate.unknown for _, candidate in entries) and len(entries) == len(photos):
     return [Found(candidate, {}) for _, candidate in entries]
   problems = [problem(prior, photos[i], c, names[i], seed, HYPER) for i, c in entries]
-  result = batch.run(prior, PRESET, batch.stack(problems), on_progress)
+  result = batch.run(prior, PRESET, parallel.stack(problems), on_progress)
   losses = np.mean(result.loss[:, -LAST_STEPS:], axis=1)
   found = [_bound(candidate, result.degradation, row) for row, (_, candidate) in enumerate(entries)]
   return [_best(i, entries, found, losses) for i in range(len(photos))]

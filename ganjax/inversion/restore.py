@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations import Pipeline
-from ganjax.inversion import batch, engine, spaces
+from ganjax.inversion import batch, engine, parallel, spaces
 from ganjax.inversion.perceptual import DiscriminatorDistance, LPIPSDistance, Perceptual
 from ganjax.inversion.presets import PRESETS, Hyper, Preset
 from ganjax.models.vgg16 import LPIPS
@@ -80,7 +80,7 @@ def restore(
     problem(shared, photo, degradations[i], names[i], seed, _pick(preset.hyper, hyper, i, count))
     for i, photo in enumerate(photos)
   ]
-  return batch.run(shared, preset, batch.stack(problems), on_progress, chunk_steps)
+  return batch.run(shared, preset, parallel.stack(problems), on_progress, chunk_steps)
 
 
 def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.Array]:

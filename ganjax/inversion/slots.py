@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax import degradations
-from ganjax.inversion import batch, engine, objective
+from ganjax.inversion import batch, engine, objective, parallel
 from ganjax.inversion.engine import Prior, Problem, State
 from ganjax.inversion.presets import Preset
 
@@ -54,7 +54,7 @@ class Slots:
     devices = len(jax.local_devices())
     self.size = -(-size // devices) * devices
     self._here, self._preset, self._chunk_steps = prior, preset, chunk_steps
-    mesh = batch.mesh()
+    mesh = parallel.mesh()
     spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec('images'))
     self._spread = functools.partial(jax.device_put, device=spread)
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())

@@ -16,7 +16,7 @@ import optax
 from flax import nnx
 
 from ganjax import degradations
-from ganjax.inversion.batch import each, over_devices
+from ganjax.inversion.parallel import each, filled, over_devices
 from ganjax.models.deep_prior import DeepPrior, DeepPriorConfig
 
 Loss = Literal['l2', 'l1', 'kl']
@@ -238,18 +238,6 @@ def advance(setup: Setup, num_steps: int, problem: Problem, state: State) -> tup
   return jax.lax.scan(body, state, length=num_steps)
 
 
-def stack(problems: list[Problem]) -> Problem:
-  """A batch from single problems of equal size whose degradations have the same operators."""
-
-  def column(field):
-    values = [getattr(problem, field) for problem in problems]
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *values)
-
-  columns = {field: column(field) for field in Problem._fields if field != 'degradation'}
-  operators = degradations.stack([problem.degradation for problem in problems])
-  return Problem(**columns, degradation=operators)
-
-
 @functools.partial(jax.jit, static_argnums=(0,))
 def _start(setup, problems):
   return over_devices(
@@ -292,10 +280,7 @@ def run(
     The fits, [N] leading every leaf; curves of pictures that ended early repeat their last value.
   """
   count = problems.target.shape[0]
-  padding = -count % len(jax.local_devices())
-  problems = jax.tree.map(
-    lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]) if padding else x, problems
-  )
+  problems = filled(problems)
   states = _start(setup, problems)
   history: list[Terms] = []
   over = False

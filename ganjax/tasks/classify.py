@@ -14,6 +14,7 @@ from ganjax import data, faces, report, weights
 from ganjax.data.labelled import Labelled, find_labelled
 from ganjax.editing import training
 from ganjax.models.attributes import ClassifierConfig
+from ganjax.tasks import console
 from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig, read, require_input
 from ganjax.tasks.faces import faces_of, unfinished
 
@@ -92,7 +93,7 @@ def _classify(config: ClassifyConfig) -> int:
     for record in store.results:
       print(f'{record["name"]}: {record["class"]} ({record["probability"]:.0%})')
     print(f'report: {page}')
-    return report_failures(store)
+    return console.tell_failures(store)
 
 
 def answer(classes: tuple[str, ...], logits: np.ndarray) -> dict:
@@ -124,14 +125,6 @@ def _write_answers(store: data.Store, classes: tuple[str, ...]) -> None:
   if cells:
     rows = [cells[i : i + 8] for i in range(0, len(cells), 8)]
     store.write_bytes('grid.png', data.encode_png(report.sheet(rows)))
-
-
-def report_failures(store: data.Store) -> int:
-  """Prints what could not be used; returns how many that were."""
-  for failure in store.failures:
-    print(f'failed: {failure["source"]}: {failure["reason"]}')
-  print(f'output: {store.folder}')
-  return len(store.failures)
 
 
 def _train(config: TrainConfig) -> int:
@@ -177,7 +170,7 @@ def _train(config: TrainConfig) -> int:
     store.add_result({'name': 'classifier', 'source': config.input, 'task': config.task} | figures)
     _print(classes, accuracy)
     print(f'classifier: {store.folder / "classifier.safetensors"}')
-    return report_failures(store)
+    return console.tell_failures(store)
 
 
 def _pictures(
@@ -194,8 +187,7 @@ def _pictures(
     try:
       face = faces_of(item, template, CROP, config.align)[0]
     except (data.ImageError, faces.FaceError) as error:
-      reason = str(error).removeprefix(f'{item.path}: ')
-      store.add_failure(item.path, item.name, reason)
+      store.add_failure(item.path, item.name, error)
       continue
     # The same triangle that `Classifier.reduce` smooths with.
     small = Image.fromarray(face.crop.image).resize((side, side), Image.Resampling.BILINEAR)

@@ -46,10 +46,16 @@ def summarise(task: str, store: data.Store, report_path: pathlib.Path) -> int:
       arrow = '' if before is None else f'{before:.2f} → '
       line += f', {name.upper()} {arrow}{after:.2f}{" dB" if name == "psnr" else ""}'
   print(line)
-  for failure in failures:
-    print(f'failed: {failure["source"]}: {failure["reason"]}', file=sys.stderr)
+  tell_failures(store)
   print(f'report: {report_path}')
   return len(failures)
+
+
+def tell_failures(store: data.Store) -> int:
+  """Prints what failed; returns how many that were."""
+  for failure in store.failures:
+    print(f'failed: {failure["source"]}: {failure["reason"]}', file=sys.stderr)
+  return len(store.failures)
 
 
 def _mean(results: list[dict], name: str) -> float | None:

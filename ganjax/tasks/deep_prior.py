@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganjax import data, degradations, metrics, report
 from ganjax.data.pixels import to_bytes, to_float
-from ganjax.inversion import image_key, sweeps
+from ganjax.inversion import image_key, stack, sweeps
 from ganjax.priors import deep_prior
 from ganjax.tasks import combinations, console
 from ganjax.tasks.deep_prior_config import (
@@ -93,7 +93,7 @@ def _damaged(
       photo = _read(item.path, config.max_side)
       yield [_damage(item, photo, variant, truths) for variant in variants]
     except (data.ImageError, degradations.DegradationError) as error:
-      store.add_failure(source, item.name, str(error).removeprefix(f'{source}: '))
+      store.add_failure(source, item.name, error)
 
 
 def _read(path: pathlib.Path, max_side: int) -> np.ndarray:
@@ -212,7 +212,7 @@ def _fit(jobs: list[tuple[Damaged, int]], config: DeepPriorTaskConfig) -> list[F
 
     fit = deep_prior.run(
       _setup(jobs[0][0]),
-      deep_prior.stack([_problem(damaged, restart) for damaged, restart in jobs]),
+      stack([_problem(damaged, restart) for damaged, restart in jobs]),
       on_progress,
       config.save_every or deep_prior.CHUNK_STEPS,
     )

@@ -56,7 +56,7 @@ def unfinished(
     try:
       found = faces_of(item, template, size, align)
     except (data.ImageError, faces.FaceError) as error:
-      store.add_failure(source, item.name, str(error).removeprefix(f'{source}: '))
+      store.add_failure(source, item.name, error)
       continue
     for face in found:
       owner = owners.setdefault(face.name, source)

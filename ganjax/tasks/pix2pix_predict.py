@@ -137,7 +137,7 @@ class _Maker:
       try:
         yield Work(self._case(item, row), item, order, filename)
       except (data.ImageError, degradations.DegradationError) as error:
-        store.add_failure(source, item.name, str(error).removeprefix(f'{source}: '))
+        store.add_failure(source, item.name, error)
       except ValueError as error:  # a row that does not fit its picture
         where = f'{self._config.masks}: line {row.line}: ' if row else ''
         store.add_failure(source, item.name, f'{where}{error}')

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import math
-import sys
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -13,10 +12,11 @@ import numpy as np
 from absl import flags
 from jax.sharding import PartitionSpec
 
-from ganjax import data, degradations, training
+from ganjax import data, degradations, devices, training
 from ganjax.data.pixels import to_bytes
 from ganjax.models.patchgan import PATCHES, PatchGANConfig
 from ganjax.models.unet import NORMS, Norm, UNetConfig
+from ganjax.tasks import console
 from ganjax.tasks.config import FLAGS, ConfigError, read
 from ganjax.tasks.training import WEIGHTS, Run, TrainingConfig, batch_size, opened, progress
 from ganjax.translation import examples, objective, predict, trainer
@@ -135,7 +135,7 @@ def from_flags() -> Pix2pixTrainConfig:
 def run(config: Pix2pixTrainConfig) -> int:
   """Trains; returns the number of pictures that could not be read."""
   with opened(config) as opened_run:
-    mesh = training.data_mesh(trainer.DEVICES)
+    mesh = devices.data_mesh(trainer.DEVICES)
     _check_batch(config, mesh.size)
     pictures = training.Pictures(config.input)
     side = config.side or _side(pictures, config)
@@ -145,24 +145,23 @@ def run(config: Pix2pixTrainConfig) -> int:
     show, _ = _reader(config, pictures, side, None)
 
     def on_failure(index: int, error: data.ImageError) -> None:
-      entry = pictures.entry(index)
-      opened_run.fail(entry.source, entry.name, str(error).removeprefix(f'{entry.source}: '))
+      opened_run.fail(pictures.entry(index), error)
 
     feed = training.Feed(
       learn, count, config.batch_size, config.seed, threads=config.threads, on_failure=on_failure
     )
     shown = training.Feed(show, count, SHOWN, config.seed + 1, share=(0, 1))
-    state = opened_run.restored(training.replicate(mesh, trainer.init(plan)))
+    state = opened_run.restored(devices.replicate(mesh, trainer.init(plan)))
     _say(config, opened_run, count, side)
     with contextlib.closing(_batches(feed, mesh, config.accumulate, opened_run.first)) as batches:
       _train(config, opened_run, plan, mesh, state, batches, shown)
     return _summarise(config, opened_run)
 
 
-def _check_batch(config: Pix2pixTrainConfig, devices: int) -> None:
-  if config.batch_size % (devices * config.accumulate):
+def _check_batch(config: Pix2pixTrainConfig, num_devices: int) -> None:
+  if config.batch_size % (num_devices * config.accumulate):
     raise ConfigError(
-      f'--batch_size={config.batch_size}: must be a multiple of {devices} devices × '
+      f'--batch_size={config.batch_size}: must be a multiple of {num_devices} devices × '
       f'{config.accumulate} parts (--accumulate)'
     )
 
@@ -225,7 +224,7 @@ def _batches(
   with contextlib.closing(feed.batches(first)) as batches:
     for batch in batches:
       folded = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), batch)
-      yield training.split(mesh, trainer.Batch(*folded), spec)
+      yield devices.split(mesh, trainer.Batch(*folded), spec)
 
 
 def _train(
@@ -303,8 +302,5 @@ def _say(config: Pix2pixTrainConfig, opened_run: Run, count: int, side: int) -> 
 def _summarise(config: Pix2pixTrainConfig, opened_run: Run) -> int:
   if opened_run.store is None:
     return 0
-  failures = opened_run.store.failures
   print(f'{config.task}: done; weights: {opened_run.folder / WEIGHTS}')
-  for failure in failures:
-    print(f'failed: {failure["source"]}: {failure["reason"]}', file=sys.stderr)
-  return len(failures)
+  return console.tell_failures(opened_run.store)

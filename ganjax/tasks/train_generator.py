@@ -11,9 +11,9 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from ganjax import data, faces, training, weights
+from ganjax import data, devices, faces, training, weights
 from ganjax.adversarial import photographs, planning, quality, sampling, trainer
-from ganjax.tasks import train_generator_config
+from ganjax.tasks import console, train_generator_config
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train_generator_config import BUNDLED, KIMG, TrainGeneratorConfig
 from ganjax.tasks.training import WEIGHTS, Run, opened, progress
@@ -32,7 +32,7 @@ from_flags = train_generator_config.from_flags
 def run(config: TrainGeneratorConfig) -> int:
   """Trains; returns the number of pictures that could not be read."""
   with opened(config) as opened_run:
-    mesh = training.data_mesh(trainer.DEVICES)
+    mesh = devices.data_mesh(trainer.DEVICES)
     pictures = training.Pictures(config.input)
     classes = photographs.folders(pictures) if config.class_conditional else ()
     given = _given(config)
@@ -42,8 +42,7 @@ def run(config: TrainGeneratorConfig) -> int:
     learn = photographs.reader(pictures, side, classes)
 
     def on_failure(index: int, error: data.ImageError) -> None:
-      entry = pictures.entry(index)
-      opened_run.fail(entry.source, entry.name, str(error).removeprefix(f'{entry.source}: '))
+      opened_run.fail(pictures.entry(index), error)
 
     feed = training.Feed(
       learn,
@@ -55,7 +54,7 @@ def run(config: TrainGeneratorConfig) -> int:
     )
     judge = _Judge(config, learn, len(pictures), given)
     start = _start(config, plan, given)
-    state = opened_run.restored(training.replicate(mesh, start))
+    state = opened_run.restored(devices.replicate(mesh, start))
     if opened_run.store is not None:
       _say(config, opened_run, len(pictures), side)
     with contextlib.closing(_batches(feed, plan, mesh, opened_run.first)) as batches:
@@ -76,12 +75,12 @@ def _given(config: TrainGeneratorConfig) -> Networks | None:
   return networks
 
 
-def _check_batch(plan: planning.Plan, devices: int) -> None:
-  unit = plan.chunk_size * devices
+def _check_batch(plan: planning.Plan, num_devices: int) -> None:
+  unit = plan.chunk_size * num_devices
   if plan.batch_size % unit:
     raise ConfigError(
       f'--batch_size={plan.batch_size}: must be a multiple of {unit} ({plan.chunk_size} pictures '
-      f'that share statistics × {devices} devices)'
+      f'that share statistics × {num_devices} devices)'
     )
 
 
@@ -100,7 +99,7 @@ def _batches(
   with contextlib.closing(feed.batches(first)) as batches:
     for batch in batches:
       chunks = jax.tree.map(lambda x: x.reshape(-1, plan.chunk_size, *x.shape[1:]), batch)
-      yield training.split(mesh, planning.Batch(*chunks), PartitionSpec(trainer.DEVICES))
+      yield devices.split(mesh, planning.Batch(*chunks), PartitionSpec(trainer.DEVICES))
 
 
 def _train(
@@ -265,7 +264,4 @@ def _summarise(config: TrainGeneratorConfig, opened_run: Run) -> int:
     print(
       f'lowest Fréchet distance {values[best]:.2f} at {kimg:g} kimg: {opened_run.folder / BEST}'
     )
-  failures = opened_run.store.failures
-  for failure in failures:
-    print(f'failed: {failure["source"]}: {failure["reason"]}')
-  return len(failures)
+  return console.tell_failures(opened_run.store)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from ganjax import data, report, training
 from ganjax.bulk import cluster
+from ganjax.bulk.sources import Entry
 from ganjax.data.claim import TRAINING
 from ganjax.tasks.config import FLAGS, Config, ConfigError
 
@@ -99,12 +100,12 @@ class Run:
     """The state to go on from; `start` where the run begins."""
     return self.checkpoints.restore(start) if self.first else start
 
-  def fail(self, source: str, name: str, reason: str) -> None:
+  def fail(self, entry: Entry, error: data.ImageError) -> None:
     """Notes a picture that cannot be learnt from."""
     if self.store is not None:
-      self.store.add_failure(source, name, reason)
+      self.store.add_failure(entry.source, entry.name, error)
     else:  # the list belongs to the first process
-      print(f'failed: {source}: {reason}', file=sys.stderr)
+      print(f'failed: {error}', file=sys.stderr)
 
   def write_image(self, step: int, name: str, pixels: np.ndarray) -> None:
     """Keeps a picture of samples, in samples/ and in TensorBoard's files."""

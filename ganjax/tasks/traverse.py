@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import pathlib
-import sys
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from ganjax import data, editing, report, weights
 from ganjax.editing import rendering
 from ganjax.editing.files import Direction, load_direction
 from ganjax.editing.spaces import Space
-from ganjax.tasks import latents, measures
+from ganjax.tasks import console, latents, measures
 from ganjax.tasks.config import FLAGS, ConfigError, parse_numbers, read
 from ganjax.tasks.latents import Judge, LatentConfig, Start
 
@@ -124,9 +123,7 @@ def run(config: TraverseConfig) -> int:
     page = report.write_report(pathlib.Path(config.output))
     print(f'sheets: {store.folder / "sheets"}')
     print(f'report: {page}')
-    for failure in store.failures:
-      print(f'failed: {failure["source"]}: {failure["reason"]}', file=sys.stderr)
-    return failures + len(store.failures)
+    return failures + console.tell_failures(store)
 
 
 def _walk_all(
@@ -185,8 +182,7 @@ def _reachable(store: data.Store, start: Start, direction: Direction, tools: Too
   try:
     _point(start, direction, tools)
   except ConfigError as error:
-    reason = str(error).removeprefix(f'{start.source}: ')
-    store.add_failure(start.source, _name(start, direction), reason)
+    store.add_failure(start.source, _name(start, direction), error)
     return False
   return True
 

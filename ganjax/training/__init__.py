@@ -1,6 +1,5 @@
 """What training tasks share, whatever they train: a state is any pytree of arrays.
 
-mesh          all devices of all hosts, and how arrays lie on them
 Feed          examples in an order that is a function of seed and step, read ahead
 Checkpoints   asynchronous, of the last few states
 Log           curves as lines of JSON and TensorBoard's event files
@@ -12,7 +11,6 @@ from ganjax.training.errors import TrainingError
 from ganjax.training.feed import Feed
 from ganjax.training.log import Log
 from ganjax.training.loop import Hooks, Rhythm, run
-from ganjax.training.mesh import data_mesh, replicate, split
 from ganjax.training.pictures import Pictures
 
 __all__ = [
@@ -23,8 +21,5 @@ __all__ = [
   'Pictures',
   'Rhythm',
   'TrainingError',
-  'data_mesh',
-  'replicate',
   'run',
-  'split',
 ]

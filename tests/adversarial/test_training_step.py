@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference
 
-from ganjax import training
+from ganjax import devices
 from ganjax.adversarial import phases, planning, trainer
 from ganjax.models.config import DiscriminatorConfig, GeneratorConfig, MappingConfig
 
@@ -166,11 +166,11 @@ def test_r1_is_numpys(state):
 
 
 def steps(num_devices, count):
-  mesh = training.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
-  state = training.replicate(mesh, jax.jit(functools.partial(planning.init, PLAN))())
+  mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
+  state = devices.replicate(mesh, jax.jit(functools.partial(planning.init, PLAN))())
   measured = []
   for number in range(count):
-    batch = training.split(
+    batch = devices.split(
       mesh, planning.Batch(PIXELS, None), jax.sharding.PartitionSpec(trainer.DEVICES)
     )
     state, metrics = trainer.step(PLAN, mesh, state, batch)

@@ -6,7 +6,7 @@ import pytest
 
 import ganjax
 from ganjax import inversion
-from ganjax.inversion import batch
+from ganjax.inversion import batch, parallel
 
 COUNT = 10
 PRESET = inversion.Preset().within('w_plus', 'optimised')
@@ -34,7 +34,7 @@ def fixed_batches(prior, preset, problems, chunk_steps):
   results = {}
   for first in range(0, len(problems), 4):
     first = min(first, len(problems) - 4)
-    four = batch.stack([problem for _, problem in problems[first : first + 4]])
+    four = parallel.stack([problem for _, problem in problems[first : first + 4]])
     result = batch.run(prior, preset, four, None, chunk_steps)
     for i in range(4):
       results[first + i] = jax.tree.map(lambda x, i=i: np.asarray(x[i]), result)

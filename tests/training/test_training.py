@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from ganjax import training
+from ganjax import devices, training
 from ganjax.data import ImageError, SourceError
 from ganjax.training import log
 from ganjax.training.errors import TrainingError
@@ -201,8 +201,8 @@ class TestCheckpoints:
     np.testing.assert_array_equal(restored['x'], np.full((1000, 1000), 13.0))
 
   def test_restored_arrays_lie_where_the_new_ones_do(self, tmp_path):
-    mesh = training.data_mesh('data')
-    state = training.replicate(mesh, start())
+    mesh = devices.data_mesh('data')
+    state = devices.replicate(mesh, start())
     with training.Checkpoints(tmp_path) as checkpoints:
       checkpoints.save(1, state)
       restored = checkpoints.restore(state)

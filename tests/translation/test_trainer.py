@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ganjax import training
+from ganjax import devices
 from ganjax.models.patchgan import PatchGANConfig
 from ganjax.models.unet import UNetConfig
 from ganjax.translation import objective, trainer
@@ -28,12 +28,12 @@ def batch(parts=1):
 
 
 def steps(plan, num_devices, parts=1, count=2):
-  mesh = training.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
-  state = training.replicate(mesh, trainer.init(plan))
+  mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
+  state = devices.replicate(mesh, trainer.init(plan))
   spec = jax.sharding.PartitionSpec(None, trainer.DEVICES)
   measured = []
   for _ in range(count):
-    state, values = trainer.step(plan, mesh, state, training.split(mesh, batch(parts), spec))
+    state, values = trainer.step(plan, mesh, state, devices.split(mesh, batch(parts), spec))
     measured.append({name: float(value) for name, value in values.items()})
   return jax.device_get(state), measured
 
