@@ -7,9 +7,9 @@ from ganjax.report.animations import animation
 from ganjax.report.errors import ReportError
 from ganjax.report.figures import curve, deviation_map, loss_curve
 from ganjax.report.grids import MAX_ROWS, Row, grid, quality_caption
+from ganjax.report.heat_maps import heat_map
 from ganjax.report.page import write_report
-from ganjax.report.sheets import MAX_CELLS, Cell, sheet
-from ganjax.report.sweeps import heat_map, picture_table
+from ganjax.report.sheets import MAX_CELLS, Cell, picture_table, sheet
 
 __all__ = [
   'MAX_CELLS',

@@ -1,4 +1,4 @@
-"""Sheets: rows of pictures with a caption under each, such as the steps of a walk."""
+"""Pictures in rows with a caption under each: the steps of a walk, the table of a sweep."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,8 @@ from ganjax.report.lettering import fitted, font
 
 MAX_CELLS = 160
 
-_CELL, _GAP, _MARGIN, _CAPTION, _HEADING = 128, 4, 12, 20, 24  # px
+_CELL, _GAP, _MARGIN, _CAPTION, _HEADING, _LABEL, _FRAME = 128, 4, 12, 20, 24, 190, 3  # px
+_TABLE_CELL = 176
 _INK, _QUIET, _PAPER, _MARK = '#1a1a1a', '#5f6368', '#ffffff', '#d55e00'
 
 
@@ -24,7 +25,11 @@ class Cell(NamedTuple):
 
 
 def sheet(
-  rows: Sequence[Sequence[Cell]], titles: Sequence[str] = (), headings: Sequence[str] = ()
+  rows: Sequence[Sequence[Cell]],
+  titles: Sequence[str] = (),
+  headings: Sequence[str] = (),
+  labels: Sequence[str] = (),
+  side: int = _CELL,
 ) -> np.ndarray:
   """Draws rows of pictures as one.
 
@@ -32,6 +37,8 @@ def sheet(
     rows: each a row of cells; they may differ in length.
     titles: one text above each row, or none.
     headings: one text above each column, or none.
+    labels: one text to the left of each row, or none.
+    side: of the pictures, px.
 
   Returns:
     uint8 [H, W, 3].
@@ -43,32 +50,71 @@ def sheet(
     raise ReportError('a sheet needs rows that are not empty, and a title for each or for none')
   head = _HEADING if headings else 0
   title = _HEADING if titles else 0
-  step = title + _CELL + _CAPTION + _GAP
-  width = 2 * _MARGIN + max(map(len, rows)) * (_CELL + _GAP) - _GAP
+  start = _MARGIN + (_LABEL if any(labels) else 0)
+  step = title + side + _CAPTION + _GAP
+  width = start + max(map(len, rows)) * (side + _GAP) - _GAP + _MARGIN
   paper = Image.new('RGB', (width, 2 * _MARGIN + head + len(rows) * step), _PAPER)
   draw = ImageDraw.Draw(paper)
   for column, heading in enumerate(headings):
-    _text(draw, heading, _MARGIN + column * (_CELL + _GAP), _MARGIN + head // 2, _INK)
+    _text(draw, heading, start + column * (side + _GAP), _MARGIN + head // 2, side, _INK)
   for i, row in enumerate(rows):
     top = _MARGIN + head + i * step
     if titles:
       text = fitted(titles[i], 13, width - 2 * _MARGIN)
       draw.text((_MARGIN, top + title // 2), text, _INK, font(13), anchor='lm')
+    if labels:
+      text = fitted(labels[i], 13, _LABEL - _GAP)
+      draw.text((_MARGIN, top + title + side // 2), text, _INK, font(13), anchor='lm')
     for column, cell in enumerate(row):
-      left = _MARGIN + column * (_CELL + _GAP)
-      _draw(paper, draw, cell, left, top + title)
+      _draw(paper, draw, cell, start + column * (side + _GAP), top + title, side)
   return np.asarray(paper)
 
 
-def _draw(paper: Image.Image, draw: ImageDraw.ImageDraw, cell: Cell, left: int, top: int) -> None:
-  picture = Image.fromarray(cell.picture).resize((_CELL, _CELL), Image.Resampling.LANCZOS)
+def picture_table(
+  pictures: Sequence[Sequence[np.ndarray]],
+  rows: Sequence[str],
+  columns: Sequence[str],
+  captions: Sequence[Sequence[str]],
+  best: tuple[int, int] | None = None,
+) -> np.ndarray:
+  """Draws pictures in a table with labelled rows and columns.
+
+  Args:
+    pictures: uint8 [H, W, 3] each, in rows.
+    rows: one label each; one empty one draws no column of labels.
+    columns: one label each.
+    captions: below each picture.
+    best: (row, column) of the picture that gets a frame.
+
+  Returns:
+    uint8 [height, width, 3].
+
+  Raises:
+    ReportError: labels, captions and pictures do not go together, or there are none.
+  """
+  shape = {len(row) for row in pictures} | {len(row) for row in captions} | {len(columns)}
+  if not pictures or len(shape) != 1 or not len(rows) == len(pictures) == len(captions):
+    raise ReportError('a table of pictures needs as many labels and captions as pictures')
+  cells = [
+    [Cell(picture, captions[i][j], best == (i, j)) for j, picture in enumerate(row)]
+    for i, row in enumerate(pictures)
+  ]
+  return sheet(cells, headings=columns, labels=rows, side=_TABLE_CELL)
+
+
+def _draw(
+  paper: Image.Image, draw: ImageDraw.ImageDraw, cell: Cell, left: int, top: int, side: int
+) -> None:
+  picture = Image.fromarray(cell.picture).resize((side, side), Image.Resampling.LANCZOS)
   paper.paste(picture, (left, top))
   if cell.marked:
-    draw.rectangle((left, top, left + _CELL - 1, top + _CELL - 1), outline=_MARK, width=3)
+    draw.rectangle((left, top, left + side - 1, top + side - 1), outline=_MARK, width=_FRAME)
   colour = _MARK if cell.marked else _QUIET
-  _text(draw, cell.caption, left, top + _CELL + _CAPTION // 2, colour)
+  _text(draw, cell.caption, left, top + side + _CAPTION // 2, side, colour)
 
 
-def _text(draw: ImageDraw.ImageDraw, text: str, left: int, middle: int, colour: str) -> None:
-  text = fitted(text, 12, _CELL)
-  draw.text((left + _CELL // 2, middle), text, colour, font(12), anchor='mm')
+def _text(
+  draw: ImageDraw.ImageDraw, text: str, left: int, middle: int, width: int, colour: str
+) -> None:
+  text = fitted(text, 12, width)
+  draw.text((left + width // 2, middle), text, colour, font(12), anchor='mm')
