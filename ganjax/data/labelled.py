@@ -1,9 +1,12 @@
-"""Pictures with their classes: a folder of class folders, or a CSV."""
+"""What is said about pictures: their classes, by folder or CSV, and scores by name."""
 
 import csv
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from ganjax.data.source import Item, SourceError, find, name_of
 
@@ -66,3 +69,40 @@ def _of_csv(path: pathlib.Path) -> list[Labelled]:
     item = Item(name_of(row['filename']), path.parent / row['filename'])
     found.append(Labelled(item, row['label'], split))
   return found
+
+
+def read_scores(path: str, names: Sequence[str], target: str | None) -> np.ndarray:
+  """How sure it is that each of some names has an attribute.
+
+  Args:
+    path: a CSV whose first line names its columns: `name`, and `score` (positive for those that
+      have it) or `label` (two classes).
+    names: whose scores are wanted.
+    target: the label that means having it; None for the last one in alphabetical order.
+
+  Returns:
+    [N]: scores, or ±1 of labels; NaN for names that are not listed.
+
+  Raises:
+    SourceError: it cannot be read, columns or classes are missing, or it lists none of the names.
+  """
+  try:
+    with open(path, newline='', encoding='utf-8') as file:
+      rows = list(csv.DictReader(file))
+  except (OSError, UnicodeError, csv.Error) as error:
+    raise SourceError(f'{path}: cannot be read as a CSV ({error})') from None
+  if not rows or 'name' not in rows[0] or not {'label', 'score'} & rows[0].keys():
+    raise SourceError(f'{path}: needs the columns name and label, or name and score')
+  if 'score' in rows[0]:
+    try:
+      by_name = {row['name']: float(row['score']) for row in rows if row['score']}
+    except ValueError as error:
+      raise SourceError(f'{path}: a score is no number ({error})') from None
+  else:
+    classes = sorted({row['label'] for row in rows if row['label']})
+    if len(classes) != 2 or (target := target or classes[-1]) not in classes:
+      raise SourceError(f'{path}: needs two classes, one of them --target_class; has {classes}')
+    by_name = {row['name']: 1.0 if row['label'] == target else -1.0 for row in rows if row['label']}
+  if not by_name.keys() & set(names):
+    raise SourceError(f'{path}: names none of the latents, such as {names[0]}')
+  return np.array([by_name.get(name, np.nan) for name in names])

@@ -1,6 +1,5 @@
 """Direction: find directions of latent space, from labels or without."""
 
-import csv
 import pathlib
 from typing import Any, NamedTuple
 
@@ -8,15 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax import data, editing, report, weights
+from ganjax.data.labelled import read_scores
 from ganjax.editing import rendering
 from ganjax.editing.directions import Fit
 from ganjax.editing.files import Direction, EditingError, load_direction
 from ganjax.editing.spaces import Space
 from ganjax.editing.training import wilson
-from ganjax.tasks import latents, traverse
+from ganjax.tasks import latents
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.direction_config import DirectionConfig, define_flags, from_flags
 from ganjax.tasks.latents import Judge, Start
+from ganjax.tasks.walks import Tools, sheet, walk
 
 __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 
@@ -45,7 +46,7 @@ def run(config: DirectionConfig) -> int:
   sha256 = networks.sha256 + (attribute.sha256 if attribute else '')
   known = latents.check(config, networks)
   if config.labels and known:
-    _read_labels(config, known)
+    read_scores(config.labels, known, config.target_class)
   with data.Store.open(config.output, config.record(sha256), config.overwrite) as store:
     found, failures = latents.starts(config, networks)
     directions: list[Direction] = []
@@ -125,7 +126,7 @@ def _labelled(
   for space in config.spaces or (outermost,):
     stacked = np.stack([latents.within(start, space, networks, psi) for start in found])
     if config.labels:
-      scored = _read_labels(config, [start.name for start in found])
+      scored = read_scores(config.labels, [start.name for start in found], config.target_class)
     else:
       assert judge is not None
       scored = judge.of_logits(
@@ -133,32 +134,6 @@ def _labelled(
       )
     result[space] = Labelled(stacked, scored)
   return result
-
-
-def _read_labels(config: DirectionConfig, names: list[str]) -> np.ndarray:
-  """Scores of the named latents from --labels; NaN for those that it does not list."""
-  path = config.labels
-  try:
-    with open(path, newline='', encoding='utf-8') as file:
-      rows = list(csv.DictReader(file))
-  except (OSError, UnicodeError, csv.Error) as error:
-    raise EditingError(f'{path}: cannot be read as a CSV ({error})') from None
-  if not rows or 'name' not in rows[0] or not {'label', 'score'} & rows[0].keys():
-    raise EditingError(f'{path}: needs the columns name and label, or name and score')
-  if 'score' in rows[0]:
-    try:
-      by_name = {row['name']: float(row['score']) for row in rows if row['score']}
-    except ValueError as error:
-      raise EditingError(f'{path}: a score is no number ({error})') from None
-  else:
-    classes = sorted({row['label'] for row in rows if row['label']})
-    target = config.target_class or classes[-1]
-    if len(classes) != 2 or target not in classes:
-      raise EditingError(f'{path}: needs two classes, one of them --target_class; has {classes}')
-    by_name = {row['name']: 1.0 if row['label'] == target else -1.0 for row in rows if row['label']}
-  if not by_name.keys() & set(names):
-    raise EditingError(f'{path}: names none of the latents, such as {names[0]}')
-  return np.array([by_name.get(name, np.nan) for name in names])
 
 
 def _fit(
@@ -286,15 +261,15 @@ def _write(
 ) -> None:
   """Saves a direction with a preview of what it does."""
   judges = {} if judge is None else {judge.attribute.target: judge}
-  tools = traverse.Tools(networks, judges, config.truncation_psi, _PREVIEW, ())
+  tools = Tools(networks, judges, config.truncation_psi, _PREVIEW, ())
   order = editing.SPACES.index
   shown = [start for start in found if order(start.space) <= order(direction.space)][:3]
   if direction.space == 'w':  # a direction of W moves all rows of W+
     shown = found[:3]
   files = {'direction': store.write_array('directions', direction.name, **direction.arrays())}
   if shown:
-    walks = [traverse.walk(tools, start, direction) for start in shown]
-    picture = traverse.sheet(tools, [start.name for start in shown], walks)
+    walks = [walk(tools, start, direction) for start in shown]
+    picture = sheet(tools, [start.name for start in shown], walks)
     files['sheet'] = store.write_bytes(f'sheets/{direction.name}.png', data.encode_png(picture))
   names = ('train_accuracy', 'test_accuracy', 'correlation')
   figures = {k: direction.provenance[k] for k in names if k in direction.provenance}
