@@ -26,7 +26,7 @@ from absl import app, flags
 
 FLAGS = flags.FLAGS
 # name -> resolution, channel_base, channel_max, latent size, mapping layers, perceptual distance.
-CONFIGURATIONS = {
+CONFIGURATIONS: dict[str, tuple | None] = {
   'default': None,
   'tiny': (16, 256, 16, 8, 2, 'discriminator'),
   '256': (256, 16384, 512, 512, 8, 'vgg16'),
@@ -73,9 +73,10 @@ def networks(name):
     nnx.update(module, state)
     return module
 
-  if CONFIGURATIONS[name] is None:
+  made_up = CONFIGURATIONS[name]
+  if made_up is None:
     return inversion.prior(weights.load(precision=FLAGS.precision))
-  resolution, base, most, w_dim, layers, perceptual = CONFIGURATIONS[name]
+  resolution, base, most, w_dim, layers, perceptual = made_up
   dtype = weights.networks.PRECISIONS[FLAGS.precision]
   widths = config.channel_widths(resolution, base, most)
   mapping = config.MappingConfig(layers, w_dim)
@@ -140,6 +141,7 @@ def measure_training(name, batch):
   import functools
 
   import jax
+  import jax.numpy as jnp
   import numpy as np
 
   from ganjax import devices
@@ -153,7 +155,7 @@ def measure_training(name, batch):
   state = devices.replicate(mesh, begin())
   side = plan.generator.resolution
   shape = (plan.num_chunks, plan.chunk_size, side, side, 3)
-  photographs = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+  photographs = jnp.asarray(np.random.default_rng(0).integers(0, 256, shape), jnp.uint8)
   batches = devices.split(
     mesh, planning.Batch(photographs, None), jax.sharding.PartitionSpec(trainer.DEVICES)
   )

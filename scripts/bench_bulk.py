@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 from absl import app, flags
 
@@ -74,7 +75,8 @@ def batching():
     spent.append(num_steps)
     return advance(prior, preset, phase, num_steps, problems, states)
 
-  batch.each, batch.advance = vmapped, counted
+  measured: Any = batch
+  measured.each, measured.advance = vmapped, counted
   with tempfile.TemporaryDirectory() as folder:
     tiny_weights(pathlib.Path(folder) / 'tiny.safetensors')
     prior = inversion.prior(weights.load(pathlib.Path(folder) / 'tiny.safetensors'))
@@ -93,7 +95,7 @@ def batching():
     for first in range(0, len(problems), FLAGS.batch_size):
       some = [problem for _, problem in problems[first : first + FLAGS.batch_size]]
       some += some[-1:] * (FLAGS.batch_size - len(some))
-      result = batch.run(prior, preset, batch.stack(some))
+      result = batch.run(prior, preset, inversion.stack(some))
       jax.block_until_ready(result.image)
       steps += result.num_steps.tolist()
     return steps[: len(problems)]
@@ -102,7 +104,7 @@ def batching():
     slots = inversion.Slots(prior, preset, FLAGS.batch_size)
     return [int(result.num_steps) for _, result in slots.solve(problems)]
 
-  seconds = {fixed: [], continuous: []}
+  seconds: dict = {fixed: [], continuous: []}
   steps, batch_steps = {}, {}
   for repeat in range(FLAGS.repeats + 1):
     for way in seconds:

@@ -16,6 +16,7 @@ import numpy as np
 from absl import app, flags
 
 from ganjax import degradations
+from ganjax.inversion import stack
 from ganjax.priors import deep_prior
 from ganjax.tasks.deep_prior_config import network
 
@@ -40,7 +41,7 @@ def measured(side, batch_size):
     jax.tree.map(lambda x: jnp.asarray(x, jnp.int32 if isinstance(x, int) else None), hyper),
     jax.random.key(0),
   )
-  problems = deep_prior.stack([problem] * batch_size)
+  problems = stack([problem] * batch_size)
   seconds = []
 
   def on_progress(progress):

@@ -49,8 +49,9 @@ def restore(name, folder, pictures):
   """Runs the task on all pictures; returns its results."""
   from ganjax.tasks import main as tasks
 
-  FLAGS.task, FLAGS.input, FLAGS.output = 'deep_prior', str(pictures), str(folder)
-  FLAGS.degradation = TASKS[name]
+  given = {'task': 'deep_prior', 'degradation': TASKS[name], 'input': pictures, 'output': folder}
+  for flag, value in given.items():
+    FLAGS[flag].value = str(value)
   if tasks.run(tasks.from_flags()):
     sys.exit(1)
   lines = (folder / 'results.jsonl').read_text().splitlines()

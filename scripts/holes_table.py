@@ -22,7 +22,7 @@ from PIL import Image
 import ganjax
 from ganjax import data, degradations
 from ganjax.data.pixels import to_bytes, to_float
-from ganjax.inversion import image_key
+from ganjax.inversion import image_key, stack
 from ganjax.models.deep_prior import PAPER
 from ganjax.priors import deep_prior
 from ganjax.tasks.restore_config import RESTORATIONS
@@ -152,12 +152,13 @@ def prior(all_holes):
     problem = deep_prior.Problem(
       jnp.asarray(to_float(picture)),
       masking.visible(side, side),
+      jnp.zeros((side, side, 3)),  # the truth, which only a curve would need
       masking,
       deep_prior.Hyper(*(jnp.asarray(value) for value in hyper)),
       image_key(0, holes.name),
     )
-    setup = deep_prior.Setup(PAPER, 'l2', side, side, early_stopping=False)
-    fit = deep_prior.run(setup, deep_prior.stack([problem]))
+    setup = deep_prior.Setup(PAPER, 'l2', side, side, 'last')
+    fit = deep_prior.run(setup, stack([problem]))
     yield error(holes, np.asarray(fit.image[0]) / 2 + 0.5)
 
 

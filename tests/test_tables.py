@@ -1,0 +1,40 @@
+"""The scripts that make the documents' tables still run, on next to nothing."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.slow
+
+
+def python(*command):
+  done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr + done.stdout
+  return done.stdout
+
+
+def test_holes(tmp_path):
+  smooth = np.linspace(0, 255, 128).astype(np.uint8)
+  picture = np.broadcast_to(smooth[:, None, None], (128, 128, 3))
+  Image.fromarray(picture).save(tmp_path / 'a.png')
+  output = tmp_path / 'filled'
+  given = f'--input={tmp_path / "a.png"}', f'--output={output}'
+  python('-m', 'ganjax', '--task=pix2pix_predict', *given)
+  methods = ['mean', 'telea', 'navier_stokes', 'pix2pix', 'stylegan2', 'deep_prior']
+  told = python('scripts/holes_table.py', f'--run={output}', '--steps=2')
+  rows = [line.split('|')[1:3] for line in told.splitlines() if line.startswith('| ')]
+  assert [name.strip() for name, _ in rows] == ['method', *methods]
+  errors = {name.strip(): float(value) for name, value in rows[1:]}
+  assert errors['telea'] < errors['mean'] < 1
+
+
+def test_latent_space(tmp_path):
+  few = ['--num_samples=120', '--num_pairs=1', '--num_faces=1']
+  python('scripts/latent_space.py', f'--output={tmp_path / "out"}', *few)
+  assert list((tmp_path / 'out').rglob('*.json'))
