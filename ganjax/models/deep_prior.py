@@ -6,6 +6,7 @@ the paper, with skip connections, and plain ones whose channels double at every 
 
 import dataclasses
 import functools
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,8 @@ from flax import nnx
 
 LEAKY_SLOPE = 0.2
 EPSILON = 1e-5
+
+Interpolation = Literal['bicubic', 'bilinear']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +27,7 @@ class DeepPriorConfig:
   double: bool = True  # two convolutions at each level on each side, or one
   skip_channels: int = 0  # of the skip connections; 0 for none
   pointwise: bool = False  # the decoder's second convolution is 1×1
+  upsampling: Interpolation = 'bicubic'
   in_channels: int = 32
 
   @property
@@ -33,7 +37,7 @@ class DeepPriorConfig:
 
 
 # Ulyanov et al. 2018, for denoising and inpainting.
-PAPER = DeepPriorConfig((128,) * 5, skip_channels=4, pointwise=True)
+PAPER = DeepPriorConfig((128,) * 5, skip_channels=4, pointwise=True, upsampling='bilinear')
 
 
 def plain(depth: int, double: bool, skip_channels: int = 0, width: int = 128) -> DeepPriorConfig:
@@ -196,12 +200,13 @@ class Level(nnx.Module):
     self.up = Layer(keys[4], 3, c_up, c_out)
     size = 1 if config.pointwise else 3
     self.up2 = Layer(keys[5], size, c_out, c_out) if config.double else None
+    self.upsampling = config.upsampling
 
   def __call__(self, x: jax.Array) -> jax.Array:
     y = self.down(x)
     y = self.down2(y) if self.down2 is not None else y
     y = self.below(y) if self.below is not None else y
-    y = upsample(y)
+    y = upsample(y, self.upsampling)
     if self.skip is not None:
       y = jnp.concatenate([self.skip(x), y], axis=2)
     y = self.up(self.norm(y))
@@ -229,32 +234,37 @@ def _cubic(distance: float, a: float = -0.5) -> float:
   return (((d - 5) * d + 8) * d - 4) * a if d < 2 else 0.0
 
 
-# An output pixel lies a quarter of an input pixel before or behind the input pixel's centre.
-_BEFORE = np.array([_cubic(d) for d in (1.75, 0.75, -0.25, -1.25)])  # of pixels −2, −1, 0, 1
-_BEHIND = _BEFORE[::-1]  # of pixels −1, 0, 1, 2
+# An output pixel lies a quarter of an input pixel before or behind the input pixel's centre. Before
+# it these are the weights of pixels −2, −1, 0, 1; behind it, of 1, 0, −1, … the other way round.
+_TAPS: dict[Interpolation, tuple[float, ...]] = {
+  'bicubic': tuple(_cubic(d) for d in (1.75, 0.75, -0.25, -1.25)),
+  'bilinear': (0.0, 0.25, 0.75, 0.0),
+}
 
 
-@jax.custom_vjp
-def upsample(x: jax.Array) -> jax.Array:
-  """Doubles both sides by bicubic interpolation, borders repeated; [H, W, C] -> [2H, 2W, C].
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def upsample(x: jax.Array, kind: Interpolation = 'bicubic') -> jax.Array:
+  """Doubles both sides by interpolation, borders repeated; [H, W, C] -> [2H, 2W, C].
 
-  Shifted sums of the four neighbours: a product with a matrix would cost as much as a convolution.
+  Shifted sums of the neighbours: a product with a matrix would cost as much as a convolution.
   The gradient is written out, since XLA:CPU takes twenty times as long over the one it derives.
   """
   for axis in (0, 1):
-    x = _doubled(x, axis)
+    x = _doubled(x, axis, _TAPS[kind])
   return x
 
 
-def _doubled(x: jax.Array, axis: int) -> jax.Array:
+def _doubled(x: jax.Array, axis: int, taps: tuple[float, ...]) -> jax.Array:
   length = x.shape[axis]
   padded = jnp.pad(x, _along(axis, 2), mode='edge')
 
   def at(offset):
     return jax.lax.slice_in_dim(padded, 2 + offset, 2 + offset + length, axis=axis)
 
-  before = sum(float(tap) * at(offset) for tap, offset in zip(_BEFORE, (-2, -1, 0, 1), strict=True))
-  behind = sum(float(tap) * at(offset) for tap, offset in zip(_BEHIND, (-1, 0, 1, 2), strict=True))
+  before, behind = (
+    sum(tap * at(sign * offset) for tap, offset in zip(taps, (-2, -1, 0, 1), strict=True) if tap)
+    for sign in (1, -1)
+  )
   pairs = jnp.stack([jnp.asarray(before), jnp.asarray(behind)], axis=axis + 1)
   return pairs.reshape(*x.shape[:axis], 2 * length, *x.shape[axis + 1 :])
 
@@ -263,7 +273,7 @@ def _along(axis: int, width: int) -> list[tuple[int, int]]:
   return [(width, width) if i == axis else (0, 0) for i in range(3)]
 
 
-def _halved(gradient: jax.Array, axis: int) -> jax.Array:
+def _halved(gradient: jax.Array, axis: int, taps: tuple[float, ...]) -> jax.Array:
   """The adjoint of `_doubled`."""
   shape = gradient.shape
   length = shape[axis] // 2
@@ -275,12 +285,14 @@ def _halved(gradient: jax.Array, axis: int) -> jax.Array:
 
   def of(padded, taps, first):  # what the pixel at `first` + k got through tap k, for all pixels
     parts = [
-      float(tap) * jax.lax.slice_in_dim(padded, 4 - k, 8 - k + length, axis=axis)
+      tap * jax.lax.slice_in_dim(padded, 4 - k, 8 - k + length, axis=axis)
       for k, tap in enumerate(taps, first)
+      if tap
     ]
     return functools.reduce(jnp.add, parts)
 
-  padded = of(before, _BEFORE, 0) + of(behind, _BEHIND, 1)  # of the input with two repeated pixels
+  # Of the input with two repeated pixels.
+  padded = of(before, taps, 0) + of(behind, taps[::-1], 1)
 
   def rows(start, stop):
     return jax.lax.slice_in_dim(padded, start, stop, axis=axis)
@@ -292,6 +304,9 @@ def _halved(gradient: jax.Array, axis: int) -> jax.Array:
   return jnp.concatenate([first, rows(3, length + 1), last], axis=axis)
 
 
-upsample.defvjp(
-  lambda x: (upsample(x), None), lambda _, gradient: (_halved(_halved(gradient, 1), 0),)
-)
+def _upsample_backward(kind, _, gradient):
+  taps = _TAPS[kind]
+  return (_halved(_halved(gradient, 1, taps), 0, taps),)
+
+
+upsample.defvjp(lambda x, kind: (upsample(x, kind), None), _upsample_backward)

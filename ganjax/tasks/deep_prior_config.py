@@ -68,7 +68,9 @@ def define_flags() -> None:
     "one or two convolutions a level, such as 2-double; '-skip' adds skip connections.",
   )
   flags.DEFINE_enum('prior_loss', 'l2', deep_prior.LOSSES, 'deep_prior: what is minimised.')
-  flags.DEFINE_float('input_noise', 0.1, "deep_prior: σ of the network's fixed random input.")
+  flags.DEFINE_float(
+    'input_noise', 0.1, "deep_prior: the network's fixed random input lies between 0 and this."
+  )
   flags.DEFINE_float('perturbation', 1 / 30, 'deep_prior: σ of what is added to it at each step.')
   flags.DEFINE_float('averaging', 0.99, 'deep_prior: of the running mean of outputs; 0 for none.')
   flags.DEFINE_enum(

@@ -73,18 +73,20 @@ def test_upsampling_keeps_constants_and_is_smooth_inside():
   np.testing.assert_allclose(inside, np.arange(8) / 2 + 1.75, atol=1e-5)
 
 
-def test_upsampling_is_bicubic():
+@pytest.mark.parametrize('kind', ['bicubic', 'bilinear'])
+def test_upsampling_is_what_it_is_called(kind):
   picture = np.random.default_rng(0).random((8, 8)).astype(np.float32)
-  ours = np.asarray(deep_prior.upsample(jnp.asarray(picture)[:, :, None]))[:, :, 0]
-  theirs = np.asarray(Image.fromarray(picture).resize((16, 16), Image.Resampling.BICUBIC))
+  ours = np.asarray(deep_prior.upsample(jnp.asarray(picture)[:, :, None], kind))[:, :, 0]
+  theirs = np.asarray(Image.fromarray(picture).resize((16, 16), Image.Resampling[kind.upper()]))
   assert np.abs(ours - theirs)[4:-4, 4:-4].max() < 1e-4
 
 
+@pytest.mark.parametrize('kind', ['bicubic', 'bilinear'])
 @pytest.mark.parametrize('shape', [(1, 3), (2, 4), (5, 1)])
-def test_the_gradient_of_upsampling_is_its_adjoint(shape):
+def test_the_gradient_of_upsampling_is_its_adjoint(shape, kind):
   x = jax.random.normal(KEY, (*shape, 2))
   gradient = jax.random.normal(jax.random.key(1), (2 * shape[0], 2 * shape[1], 2))
-  y, pull = jax.vjp(deep_prior.upsample, x)
+  y, pull = jax.vjp(lambda x: deep_prior.upsample(x, kind), x)
   np.testing.assert_allclose(
     jnp.sum(y * gradient), jnp.sum(x * pull(gradient)[0]), rtol=1e-4, atol=1e-5
   )
