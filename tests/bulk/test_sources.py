@@ -16,6 +16,7 @@ from PIL import Image
 
 from ganjax import data
 from ganjax.bulk import plan, records, sources
+from ganjax.training import Pictures
 
 
 def write(path, seed=0):
@@ -240,6 +241,16 @@ def test_array_records_of_pictures_and_of_examples(tmp_path):
     source, found = entries_of(tmp_path, spec)
     assert len({entry.name for entry in found}) == 2
     np.testing.assert_array_equal(source.read(found[1]), noise(16, 1))
+
+
+@pytest.mark.parametrize('spec', ['{}/set', 'tfds:{}/set:train', '{}/set/*.array_record-*'])
+def test_training_reads_records_by_index(tmp_path, spec):
+  write_tfds(tmp_path / 'set', images(3))
+  pictures = Pictures(spec.format(tmp_path))
+  assert len(pictures) == 3
+  for i in (2, 0):
+    np.testing.assert_array_equal(pictures.read(i), data.decode(images(3)[i]))
+  assert pictures.entry(1).source.endswith('#1')
 
 
 def test_a_file_that_is_no_array_record(tmp_path):

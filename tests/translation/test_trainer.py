@@ -19,21 +19,21 @@ def plan(norm='batch', **more):
   )
 
 
-def batch(parts=1):
+def batch(parts=1, side=SIDE):
   rng = np.random.default_rng(0)
-  shape = (parts, BATCH // parts, SIDE, SIDE)
+  shape = (parts, BATCH // parts, side, side)
   truth = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
   known = (rng.random((*shape, 1)) < 0.7).astype(np.uint8)
   return trainer.Batch(truth * known, truth, known)
 
 
-def steps(plan, num_devices, parts=1, count=2):
+def steps(plan, num_devices, parts=1, count=2, side=SIDE):
   mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
   state = devices.replicate(mesh, trainer.init(plan))
   spec = jax.sharding.PartitionSpec(None, trainer.DEVICES)
   measured = []
   for _ in range(count):
-    state, values = trainer.step(plan, mesh, state, devices.split(mesh, batch(parts), spec))
+    state, values = trainer.step(plan, mesh, state, devices.split(mesh, batch(parts, side), spec))
     measured.append({name: float(value) for name, value in values.items()})
   return jax.device_get(state), measured
 
@@ -89,6 +89,25 @@ def test_the_measured_distance_is_that_of_the_holes(one_device):
   hole = np.broadcast_to(given.known == 0, truth.shape)
   per_picture = [np.abs(m - t)[h].mean() for m, t, h in zip(made, truth, hole, strict=True)]
   assert measured[0]['l1'] == pytest.approx(np.mean(per_picture), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+  ('gan_loss', 'patch', 'norm', 'side'),
+  [('hinge', 16, 'instance', 8), ('vanilla', 1, 'batch', 8), ('lsgan', 286, 'batch', 128)],
+)
+def test_every_adversary_and_patch_learns(gan_loss, patch, norm, side):
+  depth = side.bit_length() - 1
+  settings = trainer.Plan(
+    UNetConfig(depth, 2, 4, norm),
+    PatchGANConfig(patch, 2, 4, norm),
+    num_steps=100,
+    gan_loss=gan_loss,
+    learning_rate=5e-3,
+    dropout=0.0,
+  )
+  _, measured = steps(settings, 1, count=8, side=side)
+  assert all(np.isfinite(list(values.values())).all() for values in measured)
+  assert measured[-1]['l1'] < measured[0]['l1']
 
 
 def test_half_precision_is_for_convolutions_alone(one_device):
