@@ -6,7 +6,6 @@ import numpy as np
 
 from ganjax.faces.landmarks import check_rgb, model_path
 
-DESCRIPTOR_SIZE = 128
 SAME_PERSON = 0.6  # below this distance dlib takes two pictures for the same person
 _MODEL = 'dlib_face_recognition_resnet_model_v1.dat'
 _CHIP, _PADDING = 150, 0.25  # what the model was trained with
