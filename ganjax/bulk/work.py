@@ -138,7 +138,10 @@ class Worker:
       self._prior, settings.preset, settings.save_image, settings.save_noise
     )
     self._slots = inversion.Slots(
-      self._prior, settings.preset, batch_size, chunk_length(int(settings.hyper.num_steps))
+      self._prior,
+      settings.preset,
+      batch_size,
+      inversion.chunk_length(int(settings.hyper.num_steps)),
     )
     self._blocks: dict[int, _Block] = {}
     self.tally = Tally()
@@ -277,11 +280,6 @@ class Worker:
 def preview(kind: str, index: int) -> str:
   """The path, below the output folder, of a picture's preview."""
   return f'{kind}/{index:08d}.png'
-
-
-def chunk_length(num_steps: int, longest: int = inversion.CHUNK_STEPS) -> int:
-  """Steps per chunk, so that `num_steps` are whole chunks or nearly so."""
-  return -(-num_steps // -(-num_steps // longest))
 
 
 @jax.jit

@@ -1,6 +1,6 @@
 """Inversion: latent spaces, objectives, schedules, presets, and the engine that runs them."""
 
-from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, run
+from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, chunk_length, run
 from ganjax.inversion.blind import IDENTIFY_STEPS, identify
 from ganjax.inversion.engine import Prior, image_key
 from ganjax.inversion.parallel import stack
@@ -22,6 +22,7 @@ __all__ = [
   'Restoration',
   'Seat',
   'Slots',
+  'chunk_length',
   'distance',
   'identify',
   'image_key',

@@ -88,6 +88,11 @@ def finished(states: State) -> np.ndarray:
   return np.asarray(states.step >= states.end)
 
 
+def chunk_length(num_steps: int, longest: int = CHUNK_STEPS) -> int:
+  """Steps per chunk, so that `num_steps` are whole chunks or nearly so."""
+  return -(-num_steps // max(1, -(-num_steps // longest)))
+
+
 class Progress(NamedTuple):
   """What `run` tells between chunks."""
 
@@ -124,7 +129,7 @@ def run(
     if phase:
       states = enter(prior, preset, phase, problems, states)
     total = int(np.max(np.asarray(states.end - states.step)))
-    length = -(-total // -(-total // chunk_steps)) if total else 0
+    length = chunk_length(total, chunk_steps)
     while not np.all(finished(states)):
       states, terms = advance(prior, preset, phase, length, problems, states)
       history.append(jax.tree.map(lambda x: np.asarray(x)[:count], terms))

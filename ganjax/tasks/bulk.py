@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from ganjax import degradations, inversion, report, weights
-from ganjax.bulk import finalize, local, memory, output, plan, ray_engine, work
+from ganjax.bulk import finalize, local, memory, output, plan, ray_engine
 from ganjax.bulk.parts import Parts
 from ganjax.bulk.plan import Shard
 from ganjax.data import claim
@@ -107,7 +107,7 @@ def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:
 def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
   """The batch that is asked for, or the largest that fits."""
   preset, problem = config.chosen_preset(), _example(prior, config)
-  chunk = work.chunk_length(config.num_steps)
+  chunk = inversion.chunk_length(config.num_steps)
   if config.batch_size == BATCH_AUTO:
     return memory.largest_batch(prior, preset, problem, chunk)
   size = config.batch_size + -config.batch_size % len(jax.local_devices())
@@ -153,7 +153,7 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
   prior, _ = config.settings().prior()
   fit = _fit(config, prior)
   print(f'memory: {_memory(fit)}')
-  chunk = work.chunk_length(config.num_steps)
+  chunk = inversion.chunk_length(config.num_steps)
   problem = _example(prior, config)
   step, compiling = memory.step_seconds(
     prior, config.chosen_preset(), problem, fit.batch_size, chunk

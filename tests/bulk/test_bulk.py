@@ -13,7 +13,7 @@ from PIL import Image
 
 import ganjax
 from ganjax import data, inversion, weights
-from ganjax.bulk import finalize, output, work
+from ganjax.bulk import finalize, output
 from ganjax.bulk.plan import Shard
 from ganjax.bulk.status import Status
 from ganjax.data.pixels import to_bytes, to_float
@@ -204,7 +204,7 @@ def test_a_stop_keeps_what_is_finished(configure, tmp_path, monkeypatch):
 
 
 def test_a_stop_keeps_how_far_the_others_are(configure, tmp_path, monkeypatch):
-  monkeypatch.setattr(work, 'chunk_length', lambda num_steps: 2)
+  monkeypatch.setattr(inversion, 'chunk_length', lambda num_steps: 2)
   main.run(configure(output='whole'))
   with monkeypatch.context() as patch:
     patch.setattr(Status, 'show', lambda self: os.kill(os.getpid(), signal.SIGTERM))
