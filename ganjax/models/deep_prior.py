@@ -17,6 +17,7 @@ LEAKY_SLOPE = 0.2
 EPSILON = 1e-5
 
 Interpolation = Literal['bicubic', 'bilinear']
+Distribution = Literal['normal', 'uniform']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class DeepPriorConfig:
   skip_channels: int = 0  # of the skip connections; 0 for none
   pointwise: bool = False  # the decoder's second convolution is 1×1
   upsampling: Interpolation = 'bicubic'
+  input: Distribution = 'normal'  # of the fixed input
   in_channels: int = 32
 
   @property
@@ -37,7 +39,9 @@ class DeepPriorConfig:
 
 
 # Ulyanov et al. 2018, for denoising and inpainting.
-PAPER = DeepPriorConfig((128,) * 5, skip_channels=4, pointwise=True, upsampling='bilinear')
+PAPER = DeepPriorConfig(
+  (128,) * 5, skip_channels=4, pointwise=True, upsampling='bilinear', input='uniform'
+)
 
 
 def plain(depth: int, double: bool, skip_channels: int = 0, width: int = 128) -> DeepPriorConfig:

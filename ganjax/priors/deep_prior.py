@@ -38,7 +38,8 @@ class Hyper(NamedTuple):
 
   num_steps: jax.Array | int = 1500
   learning_rate: jax.Array | float = 0.01
-  input_noise: jax.Array | float = 0.1  # the fixed input lies in [0, input_noise)
+  # Of the fixed input: σ where that is normal; uniform ones lie in [0, input_noise).
+  input_noise: jax.Array | float = 0.1
   perturbation: jax.Array | float = 1 / 30  # σ of what is added to it anew at every step
   averaging: jax.Array | float = 0.99  # of the running mean of outputs; 0 takes the last one
   patience: jax.Array | int = 0  # steps after the chosen one at which it ends; 0: never
@@ -123,7 +124,8 @@ def init(setup: Setup, problem: Problem) -> State:
   params = nnx.state(DeepPrior(setup.config, network_key))
   height, width = padded(setup)
   shape = (height, width, setup.config.in_channels)
-  z = problem.hyper.input_noise * jax.random.uniform(input_key, shape, jnp.float32)
+  draw = {'normal': jax.random.normal, 'uniform': jax.random.uniform}[setup.config.input]
+  z = problem.hyper.input_noise * draw(input_key, shape, jnp.float32)
   blank = jnp.zeros((setup.height, setup.width, 3))
   small = _watched(blank)
   stopping = Stopping(jnp.zeros((WINDOW, *small.shape)), jnp.float32(jnp.inf), jnp.int32(0), blank)

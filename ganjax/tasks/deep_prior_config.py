@@ -69,7 +69,9 @@ def define_flags() -> None:
   )
   flags.DEFINE_enum('prior_loss', 'l2', deep_prior.LOSSES, 'deep_prior: what is minimised.')
   flags.DEFINE_float(
-    'input_noise', 0.1, "deep_prior: the network's fixed random input lies between 0 and this."
+    'input_noise',
+    0.1,
+    "deep_prior: σ of the network's fixed random input; that of 'paper' is uniform, from 0 to this.",
   )
   flags.DEFINE_float('perturbation', 1 / 30, 'deep_prior: σ of what is added to it at each step.')
   flags.DEFINE_float('averaging', 0.99, 'deep_prior: of the running mean of outputs; 0 for none.')

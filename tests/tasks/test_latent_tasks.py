@@ -264,6 +264,7 @@ def test_wrong_files_are_refused(files, tmp_path):
   labels = tmp_path / 'labels.csv'
   task = ['--task=direction', f'--input={own}', f'--labels={labels}']
   for text, message in [
+    ('name,label\n0,\n', 'two classes'),
     ('name,label\n0,a\n1,a\n', 'two classes'),
     ('name,label\nx,a\ny,b\n', 'names none'),
     ('file,label\n0,a\n', 'columns name and label'),
@@ -271,7 +272,7 @@ def test_wrong_files_are_refused(files, tmp_path):
     ('name,label\n0,a\n1,b\n', '1 latents have it'),
   ]:
     labels.write_text(text)
-    with pytest.raises(editing.EditingError, match=message):
+    with pytest.raises((data.SourceError, editing.EditingError), match=message):
       main.run(config(files, tmp_path / 'b', *task))
     assert (tmp_path / 'b').exists() == ('latents have it' in message)
   with pytest.raises(editing.EditingError, match='no direction'):
