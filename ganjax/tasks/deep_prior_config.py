@@ -71,7 +71,7 @@ def define_flags() -> None:
   flags.DEFINE_float(
     'input_noise',
     0.1,
-    "deep_prior: σ of the network's fixed random input; that of 'paper' is uniform, from 0 to this.",
+    "deep_prior: σ of the network's fixed input; 'paper' has a uniform one between 0 and this.",
   )
   flags.DEFINE_float('perturbation', 1 / 30, 'deep_prior: σ of what is added to it at each step.')
   flags.DEFINE_float('averaging', 0.99, 'deep_prior: of the running mean of outputs; 0 for none.')
