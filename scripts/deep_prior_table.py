@@ -24,11 +24,11 @@ SQUARES = {
   'coffee': (140, 20, 380),
   'rocket': (180, 0, 427),
 }
+SIDE = 128  # px, of the pictures, where --side does not say otherwise
 SIGMA = 25 / 255
 TASKS = {'denoise': f'noise(sigma={SIGMA:.5f})', 'half missing': 'mask(missing=0.5)'}
 
 if __name__ == '__main__':
-  flags.DEFINE_integer('side', 128, 'Of the pictures, px.', lower_bound=32)
   flags.DEFINE_list('names', list(SQUARES), f'Pictures of {list(SQUARES)}.')
   flags.DEFINE_bool('pictures_only', False, 'Only write the pictures.')
 
@@ -82,7 +82,7 @@ def classic(name, degraded, truth):
 def main(_):
   output = pathlib.Path(FLAGS.output)
   pictures = output / 'pictures'
-  write_pictures(pictures, FLAGS.names, FLAGS.side)
+  write_pictures(pictures, FLAGS.names, FLAGS.side or SIDE)
   if FLAGS.pictures_only:
     return
   for name in TASKS:

@@ -34,6 +34,15 @@ def test_holes(tmp_path):
   assert errors['telea'] < errors['mean'] < 1
 
 
+def test_deep_prior(tmp_path):
+  few = ['--side=32', '--names=astronaut', '--network=1-single', '--num_steps=2']
+  told = python('scripts/deep_prior_table.py', f'--output={tmp_path / "out"}', *few)
+  rows = [line.split('|')[1].strip() for line in told.splitlines() if line.startswith('| ')]
+  classic = ['non-local means', 'BM3D']
+  assert rows == ['denoise', 'degraded', *classic, 'deep prior', 'half missing', 'degraded',
+                  'biharmonic', 'deep prior']  # fmt: skip
+
+
 def test_latent_space(tmp_path):
   few = ['--num_samples=120', '--num_pairs=1', '--num_faces=1']
   python('scripts/latent_space.py', f'--output={tmp_path / "out"}', *few)

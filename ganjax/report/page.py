@@ -210,7 +210,8 @@ def _value(value: object) -> str:
 
 
 def _run_files(files: Files) -> str:
-  names = ('grid.png', 'results.jsonl', 'failures.jsonl', 'config.json')
+  tables = ('classes.csv', 'summary.json', 'submission.csv')
+  names = ('grid.png', *tables, 'results.jsonl', 'failures.jsonl', 'config.json')
   links = [f'<a href="{link}">{n}</a>' for n in names if (link := files.link(n))]
   return f'<p class="files">Files: {" · ".join(links)}</p>' if links else ''
 
