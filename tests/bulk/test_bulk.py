@@ -53,7 +53,7 @@ def test_a_data_set_is_read_back_exactly_as_it_was_made(configure, tmp_path):
     )
     for i in GOOD[:4]
   ]
-  expected = batch.run(prior, config.chosen_preset(), batch.stack(problems), None, 4)
+  expected = batch.run(prior, config.chosen_preset(), inversion.stack(problems), None, 4)
   lines = [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
   assert len(lines) == len(source) == 11
   for i, (example, line) in enumerate(zip(source, lines, strict=True)):

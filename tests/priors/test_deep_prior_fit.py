@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganjax import degradations
-from ganjax.inversion import image_key
+from ganjax.inversion import image_key, stack
 from ganjax.models.deep_prior import plain
 from ganjax.priors import deep_prior
 
@@ -45,7 +45,7 @@ def problem(photo, name='a', spec='identity()', **hyper):
 
 
 def fit(*problems, **options):
-  return deep_prior.run(setup(**options), deep_prior.stack(list(problems)), chunk_steps=20)
+  return deep_prior.run(setup(**options), stack(list(problems)), chunk_steps=20)
 
 
 @pytest.fixture(scope='module')
