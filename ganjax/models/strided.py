@@ -3,13 +3,19 @@
 Their weights are trained, so that a step needs both gradients. XLA:CPU takes up to twenty times
 as long for a strided convolution's or a transposed convolution's weight gradient as for the same
 product of matrices, and most of these layers have few pixels and many channels: on a CPU the
-windows are laid out as rows, and one matrix product does the rest. Accelerators convolve.
+windows are laid out as rows, and one matrix product does the rest. Where that would copy more than
+it computes, because outputs are few or kernels larger than pictures, the pixels are multiplied with
+each of the kernel's 16 taps first, and shifted and added up then. Accelerators convolve.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
 
 SIZE = 4  # of every kernel
+NARROW = 16  # so few channels of outputs, or
+SMALL = 64  # so few pixels, and products come before shifts
 
 
 def conv_down(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -29,16 +35,22 @@ def conv_down(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def conv_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
   """4×4 convolution with stride 1 and one row of zeros around: [H, W, C] -> [H-1, W-1, C_out]."""
-  if _by_matrices():
+  if not _by_matrices():
+    return _convolve(x, kernel, 1, 1)
+  if kernel.shape[3] > NARROW:
     return _windows(x, SIZE, 1, 1) @ kernel.reshape(-1, kernel.shape[3])
-  return _convolve(x, kernel, 1, 1)
+  shifted = [
+    _shifted(product, ((1 - i, i - 2), (1 - j, j - 2)))
+    for product, (i, j) in zip(_products(x, kernel), _TAPS, strict=True)
+  ]
+  return functools.reduce(jnp.add, shifted)
 
 
 def conv_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
   """4×4 transposed convolution with stride 2: y[2i + k - 1] += x[i]·w[k], within 2H × 2W.
 
-  Each of the four parities of the output's row and column sees 2×2 pixels of the input; one
-  product makes all four, which are then interleaved.
+  Each of the four parities of the output's row and column sees 2×2 pixels of the input; they are
+  made by themselves and then interleaved.
 
   Args:
     x: [H, W, C_in].
@@ -47,6 +59,18 @@ def conv_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
   Returns:
     [2H, 2W, C_out].
   """
+  height, width, _ = x.shape
+  small = height * width <= SMALL or kernel.shape[3] <= NARROW
+  if _by_matrices() and small:
+    rows = _parities_by_products(x, kernel)
+  else:
+    rows = _parities_by_windows(x, kernel)
+  y = jnp.stack([jnp.stack(row, axis=2) for row in rows], axis=1)  # [H, a, W, b, C_out]
+  return y.reshape(2 * height, 2 * width, -1)
+
+
+def _parities_by_windows(x: jax.Array, kernel: jax.Array) -> list[list[jax.Array]]:
+  """What `conv_up` interleaves, [a][b] of [H, W, C_out], by one product."""
   height, width, _ = x.shape
   c_in, c_out = kernel.shape[2:]
   # Output row 2i + a sees rows i - 1 + a + r of the input, r = 0, 1, through tap k = 3 - a - 2r.
@@ -57,9 +81,49 @@ def conv_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
   else:
     y = _convolve(x, taps.reshape(2, 2, c_in, 4 * c_out), 1, 1)
   y = y.reshape(height + 1, width + 1, 2, 2, c_out)
-  rows = [[y[a : a + height, b : b + width, a, b] for b in (0, 1)] for a in (0, 1)]
-  y = jnp.stack([jnp.stack(row, axis=2) for row in rows], axis=1)  # [H, a, W, b, C_out]
-  return y.reshape(2 * height, 2 * width, c_out)
+  return [[y[a : a + height, b : b + width, a, b] for b in (0, 1)] for a in (0, 1)]
+
+
+def _parities_by_products(x: jax.Array, kernel: jax.Array) -> list[list[jax.Array]]:
+  """The same by 16 products."""
+  products = dict(zip(_TAPS, _products(x, kernel), strict=True))
+  # Row 2m + a gets what tap i makes of row m - by.
+  met = (((1, 0), (3, 1)), ((2, 0), (0, -1)))  # of each parity a: (i, by)
+  return [
+    [
+      functools.reduce(
+        jnp.add,
+        [
+          _shifted(products[i, j], ((down, -down), (right, -right)))
+          for i, down in met[a]
+          for j, right in met[b]
+        ],
+      )
+      for b in (0, 1)
+    ]
+    for a in (0, 1)
+  ]
+
+
+_TAPS = [(i, j) for i in range(SIZE) for j in range(SIZE)]
+
+
+def _products(x: jax.Array, kernel: jax.Array) -> list[jax.Array]:
+  """The pixels times each tap, 16 × [H, W, C_out], in the order of `_TAPS`.
+
+  `jax.lax.split`, since the gradient of slices would add up 16 arrays of the kernel's size.
+  """
+  c_in, c_out = kernel.shape[2:]
+  if c_out <= NARROW:
+    flat = kernel.transpose(2, 0, 1, 3).reshape(c_in, -1)
+    return list(jax.lax.split(x @ flat, [c_out] * len(_TAPS), axis=2))
+  taps = jax.lax.split(kernel.reshape(-1, c_in, c_out), [1] * len(_TAPS), axis=0)
+  return [x @ tap[0] for tap in taps]
+
+
+def _shifted(x: jax.Array, margins: tuple[tuple[int, int], tuple[int, int]]) -> jax.Array:
+  """Adds rows and columns of zeros at the edges, or takes some off."""
+  return jax.lax.pad(x, x.dtype.type(0), [(*rows, 0) for rows in (*margins, (0, 0))])
 
 
 def _by_matrices() -> bool:
