@@ -109,16 +109,15 @@ _TAPS = [(i, j) for i in range(SIZE) for j in range(SIZE)]
 
 
 def _products(x: jax.Array, kernel: jax.Array) -> list[jax.Array]:
-  """The pixels times each tap, 16 × [H, W, C_out], in the order of `_TAPS`.
-
-  `jax.lax.split`, since the gradient of slices would add up 16 arrays of the kernel's size.
-  """
+  """The pixels times each tap, 16 × [H, W, C_out], in the order of `_TAPS`."""
   c_in, c_out = kernel.shape[2:]
   if c_out <= NARROW:
     flat = kernel.transpose(2, 0, 1, 3).reshape(c_in, -1)
     return list(jax.lax.split(x @ flat, [c_out] * len(_TAPS), axis=2))
-  taps = jax.lax.split(kernel.reshape(-1, c_in, c_out), [1] * len(_TAPS), axis=0)
-  return [x @ tap[0] for tap in taps]
+  # Copies of the pixels, which are few here: products then need none of the kernel.
+  copies = jnp.broadcast_to(x.reshape(-1, c_in), (len(_TAPS), x.shape[0] * x.shape[1], c_in))
+  products = copies @ kernel.reshape(-1, c_in, c_out)
+  return list(products.reshape(-1, *x.shape[:2], c_out))
 
 
 def _shifted(x: jax.Array, margins: tuple[tuple[int, int], tuple[int, int]]) -> jax.Array:
