@@ -1,5 +1,6 @@
 """Strict JAX for every test: no silent promotion, no silent broadcasting, four devices."""
 
+import gc
 import os
 import pathlib
 
@@ -19,7 +20,18 @@ from ganjax import inversion
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
+MOST_MAPPINGS = 25_000
 SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
+
+
+@pytest.fixture(scope='module', autouse=True)
+def few_mappings():
+  """Lets compiled programs go before a process has as many mappings as Linux allows: 65,530."""
+  yield
+  mappings = pathlib.Path('/proc/self/maps')
+  if mappings.exists() and len(mappings.read_bytes().splitlines()) > MOST_MAPPINGS:
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope='session')

@@ -14,8 +14,7 @@ import jax
 import jax.numpy as jnp
 
 SIZE = 4  # of every kernel
-NARROW = 16  # so few channels of outputs, or
-SMALL = 64  # so few pixels, and products come before shifts
+SMALL, HEAVY = 64, 2**20  # pixels, weights
 
 
 def conv_down(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -37,7 +36,7 @@ def conv_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
   """4×4 convolution with stride 1 and one row of zeros around: [H, W, C] -> [H-1, W-1, C_out]."""
   if not _by_matrices():
     return _convolve(x, kernel, 1, 1)
-  if kernel.shape[3] > NARROW:
+  if not _is_narrow(kernel):
     return _windows(x, SIZE, 1, 1) @ kernel.reshape(-1, kernel.shape[3])
   shifted = [
     _shifted(product, ((1 - i, i - 2), (1 - j, j - 2)))
@@ -60,8 +59,8 @@ def conv_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
     [2H, 2W, C_out].
   """
   height, width, _ = x.shape
-  small = height * width <= SMALL or kernel.shape[3] <= NARROW
-  if _by_matrices() and small:
+  is_heavy = height * width <= SMALL and kernel.size >= HEAVY
+  if _by_matrices() and (is_heavy or _is_narrow(kernel)):
     rows = _parities_by_products(x, kernel)
   else:
     rows = _parities_by_windows(x, kernel)
@@ -108,10 +107,15 @@ def _parities_by_products(x: jax.Array, kernel: jax.Array) -> list[list[jax.Arra
 _TAPS = [(i, j) for i in range(SIZE) for j in range(SIZE)]
 
 
+def _is_narrow(kernel: jax.Array) -> bool:
+  """Whether outputs are so few that their products take less room than windows."""
+  return 4 * kernel.shape[3] < kernel.shape[2]
+
+
 def _products(x: jax.Array, kernel: jax.Array) -> list[jax.Array]:
   """The pixels times each tap, 16 × [H, W, C_out], in the order of `_TAPS`."""
   c_in, c_out = kernel.shape[2:]
-  if c_out <= NARROW:
+  if _is_narrow(kernel):
     flat = kernel.transpose(2, 0, 1, 3).reshape(c_in, -1)
     return list(jax.lax.split(x @ flat, [c_out] * len(_TAPS), axis=2))
   # Copies of the pixels, which are few here: products then need none of the kernel.

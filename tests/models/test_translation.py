@@ -27,12 +27,12 @@ def plain(x, kernel, kind):
 
 @pytest.mark.parametrize('by_matrices', [True, False])
 @pytest.mark.parametrize('kind', ['down', 'same', 'up'])
-@pytest.mark.parametrize(('side', 'c_out'), [(6, 5), (6, 20), (10, 20)])  # few of both, …
-def test_convolutions_and_their_gradients(monkeypatch, kind, by_matrices, side, c_out):
+@pytest.mark.parametrize(('side', 'c_in', 'c_out'), [(6, 3, 5), (6, 24, 5), (4, 256, 256)])
+def test_convolutions_and_their_gradients(monkeypatch, kind, by_matrices, side, c_in, c_out):
   monkeypatch.setattr(strided, '_by_matrices', lambda: by_matrices)
   rng = np.random.default_rng(0)
-  x = jnp.asarray(rng.standard_normal((side, 8, 3)), jnp.float32)
-  kernel = jnp.asarray(rng.standard_normal((4, 4, 3, c_out)), jnp.float32)
+  x = jnp.asarray(rng.standard_normal((side, 8, c_in)), jnp.float32)
+  kernel = jnp.asarray(rng.standard_normal((4, 4, c_in, c_out)) / c_in**0.5, jnp.float32)
   function = getattr(strided, f'conv_{kind}')
   expected, pull = jax.vjp(lambda x, kernel: plain(x, kernel, kind), x, kernel)
   made, pull_made = jax.vjp(function, x, kernel)
