@@ -26,8 +26,8 @@ def test_holes(tmp_path):
   output = tmp_path / 'filled'
   given = f'--input={tmp_path / "a.png"}', f'--output={output}'
   python('-m', 'ganjax', '--task=pix2pix_predict', *given)
-  methods = ['mean', 'telea', 'navier_stokes', 'pix2pix', 'stylegan2', 'deep_prior']
-  told = python('scripts/holes_table.py', f'--run={output}', '--steps=2')
+  methods = ['mean', 'telea', 'navier_stokes', 'pix2pix']  # the others take minutes
+  told = python('scripts/holes_table.py', f'--run={output}', f'--methods={",".join(methods)}')
   rows = [line.split('|')[1:3] for line in told.splitlines() if line.startswith('| ')]
   assert [name.strip() for name, _ in rows] == ['method', *methods]
   errors = {name.strip(): float(value) for name, value in rows[1:]}
@@ -41,9 +41,3 @@ def test_deep_prior(tmp_path):
   classic = ['non-local means', 'BM3D']
   assert rows == ['denoise', 'degraded', *classic, 'deep prior', 'half missing', 'degraded',
                   'biharmonic', 'deep prior']  # fmt: skip
-
-
-def test_latent_space(tmp_path):
-  few = ['--num_samples=120', '--num_pairs=1', '--num_faces=1']
-  python('scripts/latent_space.py', f'--output={tmp_path / "out"}', *few)
-  assert list((tmp_path / 'out').rglob('*.json'))
