@@ -33,3 +33,9 @@ def _put(mesh: Mesh, tree: Any, spec: PartitionSpec) -> Any:
   return jax.tree.map(
     lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), tree
   )
+
+
+def mean(tree: Any, axes: tuple[str, ...]) -> Any:
+  """The mean over mapped axes, leaving out those of length 1: XLA:CPU would copy every array."""
+  axes = tuple(axis for axis in axes if jax.lax.axis_size(axis) > 1)
+  return jax.lax.pmean(tree, axes) if axes else tree

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import nnx
 
+from ganjax import descent
 from ganjax.adversarial import augmentation
 from ganjax.models.config import DiscriminatorConfig, GeneratorConfig
 from ganjax.models.discriminator import Discriminator
@@ -68,7 +68,7 @@ class State(NamedTuple):
   discriminator: Params
   ema: Params  # exponential moving average of `generator`
   buffers: Params  # the generator's w_avg and constant noise maps
-  adam: tuple[optax.OptState, optax.OptState]  # generator's, discriminator's
+  adam: tuple[descent.Moments, descent.Moments]  # generator's, discriminator's
   path_mean: jax.Array  # running mean of path lengths
   probability: jax.Array  # of each augmentation
   signs: jax.Array  # sum of the signs of logits on photographs since p last moved
@@ -138,13 +138,12 @@ def init(
     discriminator = randomised(Discriminator(plan.discriminator), keys[1])
   trained, buffers = _split(generator)
   judge, _ = _split(discriminator)
-  adam = optax.scale_by_adam()
   return State(
     generator=trained,
     discriminator=judge,
     ema=jax.tree.map(jnp.copy, trained),
     buffers=buffers,
-    adam=(adam.init(trained), adam.init(judge)),
+    adam=(descent.moments(trained), descent.moments(judge)),
     path_mean=jnp.float32(0),
     probability=jnp.float32(probability),
     signs=jnp.float32(0),

@@ -3,7 +3,7 @@
 A batch consists of *chunks*: as many pictures as share the discriminator's minibatch statistics.
 A loss is written for one chunk, whose random numbers depend on the step and on its place in the
 batch alone; chunks are mapped on a device (one after another on a CPU, whose caches hold no more),
-devices by `shard_map`, and gradients are averaged by `pmean`. So the number of devices changes
+devices by `shard_map`, and gradients are averaged over both. So the number of devices changes
 nothing but the order of sums.
 """
 
@@ -13,9 +13,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax.sharding import Mesh, PartitionSpec
 
+from ganjax import descent, devices
 from ganjax.adversarial import augmentation, losses
 from ganjax.adversarial.phases import PATH_DECAY, fool, paths, slopes, tell_apart
 from ganjax.adversarial.planning import Batch, Metrics, Params, Plan, State
@@ -26,7 +26,7 @@ W_AVG_DECAY = 0.995
 
 
 def measured(plan: Plan, metrics: Metrics, number: int) -> dict[str, jax.Array]:
-  """What step `number`, counted from 0, measured.""" ''
+  """What step `number`, counted from 0, measured."""
   values = metrics._asdict()
   if number % plan.r1_interval:
     del values['r1']
@@ -56,22 +56,15 @@ def _mean_gradient(function: Callable, params: Params, chunks) -> tuple[Any, Par
       )
 
     mean = jax.value_and_grad(over_chunks, has_aux=True)(params, chunks)
-  return jax.lax.pmean(mean, DEVICES)
-
-
-def _adam(share: float) -> optax.GradientTransformation:
-  """Adam that forgets `share` times as much per update."""
-  return optax.scale_by_adam(ADAM[0] ** share, ADAM[1] ** share, eps=1e-8)
+  return devices.mean(mean, (DEVICES,))
 
 
 def _updated(plan: Plan, interval: int, gradient, params, adam) -> tuple[Params, Any]:
   """One update. A loss with a penalty every `interval` steps takes that many updates and one
   more in as many steps; rate and memory are reduced to match (Karras et al. 2020, appendix B)."""
   share = interval / (interval + 1) if interval else 1.0
-  with jax.numpy_dtype_promotion('standard'):  # optax raises a float to an integer step
-    update, adam = _adam(share).update(gradient, adam)
-  rate = plan.learning_rate * share
-  return jax.tree.map(lambda p, u: p - rate * u, params, update), adam
+  b1, b2 = (b**share for b in ADAM)
+  return descent.adam(params, gradient, adam, plan.learning_rate * share, b1, b2)
 
 
 def _train_generator(plan: Plan, state: State, keys, batch: Batch):
@@ -79,7 +72,7 @@ def _train_generator(plan: Plan, state: State, keys, batch: Batch):
   (loss, w), gradient = _mean_gradient(
     functools.partial(fool, plan, state), state.generator, (keys[0], *batch)
   )
-  norm = optax.tree.norm(gradient)
+  norm = descent.norm(gradient)
   generator, adam = _updated(plan, plan.path_interval, gradient, state.generator, state.adam[0])
   old = state.buffers['mapping']
   w_avg = W_AVG_DECAY * old['w_avg'] + (1 - W_AVG_DECAY) * w
@@ -95,7 +88,7 @@ def _train_generator(plan: Plan, state: State, keys, batch: Batch):
     generator, adam = _updated(plan, plan.path_interval, gradient, state.generator, state.adam[0])
     mean = state.path_mean + PATH_DECAY * (length - state.path_mean)
     changed = state._replace(generator=generator, adam=(adam, state.adam[1]), path_mean=mean)
-    return changed, length, norm + optax.tree.norm(gradient)
+    return changed, length, norm + descent.norm(gradient)
 
   state, length, norm = jax.lax.cond(
     state.step % plan.path_interval == 0,
@@ -111,7 +104,7 @@ def _train_discriminator(plan: Plan, state: State, keys, batch: Batch):
   (_, parts), gradient = _mean_gradient(
     functools.partial(tell_apart, plan, state), state.discriminator, (keys[0], *batch)
   )
-  norm = optax.tree.norm(gradient)
+  norm = descent.norm(gradient)
   params, adam = _updated(plan, plan.r1_interval, gradient, state.discriminator, state.adam[1])
   state = state._replace(discriminator=params, adam=(state.adam[0], adam))
 
@@ -121,7 +114,7 @@ def _train_discriminator(plan: Plan, state: State, keys, batch: Batch):
     )
     params, adam = _updated(plan, plan.r1_interval, gradient, state.discriminator, state.adam[1])
     changed = state._replace(discriminator=params, adam=(state.adam[0], adam))
-    return changed, slope, norm + optax.tree.norm(gradient)
+    return changed, slope, norm + descent.norm(gradient)
 
   state, slope, norm = jax.lax.cond(
     state.step % plan.r1_interval == 0,

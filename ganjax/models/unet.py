@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ganjax import devices
 from ganjax.models import strided
 from ganjax.models.layers import LEAKY_SLOPE
 
@@ -103,10 +104,10 @@ class Normalise(nnx.Module):
     else:
       mean = jnp.mean(wide, axis=(0, 1))
       if self.norm == 'batch' and axes:
-        mean = jax.lax.pmean(mean, axes)
+        mean = devices.mean(mean, axes)
       variance = jnp.mean(jnp.square(wide - mean.reshape(1, 1, -1)), axis=(0, 1))
       if self.norm == 'batch' and axes:
-        variance = jax.lax.pmean(variance, axes)
+        variance = devices.mean(variance, axes)
     factor = self.scale[...] * jax.lax.rsqrt(variance + EPSILON)
     offset = self.shift[...] - mean * factor
     y = wide * factor.reshape(1, 1, -1) + offset.reshape(1, 1, -1)

@@ -12,10 +12,9 @@ from typing import Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 
-from ganjax import degradations
+from ganjax import degradations, descent
 from ganjax.inversion.parallel import each, filled, over_devices
 from ganjax.models.deep_prior import DeepPrior, DeepPriorConfig
 
@@ -70,7 +69,7 @@ class State(NamedTuple):
   """Where one picture's fit stands."""
 
   params: nnx.State
-  adam: optax.OptState
+  adam: descent.Moments
   z: jax.Array  # [H, W, in_channels], the fixed input
   average: jax.Array  # [H, W, 3], the running mean of outputs
   step: jax.Array  # int32
@@ -129,8 +128,7 @@ def init(setup: Setup, problem: Problem) -> State:
   blank = jnp.zeros((setup.height, setup.width, 3))
   small = _watched(blank)
   stopping = Stopping(jnp.zeros((WINDOW, *small.shape)), jnp.float32(jnp.inf), jnp.int32(0), blank)
-  adam = optax.scale_by_adam().init(params)
-  return State(params, adam, z, blank, jnp.int32(0), stopping)
+  return State(params, descent.moments(params), z, blank, jnp.int32(0), stopping)
 
 
 def _watched(image: jax.Array) -> jax.Array:
@@ -186,9 +184,7 @@ def step(setup: Setup, problem: Problem, state: State) -> tuple[State, Terms]:
     return value, (image, distance('l2', degraded, problem.target, problem.visible))
 
   (value, (image, misfit)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
-  with jax.numpy_dtype_promotion('standard'):
-    update, adam = optax.scale_by_adam().update(gradient, state.adam)
-  params = jax.tree.map(lambda p, u: p - hyper.learning_rate * u, state.params, update)
+  params, adam = descent.adam(state.params, gradient, state.adam, hyper.learning_rate)
   weight = jnp.where(state.step == 0, 0.0, hyper.averaging)
   average = weight * state.average + (1 - weight) * image
   within_noise = misfit <= jnp.square(2 * hyper.sigma)

@@ -1,7 +1,7 @@
 """One step of pix2pix training, on any number of devices.
 
 Networks are written for one image: `vmap` maps them over a device's pictures, `shard_map` over the
-devices, and gradients are averaged by `pmean`. Both networks' gradients are taken at the same
+devices, and gradients are averaged over both. Both networks' gradients are taken at the same
 parameters, so that the generated picture is scored once, and gradients over several small batches
 add up to those of one large batch.
 """
@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 
+from ganjax import descent, devices
 from ganjax.models.patchgan import PatchGAN, PatchGANConfig
 from ganjax.models.unet import UNet, UNetConfig
 from ganjax.translation import objective
@@ -71,7 +71,7 @@ class State(NamedTuple):
   discriminator: Params
   ema: Params  # exponential moving average of `generator`
   ema_statistics: Params  # and of `statistics`
-  adam: tuple[optax.OptState, optax.OptState]  # generator's, discriminator's
+  adam: tuple[descent.Moments, descent.Moments]  # generator's, discriminator's
   step: jax.Array  # int32, steps taken
 
 
@@ -88,10 +88,6 @@ def _split(module: nnx.Module) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
   return graph, params, rest[0]
 
 
-def _adam(plan: Plan):
-  return optax.scale_by_adam(plan.adam_b1, 0.999)
-
-
 def init(plan: Plan) -> State:
   """The start: weights from N(0, 0.02²), scales from N(1, 0.02²), as in the paper's section 6.2."""
   _, params, moments = _split(UNet(plan.generator))
@@ -99,14 +95,13 @@ def init(plan: Plan) -> State:
   generator = _draw(nnx.to_pure_dict(params), plan.seed, 0)
   _, judge, _ = _split(PatchGAN(plan.discriminator))
   discriminator = _draw(nnx.to_pure_dict(judge), plan.seed, 1)
-  adam = _adam(plan)
   return State(
     generator,
     statistics,
     discriminator,
     jax.tree.map(jnp.copy, generator),
     jax.tree.map(jnp.copy, statistics),
-    (adam.init(generator), adam.init(discriminator)),
+    (descent.moments(generator), descent.moments(discriminator)),
     jnp.int32(0),
   )
 
@@ -188,15 +183,14 @@ def _step(
   total = _gradients(plan, state, *jax.tree.map(lambda x: x[0], (batch, keys)))
   if accumulated > 1:
     total, _ = jax.lax.scan(body, total, jax.tree.map(lambda x: x[1:], (batch, keys)))
-  total = jax.tree.map(lambda x: jax.lax.pmean(x, DEVICES) / accumulated, total)
+  total = jax.tree.map(lambda x: x / accumulated, devices.mean(total, (DEVICES,)))
   (gradient, judge_gradient, moments), measured = total
 
   rate = objective.learning_rate(state.step, plan.learning_rate, plan.num_steps, plan.decay_from)
-  with jax.numpy_dtype_promotion('standard'):  # optax raises a float to an integer step
-    update, adam = _adam(plan).update(gradient, state.adam[0])
-    judge_update, judge_adam = _adam(plan).update(judge_gradient, state.adam[1])
-  generator = jax.tree.map(lambda p, u: p - rate * u, state.generator, update)
-  discriminator = jax.tree.map(lambda p, u: p - rate * u, state.discriminator, judge_update)
+  generator, adam = descent.adam(state.generator, gradient, state.adam[0], rate, b1=plan.adam_b1)
+  discriminator, judge_adam = descent.adam(
+    state.discriminator, judge_gradient, state.adam[1], rate, b1=plan.adam_b1
+  )
   statistics = {
     name: {
       'mean': old['mean'] + MOMENTUM * (moments[name][0] - old['mean']),
@@ -221,7 +215,7 @@ def _step(
     (adam, judge_adam),
     state.step + jnp.int32(1),
   )
-  norms = [optax.tree.norm(gradient), optax.tree.norm(judge_gradient)]
+  norms = [descent.norm(gradient), descent.norm(judge_gradient)]
   return new, dict(zip(MEASURED, [*measured, *norms, rate], strict=True))
 
 

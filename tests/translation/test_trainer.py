@@ -47,7 +47,7 @@ def close(a, b):
   """The same up to rounding; Adam makes steps of one length of the smallest gradients."""
   for mine, theirs in zip(a[1], b[1], strict=True):
     assert mine == pytest.approx(theirs, rel=2e-3)
-  adam = [jax.tree.leaves(state.adam[0].mu) for state in (a[0], b[0])]
+  adam = [jax.tree.leaves(state.adam[0].mean) for state in (a[0], b[0])]
   for mine, theirs in zip(*adam, strict=True):
     np.testing.assert_allclose(mine, theirs, atol=1e-3 * max(np.abs(theirs).max(), 1e-6))
   statistics = [jax.tree.leaves(state.statistics) for state in (a[0], b[0])]
