@@ -28,7 +28,7 @@ def conv_down(x: jax.Array, kernel: jax.Array) -> jax.Array:
     [H/2, W/2, C_out].
   """
   if _by_matrices():
-    return _windows(x, SIZE, 2, 1) @ kernel.reshape(-1, kernel.shape[3])
+    return _multiplied(_windows(x, SIZE, 2, 1), kernel.reshape(-1, kernel.shape[3]))
   return _convolve(x, kernel, 2, 1)
 
 
@@ -37,7 +37,7 @@ def conv_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
   if not _by_matrices():
     return _convolve(x, kernel, 1, 1)
   if not _is_narrow(kernel):
-    return _windows(x, SIZE, 1, 1) @ kernel.reshape(-1, kernel.shape[3])
+    return _multiplied(_windows(x, SIZE, 1, 1), kernel.reshape(-1, kernel.shape[3]))
   shifted = [
     _shifted(product, ((1 - i, i - 2), (1 - j, j - 2)))
     for product, (i, j) in zip(_products(x, kernel), _TAPS, strict=True)
@@ -76,7 +76,7 @@ def _parities_by_windows(x: jax.Array, kernel: jax.Array) -> list[list[jax.Array
   taps = kernel[::-1, ::-1].reshape(2, 2, 2, 2, c_in, c_out)  # [r, a, s, b, C_in, C_out]
   taps = taps.transpose(0, 2, 4, 1, 3, 5)  # [r, s, C_in, a, b, C_out]
   if _by_matrices():
-    y = _windows(x, 2, 1, 1) @ taps.reshape(4 * c_in, 4 * c_out)
+    y = _multiplied(_windows(x, 2, 1, 1), taps.reshape(4 * c_in, 4 * c_out))
   else:
     y = _convolve(x, taps.reshape(2, 2, c_in, 4 * c_out), 1, 1)
   y = y.reshape(height + 1, width + 1, 2, 2, c_out)
@@ -140,6 +140,20 @@ def _windows(x: jax.Array, size: int, stride: int, padding: int) -> jax.Array:
   shifts = [x[i : i + height : stride, j : j + width : stride]
             for i in range(size) for j in range(size)]  # fmt: skip
   return jnp.concatenate(shifts, axis=2)
+
+
+def _multiplied(windows: jax.Array, weights: jax.Array) -> jax.Array:
+  """Windows [h, w, K] times weights [K, C]: [h, w, C].
+
+  The weights' gradient is a product over all pixels. XLA:CPU takes up to three times as long if its
+  left side, the windows, has to be transposed; so, where pixels are many, the weights are, and the
+  gradient is too. It would undo a mere transposition, hence the reshaping around it.
+  """
+  size, count = weights.shape
+  if windows.shape[0] * windows.shape[1] < 4 * count:
+    return windows @ weights
+  across = weights.reshape(4, size // 4, count).transpose(2, 0, 1).reshape(count, size)
+  return jax.lax.dot_general(windows, across, (((2,), (1,)), ((), ())))
 
 
 def _convolve(x, kernel, stride, padding):

@@ -103,7 +103,10 @@ def _run(argv: list[str]) -> None:
   logging.set_verbosity(logging.WARNING)  # jax tells which backends it did not find
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   try:
-    failures = run(from_flags())
+    chosen = from_flags()
+    if isinstance(chosen, training.TrainingConfig):
+      training.keep_freed_memory()
+    failures = run(chosen)
   except USER_ERRORS as error:
     sys.exit(f'ganjax: {error}')
   except KeyboardInterrupt:
