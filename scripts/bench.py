@@ -2,13 +2,14 @@
 
   python scripts/bench.py --configurations=default,256,1024 --batch_sizes=1,4,16
   python scripts/bench.py --configurations=train_64,train_128,train_256 --batch_sizes=16
+  python scripts/bench.py --configurations=pix2pix_64,pix2pix_256 --batch_sizes=1
 
 Times whole chunks of optimisation steps as users run them: noise maps optimised, the perceptual
 distance of the configuration. Every line is measured in a process of its own, so that one's peak
 memory does not show in another's. On a CPU the peak is the process's resident memory.
 
 A step of training a generator (`train_…`) is the mean of sixteen: R1 once, path lengths four times,
-augmentation with probability 0.2. Images per hour are then pictures shown.
+augmentation with probability 0.2. Images per hour are then pictures shown, as they are of pix2pix.
 """
 
 import json
@@ -39,13 +40,19 @@ TRAINING = {
   'train_128': (128, 2048, 128, 128, 4),  # the bundled networks
   'train_256': (256, 4096, 128, 128, 4),
 }
+# name -> resolution, U-Net's depth and width, widest layer, patch that a logit sees.
+PIX2PIX = {
+  'pix2pix_tiny': (16, 4, 2, 4, 16),
+  'pix2pix_64': (64, 6, 16, 128, 34),
+  'pix2pix_256': (256, 8, 64, 512, 70),  # the paper's
+}
 CYCLE = 16  # steps of training after which R1 and path lengths are due again
 VGG_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 PER_IMAGE = 1000  # steps that an image per hour is counted with
 
-flags.DEFINE_list(
-  'configurations', ['default', '256', '1024'], f'Of {[*CONFIGURATIONS, *TRAINING]}.'
-)
+NAMES = [*CONFIGURATIONS, *TRAINING, *PIX2PIX]
+
+flags.DEFINE_list('configurations', ['default', '256', '1024'], f'Of {NAMES}.')
 flags.DEFINE_list('batch_sizes', ['1', '4', '16'], 'Images that are optimised together.')
 flags.DEFINE_integer('num_steps', 10, 'Steps per timed chunk.', lower_bound=1)
 flags.DEFINE_integer('repeats', 5, 'Timed chunks, after one that compiles.', lower_bound=1)
@@ -159,13 +166,51 @@ def measure_training(name, batch):
   batches = devices.split(
     mesh, planning.Batch(photographs, None), jax.sharding.PartitionSpec(trainer.DEVICES)
   )
+  return timed(name, batch, lambda state: trainer.step(plan, mesh, state, batches)[0], state, mesh)
+
+
+def measure_pix2pix(name, batch):
+  """The same of pix2pix."""
+  import jax
+  import jax.numpy as jnp
+  import numpy as np
+
+  from ganjax import devices, weights
+  from ganjax.models.patchgan import PatchGANConfig
+  from ganjax.models.unet import UNetConfig
+  from ganjax.translation import trainer
+
+  side, depth, width, most, patch = PIX2PIX[name]
+  plan = trainer.Plan(
+    UNetConfig(depth, width, most, 'batch'),
+    PatchGANConfig(patch, width, most, 'batch'),
+    num_steps=CYCLE,
+    dtype=weights.networks.PRECISIONS[FLAGS.precision],
+  )
+  mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[: math.gcd(batch, jax.device_count())])
+  state = devices.replicate(mesh, trainer.init(plan))
+  rng = np.random.default_rng(0)
+  pictures = [
+    jnp.asarray(rng.integers(0, limit, (1, batch, side, side, channels)), jnp.uint8)
+    for limit, channels in ((256, 3), (256, 3), (2, 1))
+  ]
+  spec = jax.sharding.PartitionSpec(None, trainer.DEVICES)
+  batches = devices.split(mesh, trainer.Batch(*pictures), spec)
+  return timed(name, batch, lambda state: trainer.step(plan, mesh, state, batches)[0], state, mesh)
+
+
+def timed(name, batch, step, state, mesh):
+  """One line: a step of training from state to state."""
+  import jax
+  import numpy as np
+
   marks = [time.perf_counter()]
   for _ in range(FLAGS.repeats + 1):
     for _ in range(CYCLE):
-      state, _ = trainer.step(plan, mesh, state, batches)
+      state = step(state)
     jax.block_until_ready(state)
     marks.append(time.perf_counter())
-  return line_of(name, batch, np.diff(marks), CYCLE, 1, num_devices)
+  return line_of(name, batch, np.diff(marks), CYCLE, 1, mesh.size)
 
 
 def line_of(name, batch, seconds, num_steps, per_image, num_devices):
@@ -202,7 +247,7 @@ def in_own_process(name, batch):
 
 def row(line):
   """One line of the table."""
-  start = f'{line["configuration"]:>10} {line["batch"]:>5}'
+  start = f'{line["configuration"]:>12} {line["batch"]:>5}'
   if 'error' in line:
     return f'{start}  {line["error"]}'
   low, median, high = line['ms_per_step']
@@ -227,16 +272,23 @@ def machine():
 def run(argv):
   """Measures every line, prints the table, writes the JSON."""
   del argv
-  if unknown := set(FLAGS.configurations) - CONFIGURATIONS.keys() - TRAINING.keys():
-    sys.exit(f'bench: no configuration {sorted(unknown)}; there are {[*CONFIGURATIONS, *TRAINING]}')
+  if unknown := set(FLAGS.configurations) - set(NAMES):
+    sys.exit(f'bench: no configuration {sorted(unknown)}; there are {NAMES}')
   if FLAGS.worker:
     name, batch = FLAGS.configurations[0], int(FLAGS.batch_sizes[0])
-    print(json.dumps((measure_training if name in TRAINING else measure)(name, batch)))
+    if name in CONFIGURATIONS:
+      line = measure(name, batch)
+    else:
+      from ganjax.tasks.training import keep_freed_memory
+
+      keep_freed_memory()  # as the tasks do
+      line = (measure_training if name in TRAINING else measure_pix2pix)(name, batch)
+    print(json.dumps(line))
     return
   host = machine()
   print(f'{host["cpu"]}, {host["cores"]} cores, load {host["load"]:.1f}; {FLAGS.precision}')
   print(
-    f'{"network":>9} {"batch":>5} {"ms per step [min–max]":>26} {"per image":>10} '
+    f'{"network":>12} {"batch":>5} {"ms per step [min–max]":>26} {"per image":>10} '
     f'{"images/h":>9} {"compile s":>9} {"peak MiB":>9}'
   )
   lines = []

@@ -28,6 +28,12 @@ def test_a_tiny_network(tmp_path):
   assert 'tiny     2' in result.stdout
 
 
+def test_pix2pix():
+  result = bench('--configurations=pix2pix_tiny', '--repeats=1', '--batch_sizes=2', '--output=')
+  assert result.returncode == 0, result.stderr + result.stdout
+  assert 'pix2pix_tiny     2' in result.stdout
+
+
 @pytest.mark.slow
 def test_training(tmp_path):
   output = tmp_path / 'bench.json'
