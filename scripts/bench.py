@@ -279,9 +279,10 @@ def run(argv):
     if name in CONFIGURATIONS:
       line = measure(name, batch)
     else:
-      from ganjax.tasks.training import keep_freed_memory
+      from ganjax import heap
 
-      keep_freed_memory()  # as the tasks do
+      heap.unite()  # as the tasks do
+      heap.keep()
       line = (measure_training if name in TRAINING else measure_pix2pix)(name, batch)
     print(json.dumps(line))
     return

@@ -5,7 +5,7 @@ import sys
 
 from absl import app, flags, logging
 
-from ganjax import data, degradations, faces, weights
+from ganjax import data, degradations, faces, heap, weights
 from ganjax.bulk.memory import DeviceMemoryError
 from ganjax.bulk.ray_engine import RayError
 from ganjax.editing import EditingError
@@ -105,7 +105,7 @@ def _run(argv: list[str]) -> None:
   try:
     chosen = from_flags()
     if isinstance(chosen, training.TrainingConfig):
-      training.keep_freed_memory()
+      heap.keep()
     failures = run(chosen)
   except USER_ERRORS as error:
     sys.exit(f'ganjax: {error}')

@@ -5,7 +5,6 @@ TensorBoard's event files.
 """
 
 import contextlib
-import ctypes
 import dataclasses
 import pathlib
 import shutil
@@ -74,23 +73,6 @@ def define_flags() -> None:
   flags.DEFINE_integer('log_every', 50, 'Training: steps between measurements.', 1)
   flags.DEFINE_integer('checkpoint_every', 1000, 'Training: steps between checkpoints.', 1)
   flags.DEFINE_integer('keep_checkpoints', 2, 'Training: so many of the latest remain.', 1)
-
-
-# glibc's parameters, from its malloc.h.
-_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
-_NEVER = 2**31 - 1
-
-
-def keep_freed_memory() -> None:
-  """Keeps what arrays give back within this process, where glibc would return it to the system.
-
-  Every step of training allocates the same hundreds of megabytes on a CPU, which the system would
-  have to zero anew. It comes before JAX starts its threads, which get heaps of their own otherwise.
-  """
-  mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if sys.platform == 'linux' else None
-  if mallopt is not None:
-    for parameter, value in ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER)):
-      mallopt(parameter, value)
 
 
 def batch_size() -> int:
