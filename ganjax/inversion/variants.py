@@ -11,6 +11,7 @@ from ganjax.inversion.engine import Prior, Problem
 
 # Weights that the choice is made from: half decades around the tasks' own defaults.
 LADDER = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+FACES_PSI = 0.85  # the truncation of samples that restored faces are as likely as
 START_PSI = 0.7  # how far from w_avg restarts begin; 1 is as far as samples lie
 
 
@@ -45,29 +46,26 @@ def ladder(problem: Problem, weights: Sequence[float] = LADDER) -> list[Problem]
   ]
 
 
-def corner(terms: objective.Terms, weights: Sequence[float]) -> int:
-  """The rung of a ladder at the corner of the L-curve (Hansen 1992).
+def likely(prior: Prior, terms: objective.Terms, weights: Sequence[float]) -> int:
+  """The rung of a ladder whose face is as likely as faces are.
 
-  A larger weight buys a more likely latent with a larger misfit. Both are taken as logarithms at
-  the last step and scaled to [0, 1] over the ladder; the corner is the rung nearest to (0, 0). No
-  ground truth is needed.
+  A larger weight draws the latent to w_avg; too small a one lets it leave where faces are, to fit
+  what the degradation left. Faces sampled with truncation ψ lie at mean((w − w_avg)²) =
+  ψ²·w_std² / w_dim. The rung is taken whose latent comes nearest to that of ψ = 0.85, by the ratio.
+  No ground truth is needed, and neither the misfit nor its noise matters, unlike at an L-curve's
+  corner.
 
   Args:
+    prior: whose samples faces are compared with.
     terms: of the ladder's inversions, [len(weights), num_steps].
     weights: > 0, rising.
 
   Returns:
     The rung's index.
   """
-  last = jax.tree.map(lambda x: np.asarray(x)[:, -1].astype(np.float64), terms)
-  misfit = np.log(last.perceptual + last.pixel + 1e-12)
-  distance = np.log(last.latent / np.asarray(weights) + 1e-12)
-  return int(np.argmin(_scaled(misfit) ** 2 + _scaled(distance) ** 2))
-
-
-def _scaled(values: np.ndarray) -> np.ndarray:
-  spread = np.ptp(values)
-  return (values - values.min()) / spread if spread > 0 else np.zeros_like(values)
+  distance = np.asarray(terms.latent)[:, -1] / np.asarray(weights)
+  typical = FACES_PSI**2 * float(prior.w_std) ** 2 / prior.w_avg.shape[-1]
+  return int(np.argmin(np.abs(np.log(distance + 1e-12) - np.log(typical))))
 
 
 def deviation(images: np.ndarray) -> np.ndarray:

@@ -197,19 +197,22 @@ def _restore_batch(
     own = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf[rows]), result._replace(tuned=None))
     if result.tuned is not None:
       own = own._replace(tuned=result.tuned[rows])
-    restored = _chosen(own, [(step, pictures[rows]) for step, pictures in frames], config)
+    restored = _chosen(prior, own, [(step, pictures[rows]) for step, pictures in frames], config)
     record = _write(store, config, damaged, restored, weights_sha256)
     store.add_result({**record, 'seconds': round(seconds, 2)})
 
 
 def _chosen(
-  group: inversion.Restoration, frames: list[tuple[int, np.ndarray]], config: RestoreConfig
+  prior: inversion.Prior,
+  group: inversion.Restoration,
+  frames: list[tuple[int, np.ndarray]],
+  config: RestoreConfig,
 ) -> Restored:
   """The best of one face's inversions."""
   record: dict = {}
   deviation = None
   if config.latent_dist_reg_weight == AUTO:
-    best = variants.corner(group.terms, variants.LADDER)
+    best = variants.likely(prior, group.terms, variants.LADDER)
     record = {'latent_dist_reg_weight': variants.LADDER[best]}
   else:
     best = int(np.argmin(group.loss[:, -1]))

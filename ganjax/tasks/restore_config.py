@@ -140,7 +140,8 @@ def define_flags() -> None:
     None,
     _described(
       "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
-      f'{", ".join(map(str, variants.LADDER))} are tried, and the corner of the L-curve is kept.',
+      f'{", ".join(map(str, variants.LADDER))} are tried, and that is kept which ends at a face as '
+      'likely as sampled ones.',
       'latent_dist_reg_weight',
     ),
   )

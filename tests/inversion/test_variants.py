@@ -1,7 +1,9 @@
-"""Restarts, the ladder of weights, and the choice at the L-curve's corner."""
+"""Restarts, the ladder of weights, and the choice of the likely one."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import ganjax
 from ganjax import inversion
@@ -13,6 +15,12 @@ def problem(prior):
   return inversion.problem(
     prior, photo, ganjax.parse_degradation('identity()'), 'a', 0, inversion.Hyper()
   )
+
+
+def samples(prior):
+  """Faces' w, [2000, w_dim]."""
+  z = jax.random.normal(jax.random.key(0), (2000, prior.generator.config.z_dim))
+  return jax.vmap(lambda z: prior.generator.mapping.w(z, None))(z)
 
 
 def test_the_first_restart_is_the_problem_itself(prior):
@@ -31,18 +39,25 @@ def test_more_restarts_do_not_change_the_earlier_ones(prior):
   np.testing.assert_array_equal(few[1].start, many[1].start)
 
 
-def test_the_corner_is_where_a_larger_weight_begins_to_cost():
+def terms(distance, weights):
+  """Those of a ladder whose latents end at these mean squared distances from w_avg."""
+  curves = [np.ones(len(weights))] * 3 + [np.asarray(distance) * np.asarray(weights)]
+  return objective.Terms(*[jnp.asarray(curve)[:, None] for curve in curves])
+
+
+@pytest.mark.parametrize('rung', [0, 1, 2, 3])
+def test_the_rung_is_as_far_from_the_average_as_samples_are(prior, rung):
+  w_avg = prior.w_avg[None]
+  truncated = w_avg + 0.85 * (samples(prior) - w_avg)
+  typical = float(jnp.mean(jnp.square(truncated - w_avg)))
+  distance = typical * 4.0 ** (rung - np.arange(4))
   weights = (0.01, 0.1, 1.0, 10.0)
-  misfit = np.array([1.0, 1.05, 1.1, 8.0])
-  distance = np.array([100.0, 30.0, 2.0, 1.5])
-  curves = [misfit, np.zeros(4), np.zeros(4), distance * np.asarray(weights)]
-  terms = objective.Terms(*[jnp.asarray(c)[:, None] for c in curves])
-  assert variants.corner(terms, weights) == 2
+  assert variants.likely(prior, terms(distance, weights), weights) == rung
 
 
-def test_a_flat_ladder_has_a_corner_too():
-  terms = objective.Terms(*[jnp.ones((3, 2)) for _ in range(4)])
-  assert variants.corner(terms, (0.1, 0.2, 0.4)) in (0, 1, 2)
+def test_a_ladder_that_never_leaves_the_average_has_a_rung_too(prior):
+  weights = (0.1, 0.2, 0.4)
+  assert variants.likely(prior, terms(np.zeros(3), weights), weights) in (0, 1, 2)
 
 
 def test_deviation_is_where_pictures_differ():
