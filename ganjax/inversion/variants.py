@@ -11,7 +11,6 @@ from ganjax.inversion.engine import Prior, Problem
 
 # Weights that the choice is made from: half decades around the tasks' own defaults.
 LADDER = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-FACES_PSI = 0.85  # the truncation of samples that restored faces are as likely as
 START_PSI = 0.7  # how far from w_avg restarts begin; 1 is as far as samples lie
 
 
@@ -50,10 +49,10 @@ def likely(prior: Prior, terms: objective.Terms, weights: Sequence[float]) -> in
   """The rung of a ladder whose face is as likely as faces are.
 
   A larger weight draws the latent to w_avg; too small a one lets it leave where faces are, to fit
-  what the degradation left. Faces sampled with truncation ψ lie at mean((w − w_avg)²) =
-  ψ²·w_std² / w_dim. The rung is taken whose latent comes nearest to that of ψ = 0.85, by the ratio.
-  No ground truth is needed, and neither the misfit nor its noise matters, unlike at an L-curve's
-  corner.
+  what the degradation left. Sampled faces lie at mean((w − w_avg)²) = w_std² / w_dim on average;
+  the rung is taken whose latent comes nearest to that, by the ratio. No ground truth is needed.
+  Unlike at the corner of an L-curve, misfits are not looked at: those of a noisy picture hardly
+  change with the weight.
 
   Args:
     prior: whose samples faces are compared with.
@@ -64,7 +63,7 @@ def likely(prior: Prior, terms: objective.Terms, weights: Sequence[float]) -> in
     The rung's index.
   """
   distance = np.asarray(terms.latent)[:, -1] / np.asarray(weights)
-  typical = FACES_PSI**2 * float(prior.w_std) ** 2 / prior.w_avg.shape[-1]
+  typical = float(prior.w_std) ** 2 / prior.w_avg.shape[-1]
   return int(np.argmin(np.abs(np.log(distance + 1e-12) - np.log(typical))))
 
 
