@@ -102,12 +102,10 @@ class Normalise(nnx.Module):
     if self.norm == 'batch' and axes is None:
       mean, variance = self.mean[...], self.variance[...]
     else:
-      mean = jnp.mean(wide, axis=(0, 1))
-      if self.norm == 'batch' and axes:
-        mean = devices.mean(mean, axes)
-      variance = jnp.mean(jnp.square(wide - mean.reshape(1, 1, -1)), axis=(0, 1))
-      if self.norm == 'batch' and axes:
-        variance = devices.mean(variance, axes)
+      shared = (axes or ()) if self.norm == 'batch' else ()
+      mean = devices.mean(jnp.mean(wide, axis=(0, 1)), shared)
+      squares = jnp.square(wide - mean.reshape(1, 1, -1))
+      variance = devices.mean(jnp.mean(squares, axis=(0, 1)), shared)
     factor = self.scale[...] * jax.lax.rsqrt(variance + EPSILON)
     offset = self.shift[...] - mean * factor
     y = wide * factor.reshape(1, 1, -1) + offset.reshape(1, 1, -1)
