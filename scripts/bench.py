@@ -166,7 +166,11 @@ def measure_training(name, batch):
   batches = devices.split(
     mesh, planning.Batch(photographs, None), jax.sharding.PartitionSpec(trainer.DEVICES)
   )
-  return timed(name, batch, trainer.step, plan, mesh, state, batches)
+
+  def step(state, number):
+    return trainer.step(plan, mesh, state, batches, number)[0]
+
+  return timed(name, batch, step, state, mesh.size)
 
 
 def measure_pix2pix(name, batch):
@@ -196,21 +200,26 @@ def measure_pix2pix(name, batch):
   ]
   spec = jax.sharding.PartitionSpec(None, trainer.DEVICES)
   batches = devices.split(mesh, trainer.Batch(*pictures), spec)
-  return timed(name, batch, trainer.step, plan, mesh, state, batches)
+
+  def step(state, number):
+    del number
+    return trainer.step(plan, mesh, state, batches)[0]
+
+  return timed(name, batch, step, state, mesh.size)
 
 
-def timed(name, batch, step, plan, mesh, state, batches):
-  """One line: a trainer's step, on the same pictures again and again."""
+def timed(name, batch, step, state, num_devices):
+  """One line: a trainer's steps, on the same pictures again and again."""
   import jax
   import numpy as np
 
   marks = [time.perf_counter()]
   for _ in range(FLAGS.repeats + 1):
-    for _ in range(CYCLE):
-      state, _ = step(plan, mesh, state, batches)
+    for number in range(CYCLE):
+      state = step(state, number)
     jax.block_until_ready(state)
     marks.append(time.perf_counter())
-  return line_of(name, batch, np.diff(marks), CYCLE, 1, mesh.size)
+  return line_of(name, batch, np.diff(marks), CYCLE, 1, num_devices)
 
 
 def line_of(name, batch, seconds, num_steps, per_image, num_devices):

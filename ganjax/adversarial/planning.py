@@ -62,7 +62,7 @@ class Batch(NamedTuple):
 
 
 class State(NamedTuple):
-  """Where training stands; nothing else is needed to go on."""
+  """Where training stands; with the number of steps taken, all that is needed to go on."""
 
   generator: Params
   discriminator: Params
@@ -72,21 +72,6 @@ class State(NamedTuple):
   path_mean: jax.Array  # running mean of path lengths
   probability: jax.Array  # of each augmentation
   signs: jax.Array  # sum of the signs of logits on photographs since p last moved
-  step: jax.Array  # int32, steps taken
-
-
-class Metrics(NamedTuple):
-  """What one step measured; scalars, float32; NaN for what this step left out."""
-
-  generator: jax.Array  # the adversarial losses
-  real: jax.Array
-  fake: jax.Array
-  r1: jax.Array  # mean squared slope at photographs
-  path: jax.Array  # mean path length
-  sign_real: jax.Array  # mean signs of logits: r_t, and that of generated pictures
-  sign_fake: jax.Array
-  probability: jax.Array  # of each augmentation
-  gradient: jax.Array  # norms of all gradients, added up
 
 
 def _is_trained(path, value) -> bool:
@@ -147,7 +132,6 @@ def init(
     path_mean=jnp.float32(0),
     probability=jnp.float32(probability),
     signs=jnp.float32(0),
-    step=jnp.int32(0),
   )
 
 

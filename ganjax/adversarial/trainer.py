@@ -2,9 +2,13 @@
 
 A batch consists of *chunks*: as many pictures as share the discriminator's minibatch statistics.
 A loss is written for one chunk, whose random numbers depend on the step and on its place in the
-batch alone; chunks are mapped on a device (one after another on a CPU, whose caches hold no more),
-devices by `shard_map`, and gradients are averaged over both. So the number of devices changes
-nothing but the order of sums.
+batch alone; devices share the chunks, and gradients are averaged over all. So the number of devices
+changes nothing but the order of sums.
+
+The host chooses which losses are due and calls one compiled function after another. A loop or a
+branch within a single one would be shorter, but XLA:CPU brings the convolutions of gradients into a
+form that it is quick at in a program's outermost computation only: elsewhere they take twenty times
+as long. It compiles faster, too.
 """
 
 import functools
@@ -13,50 +17,118 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ganjax import descent, devices
 from ganjax.adversarial import augmentation, losses
 from ganjax.adversarial.phases import PATH_DECAY, fool, paths, slopes, tell_apart
-from ganjax.adversarial.planning import Batch, Metrics, Params, Plan, State
+from ganjax.adversarial.planning import Batch, Params, Plan, State
 
 DEVICES = 'data'  # the mesh's axis
 ADAM = (0.0, 0.99)
 W_AVG_DECAY = 0.995
+LOSSES = fool, paths, tell_apart, slopes
+GENERATORS = fool, paths  # the generator's losses
 
 
-def measured(plan: Plan, metrics: Metrics, number: int) -> dict[str, jax.Array]:
-  """What step `number`, counted from 0, measured."""
-  values = metrics._asdict()
-  if number % plan.r1_interval:
-    del values['r1']
-  if not plan.path_interval or number % plan.path_interval:
-    del values['path']
-  return values
+def step(
+  plan: Plan, mesh: Mesh, state: State, batch: Batch, number: int
+) -> tuple[State, dict[str, jax.Array]]:
+  """One step.
+
+  Args:
+    plan: what is trained, and how.
+    mesh: the devices, along the axis 'data'; they divide the chunks.
+    state: replicated; given up.
+    batch: chunks split over the devices.
+    number: steps taken before, which says what penalties are due.
+
+  Returns:
+    (state, what was measured); scalars, float32: the adversarial losses 'generator', 'real' and
+    'fake'; the mean signs of logits 'sign_real' (r_t) and 'sign_fake'; the augmentation's
+    'probability'; 'gradient', the norms of all gradients, added up; and in the steps that use
+    them 'path', the mean path length, and 'r1', the mean squared slope at photographs.
+  """
+  measured, norms = {}, []
+  for loss in LOSSES:
+    if _is_due(plan, loss, number):
+      results = _results(plan, mesh, loss, state, batch, number)
+      state, norm, values = _learn(plan, mesh, loss, state, results)
+      norms.append(norm)
+      measured |= values
+  measured['gradient'] = functools.reduce(jnp.add, norms)
+  state, measured['probability'] = _close(plan, mesh, state, number, measured['sign_real'])
+  return state, measured
 
 
-def _mean_gradient(function: Callable, params: Params, chunks) -> tuple[Any, Params]:
-  """((loss, more), gradient) of a chunk's function, averaged over all chunks of all devices."""
-  slope = jax.value_and_grad(function, has_aux=True)
-  if jax.default_backend() == 'cpu':
-    first = jax.tree.map(lambda x: x[0], chunks)
-    zeros = jax.tree.map(
-      lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(slope, params, first)
+def _is_due(plan: Plan, loss: Callable, number: int) -> bool:
+  if loss is paths:
+    return plan.path_interval > 0 and number % plan.path_interval == 0
+  return loss is not slopes or number % plan.r1_interval == 0
+
+
+def _results(
+  plan: Plan, mesh: Mesh, loss: Callable, state: State, batch: Batch, number: int
+) -> list[Any]:
+  """((loss, more), gradient) of equal parts of the batch."""
+  count = plan.num_chunks // mesh.size
+  together = 1 if jax.default_backend() == 'cpu' else count  # a CPU's caches hold no more
+  return [
+    _slope(plan, mesh, loss, together, state, batch, number, first)
+    for first in range(0, count, together)
+  ]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _slope(plan, mesh, loss, together, state, batch, number, first):
+  """((loss, more), gradient), means over the chunks from `first` on of every device."""
+  key = jax.random.fold_in(jax.random.fold_in(jax.random.key(plan.seed), 1), number)
+  keys = jax.random.split(key, (len(LOSSES), plan.num_chunks))[LOSSES.index(loss)]
+
+  def of_device(state, keys, batch):
+    def over_chunks(params):
+      values = jax.vmap(functools.partial(loss, plan, state, params))((keys, *batch))
+      return jax.tree.map(lambda x: jnp.mean(x, axis=0), values)
+
+    keys, batch = jax.tree.map(
+      lambda x: jax.lax.dynamic_slice_in_dim(x, first, together), (keys, batch)
     )
-    total, _ = jax.lax.scan(
-      lambda total, chunk: (jax.tree.map(jnp.add, total, slope(params, chunk)), None), zeros, chunks
-    )
-    count = chunks[1].shape[0]
-    mean = jax.tree.map(lambda x: x / count, total)
+    params = state.generator if loss in GENERATORS else state.discriminator
+    return devices.mean(jax.value_and_grad(over_chunks, has_aux=True)(params), (DEVICES,))
+
+  split = PartitionSpec(DEVICES)
+  return jax.shard_map(
+    of_device,
+    mesh=mesh,
+    in_specs=(PartitionSpec(), split, split),
+    out_specs=PartitionSpec(),
+    check_vma=False,
+  )(state, keys, batch)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=(3,))
+def _learn(plan, mesh, loss, state, results) -> tuple[State, jax.Array, dict[str, jax.Array]]:
+  """One update of a network; (state, the gradient's norm, what was measured)."""
+  (value, more), gradient = jax.tree.map(
+    lambda *parts: functools.reduce(jnp.add, parts) / len(parts), *results
+  )
+  adam, judge_adam = state.adam
+  if loss in GENERATORS:
+    params, adam = _updated(plan, plan.path_interval, gradient, state.generator, adam)
+    state = state._replace(generator=params, adam=(adam, judge_adam))
   else:
-
-    def over_chunks(params, chunks):
-      return jax.tree.map(
-        lambda x: jnp.mean(x, axis=0), jax.vmap(functools.partial(function, params))(chunks)
-      )
-
-    mean = jax.value_and_grad(over_chunks, has_aux=True)(params, chunks)
-  return devices.mean(mean, (DEVICES,))
+    params, adam_ = _updated(plan, plan.r1_interval, gradient, state.discriminator, judge_adam)
+    state = state._replace(discriminator=params, adam=(adam, adam_))
+  if loss is fool:
+    state, measured = _with_w_avg(state, more), {'generator': value}
+  elif loss is paths:
+    mean = state.path_mean + PATH_DECAY * (more - state.path_mean)
+    state, measured = state._replace(path_mean=mean), {'path': more}
+  elif loss is tell_apart:
+    measured = dict(zip(('real', 'fake', 'sign_real', 'sign_fake'), more, strict=True))
+  else:
+    measured = {'r1': more}
+  return _replicated(mesh, (state, descent.norm(gradient), measured))
 
 
 def _updated(plan: Plan, interval: int, gradient, params, adam) -> tuple[Params, Any]:
@@ -67,77 +139,34 @@ def _updated(plan: Plan, interval: int, gradient, params, adam) -> tuple[Params,
   return descent.adam(params, gradient, adam, plan.learning_rate * share, b1, b2)
 
 
-def _train_generator(plan: Plan, state: State, keys, batch: Batch):
-  """The generator's updates; (state, adversarial loss, path length, norm)."""
-  (loss, w), gradient = _mean_gradient(
-    functools.partial(fool, plan, state), state.generator, (keys[0], *batch)
-  )
-  norm = descent.norm(gradient)
-  generator, adam = _updated(plan, plan.path_interval, gradient, state.generator, state.adam[0])
+def _with_w_avg(state: State, w: jax.Array) -> State:
+  """The state after mean w of a step."""
   old = state.buffers['mapping']
   w_avg = W_AVG_DECAY * old['w_avg'] + (1 - W_AVG_DECAY) * w
-  buffers = {**state.buffers, 'mapping': {**old, 'w_avg': w_avg}}
-  state = state._replace(generator=generator, adam=(adam, state.adam[1]), buffers=buffers)
-  if not plan.path_interval:
-    return state, loss, jnp.float32(jnp.nan), norm
-
-  def shorten(state):
-    (_, length), gradient = _mean_gradient(
-      functools.partial(paths, plan, state), state.generator, (keys[1], *batch)
-    )
-    generator, adam = _updated(plan, plan.path_interval, gradient, state.generator, state.adam[0])
-    mean = state.path_mean + PATH_DECAY * (length - state.path_mean)
-    changed = state._replace(generator=generator, adam=(adam, state.adam[1]), path_mean=mean)
-    return changed, length, norm + descent.norm(gradient)
-
-  state, length, norm = jax.lax.cond(
-    state.step % plan.path_interval == 0,
-    shorten,
-    lambda state: (state, jnp.float32(jnp.nan), norm),
-    state,
-  )
-  return state, loss, length, norm
+  return state._replace(buffers={**state.buffers, 'mapping': {**old, 'w_avg': w_avg}})
 
 
-def _train_discriminator(plan: Plan, state: State, keys, batch: Batch):
-  """The discriminator's updates; (state, parts of the loss and signs [4], slope, norm)."""
-  (_, parts), gradient = _mean_gradient(
-    functools.partial(tell_apart, plan, state), state.discriminator, (keys[0], *batch)
-  )
-  norm = descent.norm(gradient)
-  params, adam = _updated(plan, plan.r1_interval, gradient, state.discriminator, state.adam[1])
-  state = state._replace(discriminator=params, adam=(state.adam[0], adam))
-
-  def flatten(state):
-    (_, slope), gradient = _mean_gradient(
-      functools.partial(slopes, plan, state), state.discriminator, (keys[1], *batch)
-    )
-    params, adam = _updated(plan, plan.r1_interval, gradient, state.discriminator, state.adam[1])
-    changed = state._replace(discriminator=params, adam=(state.adam[0], adam))
-    return changed, slope, norm + descent.norm(gradient)
-
-  state, slope, norm = jax.lax.cond(
-    state.step % plan.r1_interval == 0,
-    flatten,
-    lambda state: (state, jnp.float32(jnp.nan), norm),
-    state,
-  )
-  return state, parts, slope, norm
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2,))
+def _close(plan, mesh, state, number, sign) -> tuple[State, jax.Array]:
+  """The end of a step whose r_t was `sign`; (state, the augmentation's probability in it)."""
+  probability = state.probability
+  state = state._replace(ema=_averaged(plan, state, number))
+  return _replicated(mesh, (_augmented(plan, state, number, sign), probability))
 
 
-def _averaged(plan: Plan, state: State) -> Params:
+def _averaged(plan: Plan, state: State, number: jax.Array) -> Params:
   """The moving average of the generator after a step."""
-  shown = (state.step.astype(jnp.float32) + 1.0) * plan.batch_size
+  shown = (number.astype(jnp.float32) + 1.0) * plan.batch_size
   keep = losses.ema_decay(shown, plan.batch_size, plan.ema_half_life, plan.ema_ramp_up)
   return jax.tree.map(lambda e, p: p + keep * (e - p), state.ema, state.generator)
 
 
-def _augmented(plan: Plan, state: State, sign: jax.Array) -> State:
+def _augmented(plan: Plan, state: State, number: jax.Array, sign: jax.Array) -> State:
   """The state with the augmentation's probability after a step whose r_t was `sign`."""
   signs = state.signs + sign
   if not plan.augment or plan.augment_target is None:
     return state
-  due = (state.step + 1) % augmentation.INTERVAL == 0
+  due = (number + 1) % augmentation.INTERVAL == 0
   moved = augmentation.adjusted(
     state.probability,
     signs / augmentation.INTERVAL,
@@ -150,42 +179,6 @@ def _augmented(plan: Plan, state: State, sign: jax.Array) -> State:
   )
 
 
-def _step(plan: Plan, state: State, keys: jax.Array, batch: Batch) -> tuple[State, Metrics]:
-  """One step on one device's chunks; keys [4, K]."""
-  state, loss, length, norm = _train_generator(plan, state, keys[:2], batch)
-  state, parts, slope, judge_norm = _train_discriminator(plan, state, keys[2:], batch)
-  metrics = Metrics(
-    generator=loss,
-    real=parts[0],
-    fake=parts[1],
-    r1=slope,
-    path=length,
-    sign_real=parts[2],
-    sign_fake=parts[3],
-    probability=state.probability,
-    gradient=norm + judge_norm,
-  )
-  state = _augmented(plan, state, parts[2])
-  return state._replace(ema=_averaged(plan, state), step=state.step + jnp.int32(1)), metrics
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2,))
-def step(plan: Plan, mesh: Mesh, state: State, batch: Batch) -> tuple[State, Metrics]:
-  """One step.
-
-  Args:
-    plan: what is trained, and how.
-    mesh: the devices, along the axis 'data'; they divide the chunks.
-    state: replicated; given up.
-    batch: chunks split over the devices.
-  """
-  key = jax.random.fold_in(jax.random.fold_in(jax.random.key(plan.seed), 1), state.step)
-  keys = jax.random.split(key, (4, plan.num_chunks))
-  split = PartitionSpec(DEVICES)
-  return jax.shard_map(
-    functools.partial(_step, plan),
-    mesh=mesh,
-    in_specs=(PartitionSpec(), PartitionSpec(None, DEVICES), split),
-    out_specs=PartitionSpec(),
-    check_vma=False,
-  )(state, keys, batch)
+def _replicated(mesh: Mesh, tree: Any) -> Any:
+  """The tree, said to lie on every device: other words for it would compile everything again."""
+  return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))

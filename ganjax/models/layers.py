@@ -265,7 +265,7 @@ class Linear(nnx.Module):
 
   def __init__(self, d_in: int, d_out: int, lr_multiplier: float = 1.0, bias: float = 0.0):
     self.weight = nnx.Param(jnp.zeros((d_in, d_out)))
-    self.bias = nnx.Param(jnp.full((d_out,), bias / lr_multiplier))
+    self.bias = nnx.Param(jnp.full((d_out,), bias / lr_multiplier, jnp.float32))
     self.lr_multiplier = lr_multiplier
 
   def __call__(self, x: jax.Array) -> jax.Array:

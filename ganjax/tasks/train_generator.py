@@ -112,8 +112,7 @@ def _train(
   judge: '_Judge',
 ) -> None:
   def step(state, batch, number):
-    state, metrics = trainer.step(plan, mesh, state, batch)
-    return state, trainer.measured(plan, metrics, number)
+    return trainer.step(plan, mesh, state, batch, number)
 
   def sample(done: int, state: planning.State) -> None:
     if opened_run.store is None:

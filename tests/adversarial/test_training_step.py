@@ -173,8 +173,7 @@ def steps(num_devices, count):
     batch = devices.split(
       mesh, planning.Batch(PIXELS, None), jax.sharding.PartitionSpec(trainer.DEVICES)
     )
-    state, metrics = trainer.step(PLAN, mesh, state, batch)
-    values = trainer.measured(PLAN, metrics, number)
+    state, values = trainer.step(PLAN, mesh, state, batch, number)
     measured.append({name: float(value) for name, value in values.items()})
   return jax.device_get(state), measured
 
@@ -186,16 +185,14 @@ def four_devices():
 
 @pytest.mark.slow
 def test_one_device_is_as_four(four_devices):
-  state, measured = steps(1, 1)
+  _, measured = steps(1, 1)
   assert measured[0] == pytest.approx(four_devices[1][0], rel=2e-3)
-  assert int(state.step) == 1
 
 
 @pytest.mark.slow
 def test_what_a_step_changes(four_devices):
   state, measured = four_devices
   start = planning.init(PLAN)
-  assert int(state.step) == 8
   assert all(np.isfinite(list(values.values())).all() for values in measured)
   assert ['r1' in values for values in measured] == [True, False] * 4
   assert ['path' in values for values in measured] == [True, False] * 4
