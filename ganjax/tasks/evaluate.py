@@ -33,6 +33,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
   'projector_w': ('projector', {**PUBLISHED, 'space': 'w'}),
   'projector_w_plus': ('projector', {**PUBLISHED, 'space': 'w_plus'}),
   'robust': ('robust', {}),
+  'robust_published': ('robust_published', {}),
 }
 DEFAULT_LEVEL = 'default'
 COLUMNS = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'frechet', 'fidelity', 'images_per_s')

@@ -118,10 +118,10 @@ def define_flags() -> None:
     'preset',
     TUNED_PRESET,
     list(PRESETS),
-    "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (W, W+ and W++ in "
-    "turn, compared at several scales, for unknown or heavy damage), or 'pivotal' (a latent in W, "
-    'then the generator itself is tuned to the picture, for faithful inversion). The latter two '
-    'have defaults of their own.',
+    "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (W, then W+, for "
+    "unknown or heavy damage), 'robust_published' (W, W+ and W++ with steps of fixed length, "
+    "compared at several scales), or 'pivotal' (a latent in W, then the generator itself is tuned "
+    "to the picture, for faithful inversion). All but 'projector' have defaults of their own.",
   )
   flags.DEFINE_enum(
     'noise_maps',

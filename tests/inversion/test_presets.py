@@ -11,7 +11,7 @@ import ganjax
 from ganjax import inversion
 from ganjax.inversion import engine, schedules, spaces
 
-ROBUST = inversion.PRESETS['robust']
+ROBUST = inversion.PRESETS['robust_published']
 DAMAGE = 'mask(box=3:8:4:9) | noise(sigma=0.05)'
 
 
@@ -23,7 +23,9 @@ def photos():
 @pytest.fixture(scope='module')
 def robust(prior, photos):
   damage = ganjax.parse_degradation(DAMAGE)
-  return ganjax.restore(prior, photos, damage, preset='robust', num_steps=[9, 6, 3], chunk_steps=3)
+  return ganjax.restore(
+    prior, photos, damage, preset='robust_published', num_steps=[9, 6, 3], chunk_steps=3
+  )
 
 
 def test_phases_end_in_the_largest_space(robust, networks):
@@ -38,7 +40,7 @@ def test_phases_end_in_the_largest_space(robust, networks):
 def test_an_image_of_few_steps_is_what_it_is_alone(prior, photos, robust):
   damage = ganjax.parse_degradation(DAMAGE)
   alone = ganjax.restore(
-    prior, photos[1:2], damage, ['1'], preset='robust', num_steps=6, chunk_steps=2
+    prior, photos[1:2], damage, ['1'], preset='robust_published', num_steps=6, chunk_steps=2
   )
   np.testing.assert_allclose(alone.image[0], robust.image[1], atol=1e-3)
   np.testing.assert_allclose(alone.loss[0], robust.loss[1, :6], rtol=1e-3)

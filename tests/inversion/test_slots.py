@@ -129,7 +129,7 @@ def test_at_most_one_batch_is_taken_ahead(prior, problems):
 
 @pytest.mark.slow
 def test_phases_are_gone_through_together(prior, photos):
-  preset = inversion.PRESETS['robust']
+  preset = inversion.PRESETS['robust_published']
   damage = ganjax.parse_degradation('identity()')
   problems = [
     (i, inversion.problem(prior, photos[i], damage, str(i), 3, preset.hyper._replace(num_steps=6)))

@@ -249,8 +249,9 @@ def test_the_weight_can_be_chosen_automatically(config):
   assert record['latent_dist_reg_weight'] in variants.LADDER
 
 
-def test_the_robust_preset(config):
-  changes = {'preset': 'robust', 'space': 'w_plus_plus', 'noise_maps': 'const', 'num_steps': 6}
+def test_a_preset_that_ends_in_w_plus_plus(config):
+  spaces = {'space': 'w_plus_plus', 'noise_maps': 'const'}
+  changes = {'preset': 'robust_published', **spaces, 'num_steps': 6}
   assert main.run(dataclasses.replace(config, **changes)) == 0
   (record,) = listed(config.output)
   saved = np.load(f'{config.output}/{record["files"]["latent"]}')
