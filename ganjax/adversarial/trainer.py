@@ -49,7 +49,8 @@ def step(
     'probability'; 'gradient', the norms of all gradients, added up; and in the steps that use
     them 'path', the mean path length, and 'r1', the mean squared slope at photographs.
   """
-  measured, norms = {}, []
+  measured: dict[str, jax.Array] = {}
+  norms = []
   for loss in LOSSES:
     if _is_due(plan, loss, number):
       results = _results(plan, mesh, loss, state, batch, number)
@@ -112,13 +113,12 @@ def _learn(plan, mesh, loss, state, results) -> tuple[State, jax.Array, dict[str
   (value, more), gradient = jax.tree.map(
     lambda *parts: functools.reduce(jnp.add, parts) / len(parts), *results
   )
-  adam, judge_adam = state.adam
   if loss in GENERATORS:
-    params, adam = _updated(plan, plan.path_interval, gradient, state.generator, adam)
-    state = state._replace(generator=params, adam=(adam, judge_adam))
+    params, adam = _updated(plan, plan.path_interval, gradient, state.generator, state.adam[0])
+    state = state._replace(generator=params, adam=(adam, state.adam[1]))
   else:
-    params, adam_ = _updated(plan, plan.r1_interval, gradient, state.discriminator, judge_adam)
-    state = state._replace(discriminator=params, adam=(adam, adam_))
+    params, adam = _updated(plan, plan.r1_interval, gradient, state.discriminator, state.adam[1])
+    state = state._replace(discriminator=params, adam=(state.adam[0], adam))
   if loss is fool:
     state, measured = _with_w_avg(state, more), {'generator': value}
   elif loss is paths:

@@ -165,6 +165,12 @@ def test_r1_is_numpys(state):
   agrees(functools.partial(phases.slopes, plan, state), state.discriminator, value, by_numpy, 0.01)
 
 
+def test_the_start_has_the_types_of_later_states():
+  """Weak types would turn strong in a step, and the next one would compile everything anew."""
+  start = jax.eval_shape(functools.partial(planning.init, PLAN))
+  assert not any(leaf.weak_type for leaf in jax.tree.leaves(start))
+
+
 def steps(num_devices, count):
   mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
   state = devices.replicate(mesh, jax.jit(functools.partial(planning.init, PLAN))())
