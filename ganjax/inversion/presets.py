@@ -80,12 +80,12 @@ class Preset:
 # Karras et al. 2020, appendix D.
 PROJECTOR = Preset()
 
-# One set of numbers for all tasks: after Poirier-Ginter and Lalonde 2023, with what lay closer to
-# faces that were not tuned for, by perceptual distance: Adam, one scale, and no W++.
+# One set of numbers for all tasks, for damage that nothing was tuned for: W+, noise maps that stay
+# smooth, a little of each regulariser.
 ROBUST = Preset(
-  phases=(Phase('w', 0.3), Phase('w_plus', 0.7)),
-  noise_maps='const',
-  hyper=Hyper(450, 0.1, noise_reg_weight=0.0, w_noise=0.0),
+  phases=(Phase('w_plus'),),
+  noise_maps='free',
+  hyper=Hyper(200, 0.3, 0.1, noise_reg_weight=1.0, pixel_weight=1.0, w_noise=0.0),
 )
 
 # Poirier-Ginter and Lalonde 2023: ever larger spaces, a rate that never falls, no regulariser.
