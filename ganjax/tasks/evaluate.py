@@ -136,7 +136,7 @@ def _one(config: EvaluateConfig, task: str, level: str, spec: str, method: str) 
   """The run of one cell."""
   preset, changes = METHODS[method]
   base = restore_config.configuration(
-    RestoreConfig, task if task in RESTORATIONS else 'denoise', preset
+    RestoreConfig, task if task in RESTORATIONS else 'denoise', preset, spec
   )
   return dataclasses.replace(
     base,

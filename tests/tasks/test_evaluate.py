@@ -1,12 +1,14 @@
 """A small evaluation with a tiny network."""
 
 import csv
+import json
 
 import pytest
 import tiny
 from absl import flags
 
-from ganjax.tasks import main
+from ganjax.degradations import levels
+from ganjax.tasks import evaluate, main
 from ganjax.tasks.config import ConfigError
 
 ASTRONAUT = 'scripts/demo/astronaut.png'
@@ -49,6 +51,16 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys):
     for column in ('psnr', 'ssim', 'perceptual'):
       assert float(line[column]) > -100, column
   assert (tmp_path / 'table.md').read_text() in capsys.readouterr().out
+  composed = tmp_path / 'super_resolve+inpaint-M-robust/config.json'
+  damage = json.loads(composed.read_text())['config']['degradation']
+  assert damage == levels.COMPOSED['super_resolve+inpaint']
+
+
+def test_a_level_is_the_damage_that_is_done():
+  settings = config('--tasks=denoise', '--levels=S,L', '--methods=ganjax')
+  for task, level, spec in evaluate._conditions(settings):
+    one = evaluate._one(settings, task, level, spec, 'ganjax')
+    assert one.degradation == levels.LEVELS['denoise'][level]
 
 
 @pytest.mark.parametrize(
