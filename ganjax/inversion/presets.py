@@ -80,8 +80,8 @@ class Preset:
 # Karras et al. 2020, appendix D.
 PROJECTOR = Preset()
 
-# One set of numbers for all tasks, for damage that nothing was tuned for: W+, noise maps that stay
-# smooth, a little of each regulariser.
+# One set of numbers for all tasks, found with super_resolve and denoise at level M: W+, noise maps
+# that stay smooth, a little of each regulariser.
 ROBUST = Preset(
   phases=(Phase('w_plus'),),
   noise_maps='free',
