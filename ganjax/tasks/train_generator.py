@@ -111,9 +111,6 @@ def _train(
   batches: Iterator[planning.Batch],
   judge: '_Judge',
 ) -> None:
-  def step(state, batch, number):
-    return trainer.step(plan, mesh, state, batch, number)
-
   def sample(done: int, state: planning.State) -> None:
     if opened_run.store is None:
       return
@@ -133,7 +130,7 @@ def _train(
     sample(0, state)  # what training must improve on
   with progress(config, opened_run.first, 'sign_real') as advance:
     training.run(
-      step,
+      functools.partial(trainer.step, plan, mesh),
       state,
       opened_run.first,
       batches,
