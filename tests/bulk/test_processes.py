@@ -158,7 +158,9 @@ def test_a_signal_stops_it_and_it_says_how_to_go_on(runs, expected, number):
 def test_a_second_process_on_the_same_shard_is_refused(runs, expected):
   process = runs.start('twice')
   runs.wait_for_blocks('twice', 1, process)
+  process.send_signal(signal.SIGSTOP)  # or it may be done before the second has started
   code, said = runs.finish('twice', '--shard_index=1', '--shard_count=2')
+  process.send_signal(signal.SIGCONT)
   process.communicate()
   assert code == 1
   assert f'held by process {process.pid} on {socket.gethostname()}' in said
