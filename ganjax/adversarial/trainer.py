@@ -17,7 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 
 from ganjax import descent, devices
 from ganjax.adversarial import augmentation, losses
@@ -54,11 +54,11 @@ def step(
   for loss in LOSSES:
     if _is_due(plan, loss, number):
       results = _results(plan, mesh, loss, state, batch, number)
-      state, norm, values = _learn(plan, mesh, loss, state, results)
+      state, norm, values = _learn(plan, loss, state, results)
       norms.append(norm)
       measured |= values
   measured['gradient'] = functools.reduce(jnp.add, norms)
-  state, measured['probability'] = _close(plan, mesh, state, number, measured['sign_real'])
+  state, measured['probability'] = _close(plan, state, number, measured['sign_real'])
   return state, measured
 
 
@@ -107,8 +107,8 @@ def _slope(plan, mesh, loss, together, state, batch, number, first):
   )(state, keys, batch)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=(3,))
-def _learn(plan, mesh, loss, state, results) -> tuple[State, jax.Array, dict[str, jax.Array]]:
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2,))
+def _learn(plan, loss, state, results) -> tuple[State, jax.Array, dict[str, jax.Array]]:
   """One update of a network; (state, the gradient's norm, what was measured)."""
   (value, more), gradient = jax.tree.map(
     lambda *parts: functools.reduce(jnp.add, parts) / len(parts), *results
@@ -128,7 +128,7 @@ def _learn(plan, mesh, loss, state, results) -> tuple[State, jax.Array, dict[str
     measured = dict(zip(('real', 'fake', 'sign_real', 'sign_fake'), more, strict=True))
   else:
     measured = {'r1': more}
-  return _replicated(mesh, (state, descent.norm(gradient), measured))
+  return state, descent.norm(gradient), measured
 
 
 def _updated(plan: Plan, interval: int, gradient, params, adam) -> tuple[Params, Any]:
@@ -146,12 +146,12 @@ def _with_w_avg(state: State, w: jax.Array) -> State:
   return state._replace(buffers={**state.buffers, 'mapping': {**old, 'w_avg': w_avg}})
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2,))
-def _close(plan, mesh, state, number, sign) -> tuple[State, jax.Array]:
+@functools.partial(jax.jit, static_argnums=(0,), donate_argnums=(1,))
+def _close(plan, state, number, sign) -> tuple[State, jax.Array]:
   """The end of a step whose r_t was `sign`; (state, the augmentation's probability in it)."""
   probability = state.probability
   state = state._replace(ema=_averaged(plan, state, number))
-  return _replicated(mesh, (_augmented(plan, state, number, sign), probability))
+  return _augmented(plan, state, number, sign), probability
 
 
 def _averaged(plan: Plan, state: State, number: jax.Array) -> Params:
@@ -177,8 +177,3 @@ def _augmented(plan: Plan, state: State, number: jax.Array, sign: jax.Array) -> 
   return state._replace(
     probability=jnp.where(due, moved, state.probability), signs=jnp.where(due, 0.0, signs)
   )
-
-
-def _replicated(mesh: Mesh, tree: Any) -> Any:
-  """The tree, said to lie on every device: other words for it would compile everything again."""
-  return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))
