@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import layers
+from ganjax.models import convolution, layers
 from ganjax.models.config import GeneratorConfig, resolutions
 from ganjax.models.mapping import Mapping
 
@@ -35,7 +35,7 @@ class StyledConv(nnx.Module):
     self.frozen: Any = nnx.data(None)
 
   def freeze(self) -> None:
-    prepare = layers.frozen_up if self.up else layers.frozen
+    prepare = convolution.frozen_up if self.up else convolution.frozen
     self.frozen = nnx.data((prepare(self.weight[...].astype(self.dtype)), self._energy()))
 
   def _energy(self):
@@ -63,7 +63,7 @@ class ToRGB(nnx.Module):
     self.frozen: Any = nnx.data(None)
 
   def freeze(self) -> None:
-    self.frozen = nnx.data(layers.frozen(self.weight[...].astype(self.dtype)))
+    self.frozen = nnx.data(convolution.frozen(self.weight[...].astype(self.dtype)))
 
   def __call__(self, x, w) -> jax.Array:
     c_in, c_out = self.weight.shape[2:]
@@ -115,7 +115,7 @@ class SynthesisBlock(nnx.Module):
       x = self.conv0(x, ws[0], take('conv0'))
       x = self.conv1(x, ws[1], take('conv1'))
     if image is not None:
-      image = layers.upsample(image)
+      image = convolution.upsample(image)
     if self.has_torgb:
       rgb = self.torgb(x, ws[self.num_convs])
       image = rgb if image is None else image + rgb

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import layers
+from ganjax.models import convolution, layers
 
 # Convolutions per stage; a tap follows the last ReLU of each stage, a max-pool the tap.
 STAGES = (2, 2, 3, 3, 3)
@@ -25,11 +25,11 @@ class VGGConv(nnx.Module):
     self.frozen: Any = nnx.data(None)
 
   def freeze(self) -> None:
-    self.frozen = nnx.data(layers.frozen(self.weight[...].astype(self.dtype)))
+    self.frozen = nnx.data(convolution.frozen(self.weight[...].astype(self.dtype)))
 
   def __call__(self, x: jax.Array) -> jax.Array:
     kernel = self.weight[...].astype(self.dtype) if self.frozen is None else self.frozen
-    x = layers.conv(x.astype(self.dtype), kernel)
+    x = convolution.conv(x.astype(self.dtype), kernel)
     return jnp.maximum(x + self.bias[...].astype(x.dtype)[None, None], 0)
 
 

@@ -1,0 +1,319 @@
+"""Convolutions and filters of the networks, all for one image [H, W, C].
+
+Inversion convolves with kernels that stay fixed while something else is optimised: `frozen` derives
+once what the gradient to the input needs, so that no optimisation step derives it again. Training
+needs the gradient to the kernel, too. XLA:CPU is two to four times as slow at it as it could be
+where pictures are large: what it multiplies has left the core's cache when it is needed again. So
+there the sum over pixels is made picture by picture, and strip by strip.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+LARGE = 64**2  # pixels from which on a trained kernel's gradient is made in strips, on a CPU
+STRIP = 2**17  # numbers of a strip of the output's gradient; with its input within a core's cache
+NARROW, WIDENED = (8, 16), 18  # channels that XLA:CPU is slow at, and outputs that it is quick at
+
+
+class Frozen(NamedTuple):
+  """A kernel that gets no gradient, beside the kernel of its input's gradient."""
+
+  kernel: jax.Array  # [kh, kw, C_in, C_out]
+  adjoint: jax.Array  # [kh, kw, C_out, C_in], flipped
+
+
+class Phases(NamedTuple):
+  """A 3×3 kernel split by the parity of the output row and column that its taps reach."""
+
+  even_even: Any  # frozen or not: [2, 2, C_in, C_out]
+  even_odd: Any  # [2, 1, C_in, C_out]
+  odd_even: Any  # [1, 2, C_in, C_out]
+  odd_odd: Any  # [1, 1, C_in, C_out]
+
+
+class FrozenDown(NamedTuple):
+  """A 3×3 kernel of a stride-2 convolution that gets no gradient, beside its adjoint's phases."""
+
+  kernel: jax.Array  # [3, 3, C_in, C_out]
+  adjoint: Phases  # of [3, 3, C_out, C_in], not flipped: a transposed convolution's
+
+
+def _convolve(x, kernel, padding, stride=1, dilation=1):
+  c_in, c_out = kernel.shape[2:]
+  if _on_cpu() and NARROW[0] <= c_in <= NARROW[1] >= c_out and dilation == 1 and x.size >= LARGE:
+    kernel = jnp.pad(kernel, ((0, 0), (0, 0), (0, 0), (0, WIDENED - c_out)))
+  y = jax.lax.conv_general_dilated(
+    x[None],
+    kernel,
+    window_strides=(stride, stride),
+    padding=padding,
+    lhs_dilation=(dilation, dilation),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )[0]
+  return y[..., :c_out]
+
+
+def _on_cpu() -> bool:
+  return jax.default_backend() == 'cpu'
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _frozen_conv(x, kernel, adjoint, padding):
+  del adjoint
+  return _convolve(x, kernel, padding)
+
+
+def _frozen_conv_fwd(x, kernel, adjoint, padding):
+  return _convolve(x, kernel, padding), adjoint
+
+
+def _frozen_conv_bwd(padding, adjoint, gradient):
+  return _convolve(gradient, adjoint, _back(padding, adjoint)), None, None
+
+
+_frozen_conv.defvjp(_frozen_conv_fwd, _frozen_conv_bwd)
+
+
+def _back(padding, kernel):
+  """The padding of the convolution that leads back to an input's gradient."""
+  sizes = kernel.shape[:2]
+  return tuple((k - 1 - lo, k - 1 - hi) for k, (lo, hi) in zip(sizes, padding, strict=True))
+
+
+def conv(x: jax.Array, kernel: jax.Array | Frozen, padding=None) -> jax.Array:
+  """Stride-1 convolution (cross-correlation), [H, W, C_in] -> [H, W, C_out] by default.
+
+  Args:
+    x: [H, W, C_in].
+    kernel: [kh, kw, C_in, C_out], frozen or not.
+    padding: ((top, bottom), (left, right)); None keeps the size of odd kernels.
+  """
+  weight = kernel.kernel if isinstance(kernel, Frozen) else kernel
+  if padding is None:
+    padding = tuple(((k - 1) // 2, k // 2) for k in weight.shape[:2])
+  if isinstance(kernel, Frozen):
+    return _frozen_conv(x, kernel.kernel, kernel.adjoint, padding)
+  return _trained_conv(x, kernel, padding) if _in_strips(x) else _convolve(x, kernel, padding)
+
+
+def conv_down(x: jax.Array, kernel: jax.Array | FrozenDown) -> jax.Array:
+  """3×3 convolution of the low-passed image with stride 2, [H, W, C_in] -> [H/2, W/2, C_out]."""
+  x = low_pass(x, (2, 2))
+  if isinstance(kernel, FrozenDown):
+    return _frozen_strided(x, kernel)
+  return _trained_strided(x, kernel) if _in_strips(x) else _strided(x, kernel)
+
+
+def _strided(x, kernel):
+  """y[i] = Σ_k x[2i + k]·w[k]; [2H + 1, 2W + 1, C_in] -> [H, W, C_out]."""
+  return _convolve(x, kernel, 'VALID', stride=2)
+
+
+@jax.custom_vjp
+def _frozen_strided(x, kernel):
+  return _strided(x, kernel.kernel)
+
+
+def _frozen_strided_fwd(x, kernel):
+  return _strided(x, kernel.kernel), kernel.adjoint
+
+
+def _frozen_strided_bwd(adjoint, gradient):
+  return _transposed(gradient, adjoint), None
+
+
+_frozen_strided.defvjp(_frozen_strided_fwd, _frozen_strided_bwd)
+
+
+def _in_strips(x) -> bool:
+  return _on_cpu() and x.shape[0] * x.shape[1] >= LARGE
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _trained_conv(x, kernel, padding):
+  return _convolve(x, kernel, padding)
+
+
+def _trained_conv_fwd(x, kernel, padding):
+  return _convolve(x, kernel, padding), (x, kernel)
+
+
+def _trained_conv_bwd(padding, residuals, gradient):
+  x, kernel = residuals
+  back = conv(gradient, _adjoint(kernel), _back(padding, kernel))
+  return back, _correlate(jnp.pad(x, (*padding, (0, 0))), gradient, 1)
+
+
+_trained_conv.defvjp(_trained_conv_fwd, _trained_conv_bwd)
+
+
+@jax.custom_vjp
+def _trained_strided(x, kernel):
+  return _strided(x, kernel)
+
+
+def _trained_strided_fwd(x, kernel):
+  return _strided(x, kernel), (x, kernel)
+
+
+def _trained_strided_bwd(residuals, gradient):
+  x, kernel = residuals
+  return _transposed(gradient, kernel.swapaxes(2, 3)), _correlate(x, gradient, 2)
+
+
+_trained_strided.defvjp(_trained_strided_fwd, _trained_strided_bwd)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _correlate(x, y, stride):
+  """A kernel's gradient: z[k] = Σ_i x[stride · i + k]·y[i] over pixels i, [k, k, C_in, C_out]."""
+  return _in_turn(functools.partial(_correlate_strips, stride=stride))(x, y)
+
+
+def _correlate_fwd(x, y, stride):
+  return _correlate(x, y, stride), (x, y)
+
+
+def _correlate_bwd(stride, residuals, gradient):
+  x, y = residuals
+  _, back = jax.vjp(lambda x: _convolve(x, gradient, 'VALID', stride), x)
+  return *back(y), _convolve(x, gradient, 'VALID', stride)
+
+
+_correlate.defvjp(_correlate_fwd, _correlate_bwd)
+
+
+def _correlate_strips(x, y, stride):
+  height, width, count = y.shape
+  rows = max(STRIP // (width * count), 1)
+  margin = x.shape[0] - stride * height
+  parts = [
+    jax.lax.conv_general_dilated(
+      x[None, stride * top : stride * min(top + rows, height) + margin],
+      y[None, top : top + rows],
+      window_strides=(1, 1),
+      padding='VALID',
+      rhs_dilation=(stride, stride),
+      dimension_numbers=('CHWN', 'IHWO', 'HWNC'),
+    )
+    for top in range(0, height, rows)
+  ]
+  return functools.reduce(jnp.add, parts)
+
+
+def _in_turn(of_one: Callable) -> Callable:
+  """The function, mapped by doing it for one picture after another."""
+  mapped = jax.custom_batching.custom_vmap(of_one)
+
+  @mapped.def_vmap
+  def in_turn(count, is_mapped, *arrays):
+    def of_index(i):
+      return [a[i] if has_axis else a for a, has_axis in zip(arrays, is_mapped, strict=True)]
+
+    return jnp.stack([mapped(*of_index(i)) for i in range(count)]), True
+
+  return mapped
+
+
+def conv_up(x: jax.Array, kernel: jax.Array | Phases) -> jax.Array:
+  """3×3 transposed convolution with stride 2, then low-pass: [H, W, C_in] -> [2H, 2W, C_out]."""
+  return low_pass(_transposed(x, kernel), (1, 1), gain=4.0)
+
+
+def _transposed(x, kernel):
+  """y[2i + k] += x[i]·w[k]; [H, W, C_in] -> [2H + 1, 2W + 1, C_out]."""
+  if not isinstance(kernel, Phases):
+    if not _on_cpu():  # which is several times slower at a dilated convolution; cuDNN is not
+      return _convolve(x, kernel[::-1, ::-1], ((2, 2), (2, 2)), dilation=2)
+    kernel = phases(kernel)
+  height, width, _ = x.shape
+  # Padded here and not by the convolutions: XLA:CPU takes twenty times as long for the gradient to
+  # a kernel that reaches beyond its input.
+  around = jnp.pad(x, ((1, 1), (1, 1), (0, 0)))
+  inside = ((0, 0), (0, 0))
+  even_even = conv(around, kernel.even_even, inside)
+  even_odd = conv(around[:, 1:-1], kernel.even_odd, inside)
+  odd_even = conv(around[1:-1], kernel.odd_even, inside)
+  odd_odd = conv(x, kernel.odd_odd, inside)
+  even = _interleave(even_even, even_odd, axis=1)
+  odd = _interleave(odd_even, odd_odd, axis=1)
+  return _interleave(even, odd, axis=0)[: 2 * height + 1, : 2 * width + 1]
+
+
+def _interleave(even, odd, axis):
+  """Alternates slices of `even` and of `odd`, which is one shorter along `axis`."""
+  widths = [(0, 0)] * 3
+  widths[axis] = (0, 1)
+  pair = jnp.stack([even, jnp.pad(odd, widths)], axis=axis + 1)
+  return pair.reshape(*even.shape[:axis], 2 * even.shape[axis], *even.shape[axis + 1 :])
+
+
+def phases(kernel: jax.Array) -> Phases:
+  """Splits a 3×3 kernel for `conv_up`; four small kernels, each with the fewest operations."""
+  return Phases(
+    even_even=kernel[2::-2, 2::-2],
+    even_odd=kernel[2::-2, 1:2],
+    odd_even=kernel[1:2, 2::-2],
+    odd_odd=kernel[1:2, 1:2],
+  )
+
+
+def frozen(kernel: jax.Array) -> Frozen:
+  """Pairs a kernel with that of its input's gradient (flipped, inputs and outputs exchanged)."""
+  return Frozen(kernel, _adjoint(kernel))
+
+
+def _adjoint(kernel):
+  return kernel[::-1, ::-1].swapaxes(2, 3)
+
+
+def frozen_up(kernel: jax.Array) -> jax.Array | Phases:
+  """`frozen` for `conv_up`."""
+  return Phases(*(frozen(part) for part in phases(kernel))) if _on_cpu() else kernel
+
+
+def frozen_down(kernel: jax.Array) -> jax.Array | FrozenDown:
+  """`frozen` for `conv_down`."""
+  return FrozenDown(kernel, phases(kernel.swapaxes(2, 3))) if _on_cpu() else kernel
+
+
+def low_pass(x: jax.Array, padding: tuple[int, int], gain: float = 1.0) -> jax.Array:
+  """Filters with outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64 · gain after zero padding.
+
+  Separable shifts and adds: XLA runs a depthwise convolution far slower on a CPU.
+
+  Args:
+    x: [H, W, C].
+    padding: zeros before and after, both axes; the result is 3 smaller than the padded image.
+    gain: factor on the result.
+  """
+  x = jnp.pad(x, (padding, padding, (0, 0)))
+  scale = (gain**0.5) / 8
+  for axis in (0, 1):
+    size = x.shape[axis] - 3
+    a, b, c, d = (jax.lax.slice_in_dim(x, i, i + size, axis=axis) for i in range(4))
+    x = (a + d) * scale + (b + c) * (3 * scale)
+  return x
+
+
+def upsample(x: jax.Array) -> jax.Array:
+  """Twice the size with the [1, 3, 3, 1] filter, [H, W, C] -> [2H, 2W, C]."""
+  for axis in (0, 1):
+    widths = [(0, 0)] * 3
+    widths[axis] = (1, 1)
+    padded = jnp.pad(x, widths)
+    size = x.shape[axis]
+    before = jax.lax.slice_in_dim(padded, 0, size, axis=axis)
+    after = jax.lax.slice_in_dim(padded, 2, size + 2, axis=axis)
+    pair = jnp.stack([0.25 * before + 0.75 * x, 0.75 * x + 0.25 * after], axis=axis + 1)
+    x = pair.reshape(*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
+  return x
+
+
+def downsample(x: jax.Array) -> jax.Array:
+  """Half the size with the [1, 3, 3, 1] filter, [H, W, C] -> [H/2, W/2, C]."""
+  return low_pass(x, (1, 1))[::2, ::2]
