@@ -1,10 +1,48 @@
-"""All devices of all hosts as one row, and how arrays lie on them."""
+"""All devices of all hosts as one row, and how arrays lie on them.
 
+On a CPU each core can be a device. A core with pictures of its own has much more done than cores
+that share the operations on one picture, each of which takes microseconds.
+"""
+
+import os
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+FAKED = 'xla_force_host_platform_device_count'
+
+
+def one_per_core() -> None:
+  """Makes every core of a CPU a device, unless the user has said how many there are.
+
+  To be called before JAX looks for devices. Accelerators are not affected.
+  """
+  if FAKED not in os.environ.get('XLA_FLAGS', '') and 'JAX_NUM_CPU_DEVICES' not in os.environ:
+    jax.config.update('jax_num_cpu_devices', _cores())
+
+
+def _cores() -> int:
+  """Those that this process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
+def that_divide(count: int) -> list[jax.Device]:
+  """The devices of all hosts among which `count` parts are divided.
+
+  All of them, whether they divide `count` or not; but of CPUs, whose cores help one another, as
+  many as divide it.
+  """
+  everywhere, hosts = jax.devices(), range(jax.process_count())
+  if jax.default_backend() != 'cpu':
+    return everywhere
+  of_host = [[d for d in everywhere if d.process_index == host] for host in hosts]
+  most = min(len(row) for row in of_host)
+  each = next((n for n in range(most, 0, -1) if count % (n * len(of_host)) == 0), most)
+  return [d for row in of_host for d in row[:each]]
 
 
 def data_mesh(axis: str, devices: list | None = None) -> Mesh:

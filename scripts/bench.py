@@ -13,7 +13,6 @@ augmentation with probability 0.2. Images per hour are then pictures shown, as t
 """
 
 import json
-import math
 import os
 import pathlib
 import platform
@@ -102,10 +101,10 @@ def networks(name):
 
 def measure(name, batch):
   """One line: milliseconds per step of the batch, compile time, peak memory."""
-  import jax
   import numpy as np
 
   import ganjax
+  from ganjax.inversion import parallel
 
   prior = networks(name)
   side = prior.generator.config.resolution
@@ -120,8 +119,8 @@ def measure(name, batch):
     chunk_steps=FLAGS.num_steps,
     num_steps=FLAGS.num_steps * (FLAGS.repeats + 1),
   )
-  devices = jax.local_device_count()
-  return line_of(name, batch, np.diff(marks), FLAGS.num_steps, PER_IMAGE, devices)
+  num_devices = parallel.mesh(batch).size
+  return line_of(name, batch, np.diff(marks), FLAGS.num_steps, PER_IMAGE, num_devices)
 
 
 def training_plan(name, batch):
@@ -155,9 +154,7 @@ def measure_training(name, batch):
   from ganjax.adversarial import planning, trainer
 
   plan = training_plan(name, batch)
-  # A small batch has fewer chunks than some machines have devices.
-  num_devices = math.gcd(plan.num_chunks, jax.device_count())
-  mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
+  mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(plan.num_chunks))
   begin = jax.jit(functools.partial(planning.init, plan, probability=0.2))
   state = devices.replicate(mesh, begin())
   side = plan.generator.resolution
@@ -191,7 +188,7 @@ def measure_pix2pix(name, batch):
     num_steps=CYCLE,
     dtype=weights.networks.PRECISIONS[FLAGS.precision],
   )
-  mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[: math.gcd(batch, jax.device_count())])
+  mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(batch))
   state = devices.replicate(mesh, trainer.init(plan))
   rng = np.random.default_rng(0)
   pictures = [
@@ -285,12 +282,13 @@ def run(argv):
     sys.exit(f'bench: no configuration {sorted(unknown)}; there are {NAMES}')
   if FLAGS.worker:
     name, batch = FLAGS.configurations[0], int(FLAGS.batch_sizes[0])
+    from ganjax import devices, heap
+
+    devices.one_per_core()  # as the tasks do
     if name in CONFIGURATIONS:
       line = measure(name, batch)
     else:
-      from ganjax import heap
-
-      heap.unite()  # as the tasks do
+      heap.unite()
       heap.keep()
       line = (measure_training if name in TRAINING else measure_pix2pix)(name, batch)
     print(json.dumps(line))

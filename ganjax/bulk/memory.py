@@ -91,8 +91,7 @@ def step_seconds(
   Returns:
     Seconds per step, and seconds for compiling.
   """
-  size += -size % len(jax.local_devices())
-  problems = parallel.stack([problem] * size)
+  problems = parallel.stack([problem] * parallel.whole(size))
   marks = [time.monotonic()]
   for _ in range(2):
     states = batch.start(prior, preset, problems)

@@ -38,7 +38,7 @@ class Restoration(NamedTuple):
 
 
 # The four functions below take and give batches: [N] leads every leaf of problems and states, and
-# N is a multiple of the number of local devices.
+# N is whole; see `parallel`.
 
 
 @functools.partial(jax.jit, static_argnums=(1,))

@@ -23,16 +23,24 @@ def each(function, *batched):
   return jax.vmap(function)(*batched)
 
 
-def mesh() -> jax.sharding.Mesh:
-  """The local devices in a row."""
-  return devices.data_mesh('images', jax.local_devices())
+def mesh(count: int) -> jax.sharding.Mesh:
+  """Local devices in a row, no more than `count` images need to be ready as soon as with all."""
+  there = jax.local_devices()
+  each_takes = -(-count // len(there))
+  return devices.data_mesh('images', there[: -(-count // each_takes)])
+
+
+def whole(count: int) -> int:
+  """The images of a batch of `count` or a few more, with which all its devices have as many."""
+  return count + -count % mesh(count).size
 
 
 def over_devices(function, prior, *batched):
-  """Applies a function of (prior, batch) to slices of the batch, one per local device."""
+  """Applies a function of (prior, batch) to slices of a whole batch, one per device."""
   spec = PartitionSpec('images')
   specs = (PartitionSpec(), *[spec] * len(batched))
-  return jax.shard_map(function, mesh=mesh(), in_specs=specs, out_specs=spec, check_vma=False)(
+  row = mesh(_size(batched))
+  return jax.shard_map(function, mesh=row, in_specs=specs, out_specs=spec, check_vma=False)(
     prior, *batched
   )
 
@@ -51,8 +59,12 @@ def stack(problems: list[Problem]) -> Problem:
 
 
 def filled(problems: Problem) -> Problem:
-  """A batch whose last element is repeated until the local devices have equal shares."""
-  padding = -jax.tree.leaves(problems)[0].shape[0] % len(jax.local_devices())
+  """A whole batch, for which the last element is repeated."""
+  padding = whole(_size(problems)) - _size(problems)
   if not padding:
     return problems
   return jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]), problems)
+
+
+def _size(batch: Any) -> int:
+  return jax.tree.leaves(batch)[0].shape[0]

@@ -48,13 +48,12 @@ class Slots:
     Args:
       prior: networks and statistics.
       preset: what is alike for all images.
-      size: how many slots; rounded up to a multiple of the local devices.
+      size: how many slots; rounded up to a whole batch.
       chunk_steps: steps between two looks at who is finished.
     """
-    devices = len(jax.local_devices())
-    self.size = -(-size // devices) * devices
+    self.size = parallel.whole(size)
     self._here, self._preset, self._chunk_steps = prior, preset, chunk_steps
-    mesh = parallel.mesh()
+    mesh = parallel.mesh(self.size)
     spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec('images'))
     self._spread = functools.partial(jax.device_put, device=spread)
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())

@@ -12,6 +12,7 @@ from ganjax.bulk import finalize, local, memory, output, plan, ray_engine
 from ganjax.bulk.parts import Parts
 from ganjax.bulk.plan import Shard
 from ganjax.data import claim
+from ganjax.inversion import parallel
 from ganjax.inversion.engine import Problem
 from ganjax.models.config import generator_config
 from ganjax.tasks.bulk_config import BulkConfig, define_flags, from_flags
@@ -110,7 +111,7 @@ def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
   chunk = inversion.chunk_length(config.num_steps)
   if config.batch_size == BATCH_AUTO:
     return memory.largest_batch(prior, preset, problem, chunk)
-  size = config.batch_size + -config.batch_size % len(jax.local_devices())
+  size = parallel.whole(config.batch_size)
   needed = memory.needed(prior, preset, problem, size, chunk)
   return memory.Fit(size, needed, memory.device_memory())
 
@@ -160,9 +161,9 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
   )
   # Alike in cost for every preset: only the first phase is measured.
   seconds = pictures * config.num_steps * step / fit.batch_size
-  kind = jax.local_devices()[0].device_kind
+  row = parallel.mesh(fit.batch_size).devices
   print(
-    f'measured on {len(jax.local_devices())} × {kind}: {1000 * step:.1f} ms per step of the batch, '
+    f'measured on {row.size} × {row[0].device_kind}: {1000 * step:.1f} ms per step of the batch, '
     f'{compiling:.0f} s for compiling'
   )
   print(f'expected: {datetime.timedelta(seconds=round(seconds))} for this shard', end='')

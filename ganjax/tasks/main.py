@@ -5,7 +5,7 @@ import sys
 
 from absl import app, flags, logging
 
-from ganjax import data, degradations, faces, heap, weights
+from ganjax import data, degradations, devices, faces, heap, weights
 from ganjax.bulk.memory import DeviceMemoryError
 from ganjax.bulk.ray_engine import RayError
 from ganjax.editing import EditingError
@@ -104,6 +104,7 @@ def _run(argv: list[str]) -> None:
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   try:
     chosen = from_flags()
+    devices.one_per_core()
     if isinstance(chosen, training.TrainingConfig):
       heap.keep()
     failures = run(chosen)

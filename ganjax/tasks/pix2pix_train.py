@@ -36,7 +36,9 @@ SHOWN = 8  # examples in a picture of samples
 def run(config: Pix2pixTrainConfig) -> int:
   """Trains; returns the number of pictures that could not be read."""
   with opened(config) as opened_run:
-    mesh = devices.data_mesh(trainer.DEVICES)
+    mesh = devices.data_mesh(
+      trainer.DEVICES, devices.that_divide(config.batch_size // config.accumulate)
+    )
     _check_batch(config, mesh.size)
     pictures = training.Pictures(config.input)
     side = config.side or _side(pictures, config)
@@ -53,7 +55,7 @@ def run(config: Pix2pixTrainConfig) -> int:
     )
     shown = training.Feed(show, count, SHOWN, config.seed + 1, share=(0, 1))
     state = opened_run.restored(devices.replicate(mesh, trainer.init(plan)))
-    _say(config, opened_run, count, side)
+    _say(config, opened_run, count, side, mesh.size)
     with contextlib.closing(_batches(feed, mesh, config.accumulate, opened_run.first)) as batches:
       _train(config, opened_run, plan, mesh, state, batches, shown)
     return _summarise(config, opened_run)
@@ -190,12 +192,14 @@ def _export(config: Pix2pixTrainConfig, opened_run: Run, unet, plan, done: int) 
   opened_run.store.write_bytes(WEIGHTS, pix2pix.to_bytes(unet, side, config.degradation, about))
 
 
-def _say(config: Pix2pixTrainConfig, opened_run: Run, count: int, side: int) -> None:
+def _say(
+  config: Pix2pixTrainConfig, opened_run: Run, count: int, side: int, num_devices: int
+) -> None:
   if opened_run.store is None:
     return
   begun = f', from step {opened_run.first} on' if opened_run.first else ''
   print(
-    f'{config.task}: {count:,} pictures at {side} px, {jax.device_count()} device(s), '
+    f'{config.task}: {count:,} pictures at {side} px, {num_devices} device(s), '
     f'{config.num_steps:,} steps of {config.batch_size}{begun}'
   )
 

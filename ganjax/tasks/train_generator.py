@@ -32,11 +32,11 @@ from_flags = train_generator_config.from_flags
 def run(config: TrainGeneratorConfig) -> int:
   """Trains; returns the number of pictures that could not be read."""
   with opened(config) as opened_run:
-    mesh = devices.data_mesh(trainer.DEVICES)
     pictures = training.Pictures(config.input)
     classes = photographs.folders(pictures) if config.class_conditional else ()
     given = _given(config)
     plan = train_generator_config.plan(config, given, len(classes))
+    mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(plan.num_chunks))
     _check_batch(plan, mesh.size)
     side = plan.generator.resolution
     learn = photographs.reader(pictures, side, classes)
@@ -56,7 +56,7 @@ def run(config: TrainGeneratorConfig) -> int:
     start = _start(config, plan, given)
     state = opened_run.restored(devices.replicate(mesh, start))
     if opened_run.store is not None:
-      _say(config, opened_run, len(pictures), side)
+      _say(config, opened_run, len(pictures), side, mesh.size)
     with contextlib.closing(_batches(feed, plan, mesh, opened_run.first)) as batches:
       _train(config, opened_run, plan, mesh, state, batches, judge)
     return _summarise(config, opened_run)
@@ -240,11 +240,13 @@ def _card(
   }
 
 
-def _say(config: TrainGeneratorConfig, opened_run: Run, count: int, side: int) -> None:
+def _say(
+  config: TrainGeneratorConfig, opened_run: Run, count: int, side: int, num_devices: int
+) -> None:
   begun = f', from step {opened_run.first} on' if opened_run.first else ''
   source = f', beginning with {config.init_from}' if config.init_from else ''
   print(
-    f'{config.task}: {count:,} photographs at {side} px{source}, {jax.device_count()} device(s), '
+    f'{config.task}: {count:,} photographs at {side} px{source}, {num_devices} device(s), '
     f'{config.num_steps:,} steps of {config.batch_size}{begun}'
   )
 

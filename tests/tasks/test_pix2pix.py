@@ -193,8 +193,8 @@ class TestTrain:
   def test_sizes_that_do_not_fit(self, folder, tmp_path):
     with pytest.raises(ConfigError, match=r'--patch=70: too large .* 8 px; one of \[1, 16\] fits'):
       main.run(config(*small(folder, tmp_path / 'a', '--patch=70')))
-    with pytest.raises(ConfigError, match='must be a multiple of 4 devices'):
-      main.run(config(*small(folder, tmp_path / 'b', '--batch_size=6')))
+    with pytest.raises(ConfigError, match='a multiple of 1 devices × 4 parts'):
+      main.run(config(*small(folder, tmp_path / 'b', '--batch_size=6', '--accumulate=4')))
 
 
 def test_the_default_side_is_the_data_s(folder):

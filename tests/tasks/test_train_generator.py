@@ -110,7 +110,7 @@ class TestRun:
     (['--input='], '--input is missing'),
     (['--side=12'], 'a power of two'),
     (['--init_from=default', '--side=64'], 'makes pictures of 128 px'),
-    (['--batch_size=6'], 'must be a multiple of 16'),
+    (['--batch_size=6'], 'must be a multiple of 4 '),
     (['--frechet_pictures=1'], 'give 2 or more'),
     (['--init_from=default', '--class_conditional'], '0 classes'),
   ],
