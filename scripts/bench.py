@@ -188,7 +188,7 @@ def measure_pix2pix(name, batch):
     num_steps=CYCLE,
     dtype=weights.networks.PRECISIONS[FLAGS.precision],
   )
-  mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(batch))
+  mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(1))
   state = devices.replicate(mesh, trainer.init(plan))
   rng = np.random.default_rng(0)
   pictures = [

@@ -36,9 +36,8 @@ SHOWN = 8  # examples in a picture of samples
 def run(config: Pix2pixTrainConfig) -> int:
   """Trains; returns the number of pictures that could not be read."""
   with opened(config) as opened_run:
-    mesh = devices.data_mesh(
-      trainer.DEVICES, devices.that_divide(config.batch_size // config.accumulate)
-    )
+    # One per host of CPUs: with several, each core would update all the weights by itself.
+    mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(jax.process_count()))
     _check_batch(config, mesh.size)
     pictures = training.Pictures(config.input)
     side = config.side or _side(pictures, config)
