@@ -118,8 +118,9 @@ def run(
     chunk_steps: the longest run between two calls of it.
 
   Returns:
-    The restorations, [N] leading every leaf. Where images have fewer steps than the longest one
-    of the batch, `loss` repeats their last value.
+    The restorations, [N] leading every leaf; host arrays, since batches of other sizes lie on other
+    devices. Where images have fewer steps than the longest one of the batch, `loss` repeats their
+    last value.
   """
   count = problems.target.shape[0]
   problems = filled(problems)
@@ -139,7 +140,10 @@ def run(
   tuned = None
   if preset.tuning is not None:
     image, tuned = _tuned(prior, preset.tuning, problems, states, count, history, on_progress)
-  keep = functools.partial(jax.tree.map, lambda x: x[:count])
+
+  def keep(tree):
+    return jax.device_get(jax.tree.map(lambda x: x[:count], tree))
+
   terms = curves(history)
   loss = np.asarray(terms.loss)
   return Restoration(

@@ -296,7 +296,7 @@ def run(
     chosen = jnp.where(early, states.step, chosen)
     image = jnp.where(early[:, None, None, None], states.average, image)
   return Fit(
-    image[:count],
+    np.asarray(image)[:count],
     _curve([t.loss for t in history])[:count],
     _curve([t.variance for t in history])[:count],
     -10 * np.log10(np.maximum(_curve([t.mse for t in history])[:count], 1e-12)),
