@@ -25,7 +25,7 @@ SETTLED_WITHIN = 0.01
 class Restoration(NamedTuple):
   """What came out; with a leading axis [N] for a batch."""
 
-  image: jax.Array  # [H, W, 3], nominally in [-1, 1]
+  image: np.ndarray  # [H, W, 3], nominally in [-1, 1]
   latent: jax.Array  # [1, w_dim], [num_ws, w_dim] or [num_ws, C_max, w_dim]
   noise: Noise  # the noise maps that belong to it
   degradation: degradations.Operator  # what was unknown in it is known

@@ -87,7 +87,7 @@ class Terms(NamedTuple):
 class Fit(NamedTuple):
   """What came out; with a leading axis [N] for a batch."""
 
-  image: jax.Array  # [H, W, 3] in [-1, 1]: the running mean at the chosen step
+  image: np.ndarray  # [H, W, 3] in [-1, 1]: the running mean at the chosen step
   loss: np.ndarray  # [num_steps]
   variance: np.ndarray  # [num_steps]
   psnr: np.ndarray  # [num_steps], of the running mean of outputs against the truth, in dB
