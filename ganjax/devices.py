@@ -45,9 +45,8 @@ def that_divide(count: int) -> list[jax.Device]:
   return [d for row in of_host for d in row[:each]]
 
 
-def data_mesh(axis: str, devices: list | None = None) -> Mesh:
-  """A row of devices, along which batches are split; by default all devices of all hosts."""
-  devices = jax.devices() if devices is None else devices
+def data_mesh(axis: str, devices: list) -> Mesh:
+  """A row of devices, along which batches are split."""
   # Explicit axes would break the convolutions under vmap.
   return jax.make_mesh(
     (len(devices),), (axis,), axis_types=(jax.sharding.AxisType.Auto,), devices=devices

@@ -4,7 +4,6 @@ import datetime
 import pathlib
 import tempfile
 
-import jax
 import numpy as np
 
 from ganjax import degradations, inversion, report, weights
@@ -128,7 +127,7 @@ def _batch_size(config: BulkConfig) -> int:
 def _memory(fit: memory.Fit) -> str:
   return (
     f'a batch of {fit.batch_size} needs {fit.bytes_needed / 2**20:,.0f} of '
-    f'{fit.bytes_there / 2**20:,.0f} MiB on each of {len(jax.local_devices())} device(s)'
+    f'{fit.bytes_there / 2**20:,.0f} MiB on each of {parallel.mesh(fit.batch_size).size} device(s)'
   )
 
 

@@ -1,11 +1,12 @@
 """Training a generator from the command line: files, exact resume, what is refused."""
 
+import jax
 import numpy as np
 import pytest
 from absl import flags
 from PIL import Image
 
-from ganjax import data, weights
+from ganjax import data, devices, weights
 from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
 from ganjax.training import log
@@ -110,12 +111,13 @@ class TestRun:
     (['--input='], '--input is missing'),
     (['--side=12'], 'a power of two'),
     (['--init_from=default', '--side=64'], 'makes pictures of 128 px'),
-    (['--batch_size=6'], 'must be a multiple of 4 '),
+    (['--batch_size=6'], 'must be a multiple of 16'),
     (['--frechet_pictures=1'], 'give 2 or more'),
     (['--init_from=default', '--class_conditional'], '0 classes'),
   ],
 )
-def test_what_is_refused(folder, tmp_path, wrong, message):
+def test_what_is_refused(folder, tmp_path, wrong, message, monkeypatch):
+  monkeypatch.setattr(devices, 'that_divide', lambda count: jax.devices())  # as of accelerators
   start = [*RUN, f'--input={folder}', f'--output={tmp_path}']
   if not any(flag.startswith('--init_from') for flag in wrong):
     start.append('--side=8')

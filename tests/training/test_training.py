@@ -201,7 +201,7 @@ class TestCheckpoints:
     np.testing.assert_array_equal(restored['x'], np.full((1000, 1000), 13.0))
 
   def test_restored_arrays_lie_where_the_new_ones_do(self, tmp_path):
-    mesh = devices.data_mesh('data')
+    mesh = devices.data_mesh('data', jax.devices())
     state = devices.replicate(mesh, start())
     with training.Checkpoints(tmp_path) as checkpoints:
       checkpoints.save(1, state)
