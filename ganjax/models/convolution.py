@@ -145,7 +145,7 @@ def _trained_conv_fwd(x, kernel, padding):
 def _trained_conv_bwd(padding, residuals, gradient):
   x, kernel = residuals
   back = conv(gradient, _adjoint(kernel), _back(padding, kernel))
-  return back, _correlate(jnp.pad(x, (*padding, (0, 0))), gradient, 1)
+  return back, correlate(jnp.pad(x, (*padding, (0, 0))), gradient, 1)
 
 
 _trained_conv.defvjp(_trained_conv_fwd, _trained_conv_bwd)
@@ -162,20 +162,29 @@ def _trained_strided_fwd(x, kernel):
 
 def _trained_strided_bwd(residuals, gradient):
   x, kernel = residuals
-  return _transposed(gradient, kernel.swapaxes(2, 3)), _correlate(x, gradient, 2)
+  return _transposed(gradient, kernel.swapaxes(2, 3)), correlate(x, gradient, 2)
 
 
 _trained_strided.defvjp(_trained_strided_fwd, _trained_strided_bwd)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _correlate(x, y, stride):
-  """A kernel's gradient: z[k] = Σ_i x[stride · i + k]·y[i] over pixels i, [k, k, C_in, C_out]."""
+def correlate(x, y, stride):
+  """The gradient to a kernel, z[k] = Σ_i x[stride · i + k]·y[i] over pixels i.
+
+  Args:
+    x: the convolution's input, its padding included, [H, W, C_in].
+    y: the gradient to its output, [H′, W′, C_out].
+    stride: the convolution's.
+
+  Returns:
+    [k, k, C_in, C_out], where k = H − stride · (H′ − 1).
+  """
   return _in_turn(functools.partial(_correlate_strips, stride=stride))(x, y)
 
 
 def _correlate_fwd(x, y, stride):
-  return _correlate(x, y, stride), (x, y)
+  return correlate(x, y, stride), (x, y)
 
 
 def _correlate_bwd(stride, residuals, gradient):
@@ -184,7 +193,7 @@ def _correlate_bwd(stride, residuals, gradient):
   return *back(y), _convolve(x, gradient, 'VALID', stride)
 
 
-_correlate.defvjp(_correlate_fwd, _correlate_bwd)
+correlate.defvjp(_correlate_fwd, _correlate_bwd)
 
 
 def _correlate_strips(x, y, stride):

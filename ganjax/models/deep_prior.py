@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from ganjax.models.convolution import correlate
+
 LEAKY_SLOPE = 0.2
 EPSILON = 1e-5
 
@@ -146,28 +148,7 @@ def _backward(residuals, gradient):
     return gradient @ weight[0, 0].T, to_weight.reshape(weight.shape)
   reach = (weight.shape[0] - 1,) * 2
   adjoint = jnp.flip(weight, (0, 1)).swapaxes(2, 3)
-  return _lax(gradient, adjoint, rows=reach, columns=reach), _to_weight(x, gradient, reach[0] + 1)
-
-
-def _to_weight(x, gradient, size):
-  """The gradient to the weights, [size, size, C_in, C_out].
-
-  For each column of the kernel a convolution along the rows, whose kernel is the gradient itself
-  and whose channels are the columns: images take the part of C_in.
-  """
-  width = gradient.shape[1]
-  by_channel = x.transpose(2, 0, 1)
-  parts = [
-    jax.lax.conv_general_dilated(
-      by_channel[:, :, j : j + width],
-      gradient,
-      (1,),
-      [(0, 0)],
-      dimension_numbers=('NHC', 'HIO', 'NHC'),
-    )
-    for j in range(size)
-  ]
-  return jnp.stack(parts, axis=2).transpose(1, 2, 0, 3)
+  return _lax(gradient, adjoint, rows=reach, columns=reach), correlate(x, gradient, 1)
 
 
 _convolve.defvjp(_forward, _backward)
