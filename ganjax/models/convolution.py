@@ -3,8 +3,10 @@
 Inversion convolves with kernels that stay fixed while something else is optimised: `frozen` derives
 once what the gradient to the input needs, so that no optimisation step derives it again. Training
 needs the gradient to the kernel, too. XLA:CPU is two to four times as slow at it as it could be
-where pictures are large: what it multiplies has left the core's cache when it is needed again. So
-there the sum over pixels is made picture by picture, and strip by strip.
+where pictures are large: what it multiplies has left the core's cache when it is needed again.
+Within loops it is fifty times as slow, whatever the size. So there the sum over pixels is made
+picture by picture, and strip by strip; only the smallest pictures are left to XLA, since many of
+them together are quicker in training.
 """
 
 import functools
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-LARGE = 64**2  # pixels from which on a trained kernel's gradient is made in strips, on a CPU
+LARGE = 16**2  # pixels from which on a CPU wants another form than XLA's own
 STRIP = 2**17  # numbers of a strip of the output's gradient; with its input within a core's cache
 NARROW, WIDENED = (8, 16), 18  # channels that XLA:CPU is slow at, and outputs that it is quick at
 
@@ -44,7 +46,7 @@ class FrozenDown(NamedTuple):
 
 def _convolve(x, kernel, padding, stride=1, dilation=1):
   c_in, c_out = kernel.shape[2:]
-  if _on_cpu() and NARROW[0] <= c_in <= NARROW[1] >= c_out and dilation == 1 and x.size >= LARGE:
+  if _large_on_cpu(x) and NARROW[0] <= c_in <= NARROW[1] >= c_out and dilation == 1:
     kernel = jnp.pad(kernel, ((0, 0), (0, 0), (0, 0), (0, WIDENED - c_out)))
   y = jax.lax.conv_general_dilated(
     x[None],
@@ -59,6 +61,10 @@ def _convolve(x, kernel, padding, stride=1, dilation=1):
 
 def _on_cpu() -> bool:
   return jax.default_backend() == 'cpu'
+
+
+def _large_on_cpu(x) -> bool:
+  return _on_cpu() and x.shape[0] * x.shape[1] >= LARGE
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -97,7 +103,7 @@ def conv(x: jax.Array, kernel: jax.Array | Frozen, padding=None) -> jax.Array:
     padding = tuple(((k - 1) // 2, k // 2) for k in weight.shape[:2])
   if isinstance(kernel, Frozen):
     return _frozen_conv(x, kernel.kernel, kernel.adjoint, padding)
-  return _trained_conv(x, kernel, padding) if _in_strips(x) else _convolve(x, kernel, padding)
+  return _trained_conv(x, kernel, padding) if _large_on_cpu(x) else _convolve(x, kernel, padding)
 
 
 def conv_down(x: jax.Array, kernel: jax.Array | FrozenDown) -> jax.Array:
@@ -105,7 +111,7 @@ def conv_down(x: jax.Array, kernel: jax.Array | FrozenDown) -> jax.Array:
   x = low_pass(x, (2, 2))
   if isinstance(kernel, FrozenDown):
     return _frozen_strided(x, kernel)
-  return _trained_strided(x, kernel) if _in_strips(x) else _strided(x, kernel)
+  return _trained_strided(x, kernel) if _large_on_cpu(x) else _strided(x, kernel)
 
 
 def _strided(x, kernel):
@@ -127,10 +133,6 @@ def _frozen_strided_bwd(adjoint, gradient):
 
 
 _frozen_strided.defvjp(_frozen_strided_fwd, _frozen_strided_bwd)
-
-
-def _in_strips(x) -> bool:
-  return _on_cpu() and x.shape[0] * x.shape[1] >= LARGE
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

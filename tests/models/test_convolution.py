@@ -1,4 +1,4 @@
-"""Convolutions of large images on a CPU, whose kernels' gradients are made in strips."""
+"""Convolutions on a CPU, whose kernels' gradients are made in strips."""
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +10,12 @@ from ganjax.models import convolution
 RNG = np.random.default_rng(0)
 KINDS = {  # convolution, pictures, kernel
   'same': (convolution.conv, (3, 70, 64, 5), (3, 3, 5, 40)),
+  'small': (convolution.conv, (2, 16, 20, 5), (3, 3, 5, 6)),
   'narrow': (convolution.conv, (2, 64, 64, 12), (3, 3, 12, 12)),
   '1×1': (convolution.conv, (2, 64, 64, 3), (1, 1, 3, 12)),
   'down': (convolution.conv_down, (2, 66, 64, 4), (3, 3, 4, 6)),
   'up': (convolution.conv_up, (2, 64, 66, 4), (3, 3, 4, 6)),
+  'small up': (convolution.conv_up, (2, 8, 20, 4), (3, 3, 4, 6)),
 }
 
 
