@@ -8,6 +8,8 @@ import tiny
 
 from ganjax import weights
 from ganjax.weights import WeightsError
+from ganjax.weights import networks as networks_file
+from ports import stylegan2
 
 
 @pytest.fixture
@@ -83,8 +85,16 @@ def test_bfloat16_is_close(file, networks):
   assert 0 < np.std(a - b) < 0.05 * np.std(a)
 
 
-def test_the_bundled_default_is_what_it_was_ported_from(shared):
-  loaded = weights.load()
+@pytest.fixture(scope='module')
+def first(shared, tmp_path_factory):
+  """The file of the first bundled weights, ported as it was then."""
+  path = tmp_path_factory.mktemp('weights') / 'first.safetensors'
+  weights.save(path, *stylegan2.port(shared / 'weights' / 'stylegan2-faces128.pkl', 'tight'))
+  return path
+
+
+def test_the_first_bundled_weights_do_what_they_were_ported_from(first, shared):
+  loaded = weights.load(first)
   expected = np.load(shared / 'weights' / 'stylegan2-faces128.npz')
   ws = jax.vmap(lambda z: loaded.generator.mapping(z, psi=0.7))(expected['z'])
   np.testing.assert_allclose(ws, expected['ws_psi07'], atol=1e-4)
@@ -94,3 +104,10 @@ def test_the_bundled_default_is_what_it_was_ported_from(shared):
   assert np.max(np.abs(images - reference)) < 1e-4 * np.std(reference) * 10
   logits = jax.jit(lambda d, x: d.logits(x))(loaded.discriminator, reference)
   np.testing.assert_allclose(logits, expected['d_logits'][:, 0], atol=1e-3)
+
+
+def test_the_bundled_weights_are_a_training_of_the_first(first):
+  tensors, header = weights.read(networks_file.DEFAULT)
+  assert header['card']['init_sha256'] == weights.load(first).sha256
+  assert header['card']['terms'] == 'research, non-commercial'
+  assert all(np.all(np.isfinite(tensor)) for tensor in tensors.values())
