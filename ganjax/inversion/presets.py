@@ -80,12 +80,10 @@ class Preset:
 # Karras et al. 2020, appendix D.
 PROJECTOR = Preset()
 
-# One set of numbers for all tasks, found with super_resolve and denoise at level M: W+, noise maps
-# that stay smooth, a little of each regulariser.
+# One set of numbers for all damage, found with super_resolve and denoise at level M: the projector
+# in W+, held a little towards the average face.
 ROBUST = Preset(
-  phases=(Phase('w_plus'),),
-  noise_maps='free',
-  hyper=Hyper(200, 0.3, 0.1, noise_reg_weight=1.0, pixel_weight=1.0, w_noise=0.0),
+  phases=(Phase('w_plus'),), hyper=PUBLISHED._replace(num_steps=200, latent_dist_reg_weight=0.03)
 )
 
 # Poirier-Ginter and Lalonde 2023: ever larger spaces, a rate that never falls, no regulariser.
