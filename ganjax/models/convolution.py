@@ -4,7 +4,7 @@ Inversion convolves with kernels that stay fixed while something else is optimis
 once what the gradient to the input needs, so that no optimisation step derives it again. Training
 needs the gradient to the kernel, too. XLA:CPU is two to four times as slow at it as it could be
 where pictures are large: what it multiplies has left the core's cache when it is needed again.
-Within loops it is fifty times as slow, whatever the size. So there the sum over pixels is made
+Within loops it is slower still (see `_correlate_strips`). So there the sum over pixels is made
 picture by picture, and strip by strip; only the smallest pictures are left to XLA, since many of
 them together are quicker in training.
 """
@@ -171,7 +171,7 @@ _trained_strided.defvjp(_trained_strided_fwd, _trained_strided_bwd)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def correlate(x, y, stride):
+def correlate(x: jax.Array, y: jax.Array, stride: int) -> jax.Array:
   """The gradient to a kernel, z[k] = Σ_i x[stride · i + k]·y[i] over pixels i.
 
   Args:

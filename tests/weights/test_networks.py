@@ -8,7 +8,6 @@ import tiny
 
 from ganjax import weights
 from ganjax.weights import WeightsError
-from ganjax.weights import networks as networks_file
 from ports import stylegan2
 
 
@@ -107,7 +106,7 @@ def test_the_first_bundled_weights_do_what_they_were_ported_from(first, shared):
 
 
 def test_the_bundled_weights_are_a_training_of_the_first(first):
-  tensors, header = weights.read(networks_file.DEFAULT)
+  tensors, header = weights.read(weights.networks.DEFAULT)
   assert header['card']['init_sha256'] == weights.load(first).sha256
   assert header['card']['terms'] == 'research, non-commercial'
   assert all(np.all(np.isfinite(tensor)) for tensor in tensors.values())
