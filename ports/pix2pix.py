@@ -14,7 +14,7 @@ from absl import app, flags
 
 from ganjax.weights import pix2pix, store
 from ports import torch_file
-from ports.table import PortError, Rule, check_shapes, convert, naming, raise_all, read_file
+from ports.table import PortError, Rule, fit, kernel, naming, read_file
 
 MIN_DEPTH, MAX_DEPTH = 3, 12
 _NORM = {'scale': 'weight', 'shift': 'bias', 'mean': 'running_mean', 'variance': 'running_var'}
@@ -34,11 +34,7 @@ def port(source: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
   """
   source = pathlib.Path(source)
   with naming(source):
-    data = read_file(source)
-    if not torch_file.is_torch(data):
-      raise PortError('not a file that torch.save wrote')
-    value, size = torch_file.read(data)
-    arrays = torch_file.state_dict(value)
+    arrays, size = torch_file.read_state_dict(read_file(source))
     depth = _depth(arrays)
     widths, channels = _widths(arrays, depth)
     tensors = _convert(arrays, depth, widths, channels, size)
@@ -112,7 +108,7 @@ def _convert(
     if kind in ('down', 'up'):
       inner = widths[level] * (2 if kind == 'up' and level < depth - 1 else 1)
       pair = (outer[level], inner) if kind == 'down' else (inner, outer[level])
-      rules[f'{ours}kernel'] = Rule(f'{source}.weight', _down if kind == 'down' else _up)
+      rules[f'{ours}kernel'] = Rule(f'{source}.weight', kernel if kind == 'down' else _up)
       shapes[f'{ours}kernel'] = (4, 4, *pair)
       continue
     features = widths[level] if kind == 'down_norm' else outer[level]
@@ -122,18 +118,11 @@ def _convert(
   rules['generator.up0.bias'] = Rule(f'{_block(0)}3.bias', np.transpose)
   shapes['generator.up0.bias'] = (channels,)
   counters = [name for name in arrays if name.endswith('num_batches_tracked')]
-  problems: list[str] = []
-  converted = convert(rules, arrays, counters, size, problems)
-  check_shapes(converted, shapes, rules, problems)
-  raise_all(problems)
+  converted = fit(rules, shapes, arrays, counters, size)
   # The source has no biases here.
   for level in (0, depth - 1):
     converted[f'generator.down{level}.bias'] = np.zeros(widths[level], np.float32)
   return converted
-
-
-def _down(array: np.ndarray) -> np.ndarray:
-  return array.transpose(2, 3, 1, 0)  # OIHW -> HWIO
 
 
 def _up(array: np.ndarray) -> np.ndarray:

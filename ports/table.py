@@ -9,7 +9,7 @@ import collections
 import contextlib
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -61,8 +61,13 @@ def read_file(path: pathlib.Path) -> bytes:
   if not path.is_file():
     raise PortError('no such file')
   if path.stat().st_size > _MAX_FILE:
-    raise PortError('larger than 8 GiB: no StyleGAN2 or VGG16 is')
+    raise PortError('larger than 8 GiB: none of these networks is')
   return path.read_bytes()
+
+
+def kernel(array: np.ndarray) -> np.ndarray:
+  """A convolution's weights as we keep them: OIHW -> HWIO."""
+  return array.transpose(2, 3, 1, 0)
 
 
 def convert(
@@ -119,7 +124,7 @@ def convert(
 
 def check_shapes(
   converted: dict[str, np.ndarray],
-  shapes: dict[str, tuple[int, ...]],
+  shapes: Mapping[str, tuple[int, ...]],
   rules: dict[str, Rule],
   problems: list[str],
 ) -> None:
@@ -130,6 +135,25 @@ def check_shapes(
         f'tensor {show(rules[name].source)} gives {name} the shape {show(array.shape)}, '
         f'expected {show(shapes[name])}'
       )
+
+
+def fit(
+  rules: dict[str, Rule],
+  shapes: Mapping[str, tuple[int, ...]],
+  tensors: dict[str, np.ndarray],
+  ignored: Iterable[str],
+  limit_bytes: int,
+) -> dict[str, np.ndarray]:
+  """`convert` and `check_shapes` in one.
+
+  Raises:
+    PortError: names everything that does not fit.
+  """
+  problems: list[str] = []
+  converted = convert(rules, tensors, ignored, limit_bytes, problems)
+  check_shapes(converted, shapes, rules, problems)
+  raise_all(problems)
+  return converted
 
 
 def raise_all(problems: list[str]) -> None:

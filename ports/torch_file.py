@@ -137,6 +137,24 @@ def read(data: bytes) -> tuple[object, int]:
   return read_zip(data) if data[:4] == _ZIP_MAGIC else (read_legacy(data), len(data))
 
 
+def read_state_dict(data: bytes, left_out: str = '') -> tuple[dict[str, np.ndarray], int]:
+  """The arrays of a file that holds a state dict, and the size of its data in bytes.
+
+  Args:
+    data: the file.
+    left_out: entries whose names begin with this are not read; '' reads all.
+
+  Raises:
+    PortError: it is no such file.
+  """
+  if not is_torch(data):
+    raise PortError('not a file that torch.save wrote')
+  value, size = read(data)
+  if left_out and isinstance(value, dict):
+    value = {key: item for key, item in value.items() if not f'{key}'.startswith(left_out)}
+  return state_dict(value), size
+
+
 def state_dict(value: object) -> dict[str, np.ndarray]:
   """The arrays of a state dict by name; PortError if `value` is anything else."""
   if not isinstance(value, dict):

@@ -11,7 +11,7 @@ from absl import app, flags
 
 from ganjax.weights import store
 from ports import torch_file
-from ports.table import PortError, Rule, check_shapes, convert, naming, raise_all, read_file
+from ports.table import PortError, Rule, fit, kernel, naming, raise_all, read_file
 
 # Our name -> the number of the convolution among torchvision's `features`.
 CONVOLUTIONS = {
@@ -63,49 +63,28 @@ def port(
 
 
 def _port_convolutions(data: bytes) -> dict[str, np.ndarray]:
-  arrays, size = _state_dict(data, ignored='classifier.')
+  arrays, size = torch_file.read_state_dict(data, left_out='classifier.')
   rules: dict[str, Rule] = {}
   shapes: dict[str, tuple[int, ...]] = {}
   inputs = 3
   for name, number in CONVOLUTIONS.items():
     bias = arrays.get(f'features.{number}.bias')
     outputs = bias.size if bias is not None else 1
-    rules[f'{name}.weight'] = Rule(f'features.{number}.weight', _kernel)
+    rules[f'{name}.weight'] = Rule(f'features.{number}.weight', kernel)
     rules[f'{name}.bias'] = Rule(f'features.{number}.bias', np.transpose)
     shapes |= {f'{name}.weight': (3, 3, inputs, outputs), f'{name}.bias': (outputs,)}
     inputs = outputs
-  return _apply(rules, shapes, arrays, size)
+  return fit(rules, shapes, arrays, (), size)
 
 
 def _port_heads(data: bytes, channels: list[int]) -> dict[str, np.ndarray]:
-  arrays, size = _state_dict(data)
+  arrays, size = torch_file.read_state_dict(data)
   numbers = range(len(channels))
   rules = {f'lin{i}.weight': Rule(f'lin{i}.model.1.weight', _head) for i in numbers}
   shapes = {f'lin{i}.weight': (channels[i],) for i in numbers}
-  heads = _apply(rules, shapes, arrays, size)
+  heads = fit(rules, shapes, arrays, (), size)
   raise_all([f'{name} has negative weights' for name, head in heads.items() if head.min() < 0])
   return heads
-
-
-def _state_dict(data: bytes, ignored: str | None = None) -> tuple[dict[str, np.ndarray], int]:
-  if not torch_file.is_torch(data):
-    raise PortError('not a file that torch.save wrote')
-  value, size = torch_file.read(data)
-  if ignored and isinstance(value, dict):
-    value = {key: item for key, item in value.items() if not f'{key}'.startswith(ignored)}
-  return torch_file.state_dict(value), size
-
-
-def _apply(rules: dict, shapes: dict, arrays: dict, size: int) -> dict[str, np.ndarray]:
-  problems: list[str] = []
-  converted = convert(rules, arrays, (), size, problems)
-  check_shapes(converted, shapes, rules, problems)
-  raise_all(problems)
-  return converted
-
-
-def _kernel(array: np.ndarray) -> np.ndarray:
-  return array.transpose(2, 3, 1, 0)  # OIHW -> HWIO
 
 
 def _head(array: np.ndarray) -> np.ndarray:

@@ -1,17 +1,24 @@
-"""How well a generator of aligned faces does: the Fréchet distance of face descriptors.
+"""How well a generator does: Fréchet distances from photographs (Heusel et al. 2017).
 
-Detectors miss generated faces that photographs would not have, which would flatter the generator.
+Faces are described by dlib; any pictures by Inception, whose weights have to be given. Detectors
+miss generated faces that photographs would not have, which would flatter the generator.
 As all faces lie in the same place, the mean place of those that were found in photographs serves
 all pictures.
 """
 
-from collections.abc import Iterable
+import functools
+import itertools
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from ganjax import faces
+from ganjax.data.pixels import to_float
 from ganjax.faces.identity import descriptor
 from ganjax.metrics import frechet
+from ganjax.models.inception import Inception
 from ganjax.weights import CropTemplate
 
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)  # of the 68 landmarks
@@ -54,6 +61,43 @@ def descriptors(pictures: Iterable[np.ndarray], landmarks: np.ndarray) -> np.nda
   return np.stack([descriptor(picture, landmarks * picture.shape[0]) for picture in pictures])
 
 
-def distance(generated: np.ndarray, photographs: np.ndarray) -> float:
-  """The Fréchet distance of two sets of descriptors, × 1000 for legible figures."""
-  return 1000 * frechet(generated, photographs)
+def features(pictures: Iterable[np.ndarray], inception: Inception) -> np.ndarray:
+  """Inception's features: uint8 [H, W, 3] each, of one size -> [number, 2048]."""
+  return np.stack([np.asarray(_features(inception, to_float(picture))) for picture in pictures])
+
+
+@jax.jit
+def _features(inception: Inception, picture: jax.Array) -> jax.Array:
+  return inception(picture)
+
+
+class Distance(NamedTuple):
+  """The Fréchet distance from photographs, in terms of what `describe` makes of pictures."""
+
+  describe: Callable[[Iterable[np.ndarray]], np.ndarray]  # -> [number, dimensions]
+  photographs: np.ndarray  # what it makes of them
+  unit: float
+
+  def __call__(self, pictures: Iterable[np.ndarray]) -> float:
+    """That of generated pictures, uint8 [N, N, 3] each."""
+    return frechet(self.describe(pictures), self.photographs) / self.unit
+
+
+def of_faces(photographs: Callable[[], Iterable[np.ndarray]], looked_at: int) -> Distance | None:
+  """By dlib's descriptors, in thousandths; None where photographs show no faces.
+
+  Args:
+    photographs: gives them anew with every call, uint8 [N, N, 3] each.
+    looked_at: so many of them say where the faces lie.
+  """
+  landmarks = mean_landmarks(itertools.islice(photographs(), looked_at))
+  if landmarks is None:
+    return None
+  describe = functools.partial(descriptors, landmarks=landmarks)
+  return Distance(describe, describe(photographs()), 1e-3)
+
+
+def of_inception(photographs: Callable[[], Iterable[np.ndarray]], inception: Inception) -> Distance:
+  """By Inception's features, in the unit of the literature; `photographs` as in `of_faces`."""
+  describe = functools.partial(features, inception=inception)
+  return Distance(describe, describe(photographs()), 1.0)

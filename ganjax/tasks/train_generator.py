@@ -3,9 +3,8 @@
 import contextlib
 import dataclasses
 import functools
-import itertools
 from collections.abc import Generator, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +12,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from ganjax import data, devices, faces, training, weights
 from ganjax.adversarial import photographs, planning, quality, sampling, trainer
+from ganjax.models.inception import Inception
 from ganjax.tasks import console, train_generator_config
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train_generator_config import BUNDLED, KIMG, TrainGeneratorConfig
@@ -20,10 +20,11 @@ from ganjax.tasks.training import WEIGHTS, Run, opened, progress
 from ganjax.weights import CropTemplate, Networks, trained
 
 TASKS = ('train_generator',)
-BEST = 'best.safetensors'  # of the lowest Fréchet distance
+BEST = 'best.safetensors'  # of the lowest Fréchet distance: Inception's where there is one
 SHOWN = 32, 8  # pictures in a sheet of samples, and in a row
 LOOKED_AT = 64  # photographs that say where faces lie
-FRECHET = 'frechet_distance'
+FRECHET = 'frechet_distance'  # of dlib's descriptors, × 1000
+FRECHET_INCEPTION = 'frechet_inception'
 
 define_flags = train_generator_config.define_flags
 from_flags = train_generator_config.from_flags
@@ -35,6 +36,7 @@ def run(config: TrainGeneratorConfig) -> int:
     pictures = training.Pictures(config.input)
     classes = photographs.folders(pictures) if config.class_conditional else ()
     given = _given(config)
+    inception = weights.load_inception(config.inception) if config.inception else None
     plan = train_generator_config.plan(config, given, len(classes))
     mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(plan.num_chunks))
     _check_batch(plan, mesh.size)
@@ -52,7 +54,7 @@ def run(config: TrainGeneratorConfig) -> int:
       threads=config.threads,
       on_failure=on_failure,
     )
-    judge = _Judge(config, learn, len(pictures), given)
+    judge = _Judge(config, learn, len(pictures), given, inception)
     start = _start(config, plan, given)
     state = opened_run.restored(devices.replicate(mesh, start))
     if opened_run.store is not None:
@@ -140,13 +142,6 @@ def _train(
     )
 
 
-class _View(NamedTuple):
-  """What photographs of aligned faces have in common."""
-
-  landmarks: np.ndarray  # [68, 2], in shares of the side
-  descriptors: np.ndarray  # [number, 128]
-
-
 class _Judge:
   """Measures generators against the photographs, once it is asked to."""
 
@@ -156,42 +151,46 @@ class _Judge:
     learn: photographs.Read,
     count: int,
     given: Networks | None,
+    inception: Inception | None,
   ):
     self._config, self._given, self.count = config, given, count
+    self._inception = inception
     self.init_sha256 = None if given is None else given.sha256
     order = np.random.default_rng(config.seed).permutation(count)
     self._places = order[: max(config.frechet_pictures, LOOKED_AT)].tolist()
     self._learn = learn
 
   @functools.cached_property
-  def _view(self) -> _View | None:
-    """None where photographs show no faces."""
-    landmarks = quality.mean_landmarks(itertools.islice(self._photographs(), LOOKED_AT))
-    if landmarks is None:
-      return None
-    chosen = itertools.islice(self._photographs(), self._config.frechet_pictures)
-    return _View(landmarks, quality.descriptors(list(chosen), landmarks))
+  def _by(self) -> dict[str, quality.Distance]:
+    """The distances that can be measured, by name; the last one decides what is best."""
+    chosen = functools.partial(self._photographs, self._config.frechet_pictures)
+    of_faces = quality.of_faces(chosen, LOOKED_AT)
+    found = {} if of_faces is None else {FRECHET: of_faces}
+    if self._inception is not None:
+      found[FRECHET_INCEPTION] = quality.of_inception(chosen, self._inception)
+    return found
 
-  def _photographs(self) -> Iterator[np.ndarray]:
-    for place in self._places:
+  def _photographs(self, number: int) -> Iterator[np.ndarray]:
+    for place in self._places[:number]:
       with contextlib.suppress(data.ImageError):  # the feed has told of it, or will
         yield self._learn(place, np.random.default_rng())[0]
 
-  def distance(self, generator: Any) -> float | None:
-    """The Fréchet distance; None where it is not wanted, or there are no faces."""
+  def distances(self, generator: Any) -> dict[str, float]:
+    """The Fréchet distances; none where none is wanted, or nothing can be compared."""
     count = self._config.frechet_pictures
-    if not count or self._view is None:
-      return None
-    pictures = sampling.samples(generator, count, 1.0, self._config.seed)
-    generated = quality.descriptors(pictures, self._view.landmarks)
-    return quality.distance(generated, self._view.descriptors)
+    if not count:
+      return {}
+    return {
+      name: distance(sampling.samples(generator, count, 1.0, self._config.seed))
+      for name, distance in self._by.items()
+    }
 
   @functools.cached_property
   def template(self) -> CropTemplate:
     """How faces are cropped for the generator."""
     if self._given is not None:
       return self._given.template
-    landmarks = quality.mean_landmarks(itertools.islice(self._photographs(), LOOKED_AT))
+    landmarks = quality.mean_landmarks(self._photographs(LOOKED_AT))
     if landmarks is None:
       return CropTemplate(**dataclasses.asdict(faces.FFHQ))
     return quality.template(landmarks)
@@ -207,19 +206,21 @@ def _export(
   """Writes both networks; those of the lowest distance under a name of their own, too."""
   if opened_run.store is None or opened_run.log is None:
     return
-  distance = judge.distance(networks[0])
-  earlier = opened_run.log.curves().get(FRECHET, ((), ()))[1]
-  if distance is not None:
-    opened_run.log.add(done, {FRECHET: distance})
-  card = _card(config, done, distance, judge)
+  distances = judge.distances(networks[0])
+  earlier = opened_run.log.curves()
+  if distances:
+    opened_run.log.add(done, distances)
+  card = _card(config, done, distances, judge)
   file = trained.to_bytes(*networks, judge.template, card)
   opened_run.store.write_bytes(WEIGHTS, file)
-  if distance is not None and distance <= min(earlier, default=distance):
-    opened_run.store.write_bytes(BEST, file)
+  if distances:
+    name, distance = list(distances.items())[-1]
+    if distance <= min(earlier.get(name, ((), ()))[1], default=distance):
+      opened_run.store.write_bytes(BEST, file)
 
 
 def _card(
-  config: TrainGeneratorConfig, done: int, distance: float | None, judge: _Judge
+  config: TrainGeneratorConfig, done: int, distances: dict[str, float], judge: _Judge
 ) -> dict[str, Any]:
   """What people should know about the weights."""
   settings = dataclasses.asdict(config)
@@ -232,7 +233,7 @@ def _card(
     'trained_by': f'ganjax --task={config.task}',
     'pictures': judge.count,
     'kimg': done * config.batch_size / KIMG,
-    FRECHET: distance,
+    **distances,
     'frechet_pictures': config.frechet_pictures,
     'terms': config.terms,
     'init_sha256': judge.init_sha256,
@@ -255,11 +256,11 @@ def _summarise(config: TrainGeneratorConfig, opened_run: Run) -> int:
   if opened_run.store is None or opened_run.log is None:
     return 0
   print(f'{config.task}: done; weights: {opened_run.folder / WEIGHTS}')
-  steps, values = opened_run.log.curves().get(FRECHET, ((), ()))
-  if len(values):
+  curves = opened_run.log.curves()
+  measured = [name for name in (FRECHET_INCEPTION, FRECHET) if name in curves]
+  if measured:
+    steps, values = curves[measured[0]]
     best = int(np.argmin(values))
     kimg = steps[best] * config.batch_size / KIMG
-    print(
-      f'lowest Fréchet distance {values[best]:.2f} at {kimg:g} kimg: {opened_run.folder / BEST}'
-    )
+    print(f'lowest {measured[0]} {values[best]:.2f} at {kimg:g} kimg: {opened_run.folder / BEST}')
   return console.tell_failures(opened_run.store)

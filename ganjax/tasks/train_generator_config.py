@@ -48,6 +48,7 @@ class TrainGeneratorConfig(TrainingConfig):
   truncation_psi: float
   evaluate_every: float
   frechet_pictures: int
+  inception: str | None
   terms: str
 
 
@@ -117,6 +118,12 @@ def define_flags() -> None:
     1000,
     'train_generator: so many generated faces and photographs are compared; 0 for none.',
     0,
+  )
+  flags.DEFINE_string(
+    'inception',
+    None,
+    'train_generator: Inception weights made by ports.inception: the Fréchet distance of its '
+    'features is measured, too, and says which weights are best.',
   )
   flags.DEFINE_string(
     'terms', '', "train_generator: for the weights' card: on what terms they may be used."

@@ -6,6 +6,7 @@ from ganjax.weights.networks import (
   CropTemplate,
   Networks,
   load,
+  load_inception,
   load_lpips,
 )
 from ganjax.weights.store import WeightsError, read, save, to_bytes
@@ -19,6 +20,7 @@ __all__ = [
   'WeightsError',
   'load',
   'load_classifier',
+  'load_inception',
   'load_lpips',
   'load_tuned',
   'read',

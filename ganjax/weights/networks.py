@@ -13,6 +13,7 @@ from flax import nnx
 from ganjax.models.config import discriminator_config, generator_config
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
+from ganjax.models.inception import Inception
 from ganjax.models.vgg16 import LPIPS
 from ganjax.weights import store
 
@@ -95,12 +96,28 @@ def load_lpips(path: str | os.PathLike, precision: str = 'float32') -> LPIPS:
   return lpips
 
 
+def load_inception(path: str | os.PathLike) -> Inception:
+  """Loads FID's Inception, as made by `python -m ports.inception`.
+
+  Raises:
+    WeightsError: as `load`.
+  """
+  path = pathlib.Path(path)
+  tensors, header = read_family(path, 'inception')
+  try:
+    inception = Inception(header['width'])
+  except (KeyError, TypeError, ValueError) as error:
+    raise store.WeightsError(f'{path}: broken header: {error}') from None
+  assign({'': inception}, tensors, path)
+  return inception
+
+
 def read_family(path: pathlib.Path, family: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-  """`store.read`, but only for files of the given family ('stylegan2', 'vgg16')."""
+  """`store.read`, but only for files of the given family ('stylegan2', 'vgg16', …)."""
   tensors, header = store.read(path)
   if header.get('family') != family:
     raise store.WeightsError(
-      f'{path}: holds a {header.get("family")} network where {family} is needed'
+      f'{path}: holds {header.get("family")} weights where {family} is needed'
     )
   return tensors, header
 

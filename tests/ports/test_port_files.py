@@ -99,7 +99,7 @@ def test_the_command_says_what_it_ported(shared, tmp_path):
   assert target.is_file()
 
 
-@pytest.mark.parametrize('module', ['ports.stylegan2', 'ports.vgg16'])
+@pytest.mark.parametrize('module', ['ports.stylegan2', 'ports.vgg16', 'ports.inception'])
 def test_the_command_refuses_in_one_line(tmp_path, module):
   source, target = tmp_path / 'x.pkl', tmp_path / 'x.safetensors'
   source.write_bytes(b'hello')

@@ -1,16 +1,20 @@
 """Training a generator from the command line: files, exact resume, what is refused."""
 
+import pathlib
+
 import jax
 import numpy as np
 import pytest
 from absl import flags
 from PIL import Image
 
+import ports.inception
 from ganjax import data, devices, weights
 from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
 from ganjax.training import log
 
+INCEPTION = pathlib.Path(__file__).parents[1] / 'ports' / 'inception_narrow.pth'
 # The plan of tests/adversarial/test_training_step.py, so that one compilation serves both.
 PLAN = [
   *('--side=8', '--channel_base=32', '--channel_max=6', '--z_dim=5', '--mapping_layers=2'),
@@ -94,6 +98,19 @@ class TestRun:
       if not name.endswith('w_avg'):  # which follows the latents, whatever the rate
         np.testing.assert_allclose(first[name], value, atol=1e-6, err_msg=name)
     assert header['card']['init_sha256'] == weights.load(given).sha256
+
+  def test_the_best_by_inception_are_kept(self, folder, whole, tmp_path):
+    inception = tmp_path / 'inception.safetensors'
+    weights.save(inception, *ports.inception.port(INCEPTION))
+    output = tmp_path / 'out'
+    more = [f'--input={folder}', f'--output={output}', f'--inception={inception}']
+    main.run(config(*RUN, *PLAN, *more, '--frechet_pictures=4', '--num_steps=4'))
+    (distance,) = [d for line in measured(output) if (d := line.get('frechet_inception'))]
+    assert 0 < distance < 1e4
+    for name in ('generator', 'best'):
+      card = weights.read(output / f'{name}.safetensors')[1]['card']
+      assert card['frechet_inception'] == distance
+    assert (output / 'curves' / 'frechet_inception.png').exists()
 
   def test_classes(self, folder, tmp_path):
     more = [f'--input={folder}', f'--output={tmp_path}', '--class_conditional', '--num_steps=1']

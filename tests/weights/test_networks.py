@@ -49,7 +49,7 @@ def broken(header, **changes):
 @pytest.mark.parametrize(
   ('change', 'message'),
   [
-    (lambda h: {**h, 'family': 'vgg16'}, 'holds a vgg16 network where stylegan2 is needed'),
+    (lambda h: {**h, 'family': 'vgg16'}, 'holds vgg16 weights where stylegan2 is needed'),
     (lambda h: {k: v for k, v in h.items() if k != 'template'}, 'broken header'),
     (lambda h: broken(h, architecture='dense'), "unknown architecture 'dense'"),
     (lambda h: broken(h, resolution=24), 'power of two'),

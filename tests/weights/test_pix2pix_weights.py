@@ -36,7 +36,7 @@ def test_what_is_saved_is_loaded(tmp_path):
     ({'side': 6}, 'broken header: side 6 is no multiple of 4'),
     ({'generator': {'depth': 2}}, 'broken header: UNetConfig needs exactly'),
     ({'generator': dataclasses.asdict(UNetConfig(2, 2, 4))}, 'tensors do not fit'),
-    ({'family': 'stylegan2'}, 'holds a stylegan2 network where pix2pix is needed'),
+    ({'family': 'stylegan2'}, 'holds stylegan2 weights where pix2pix is needed'),
   ],
 )
 def test_other_files_are_one_line(tmp_path, change, reason):

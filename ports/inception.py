@@ -1,0 +1,94 @@
+"""Ports FID's Inception: python -m ports.inception --source=FILE.pth --target=inception.safetensors
+
+Reads the weights that PyTorch programs compute the Fréchet Inception distance with
+(pt_inception-2015-12-05-….pth): those of TensorFlow's classifier of 2015, by torchvision's names.
+"""
+
+import pathlib
+import sys
+from collections.abc import Callable
+
+import numpy as np
+from absl import app, flags
+from flax import nnx
+
+from ganjax.models.inception import Inception
+from ganjax.weights import store
+from ganjax.weights.networks import SAVED
+from ports import torch_file
+from ports.table import PortError, Rule, fit, kernel, naming, read_file
+
+FIRST = 'Conv2d_1a_3x3.conv.weight'
+_PARTS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+  'conv.kernel': ('conv.weight', kernel),
+  'bn.scale': ('bn.weight', np.transpose),
+  'bn.bias': ('bn.bias', np.transpose),
+  'bn.mean': ('bn.running_mean', np.transpose),
+  'bn.var': ('bn.running_var', np.transpose),
+}
+
+
+def port(source: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
+  """Reads a state dict; the classifier `fc` is left out.
+
+  Args:
+    source: a file that torch.save wrote, in either of torch's containers.
+
+  Returns:
+    (tensors, header): float32 arrays by our names, kernels HWIO, and the header.
+
+  Raises:
+    PortError: the file cannot be ported; the message begins with its path.
+  """
+  source = pathlib.Path(source)
+  with naming(source):
+    arrays, size = torch_file.read_state_dict(read_file(source), left_out='fc.')
+    if any(name.startswith('AuxLogits.') for name in arrays):
+      raise PortError(
+        "torchvision's own classifier, whose distances are no Fréchet Inception distances; "
+        'take pt_inception-2015-12-05-….pth'
+      )
+    if FIRST not in arrays:
+      raise PortError(f'holds no Inception v3: {FIRST} is missing')
+    width = arrays[FIRST].shape[0]
+    tensors = _convert(arrays, width, size)
+    origin = {'file': source.name, 'kind': 'pytorch', 'sha256': store.sha256(source)}
+  header = {'format': store.FORMAT, 'family': 'inception', 'width': width}
+  return tensors, header | {'source': origin}
+
+
+def _convert(arrays: dict[str, np.ndarray], width: int, size: int) -> dict[str, np.ndarray]:
+  rules: dict[str, Rule] = {}
+  shapes: dict[str, tuple[int, ...]] = {}
+  shape_only = nnx.eval_shape(lambda: Inception(width))
+  for keys, variable in nnx.to_flat_state(nnx.state(shape_only, SAVED)):
+    *unit, layer, part = map(str, keys)
+    theirs, transform = _PARTS[f'{layer}.{part}']
+    path = '.'.join(unit).removeprefix('stem.')
+    ours = '.'.join(map(str, keys))
+    rules[ours] = Rule(f'{path}.{theirs}', transform)
+    shapes[ours] = tuple(variable.shape)
+  counters = [name for name in arrays if name.endswith('num_batches_tracked')]
+  return fit(rules, shapes, arrays, counters, size)
+
+
+def main(argv: list[str]) -> int:
+  if len(argv) > 1:
+    raise app.UsageError(f'unknown arguments {argv[1:]}')
+  source, target = flags.FLAGS.source, flags.FLAGS.target
+  try:
+    tensors, header = port(source)
+    with naming(target):
+      store.save(target, tensors, header)
+  except PortError as error:
+    print(f'ports.inception: {error}', file=sys.stderr)
+    return 1
+  count = sum(array.size for array in tensors.values())
+  print(f'ported {source} (Inception v3, {count} parameters) to {target}')
+  return 0
+
+
+if __name__ == '__main__':
+  flags.DEFINE_string('source', None, 'pt_inception-2015-12-05-….pth.', required=True)
+  flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
+  app.run(main)
