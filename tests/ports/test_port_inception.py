@@ -1,6 +1,6 @@
 """FID's Inception, ported, describes pictures as the PyTorch programs' does.
 
-`inception_narrow.pth` is a state dict with their names, saved by PyTorch 2.13 from pytorch-fid's
+`inception_narrow.pth` is a state dict with their names, saved by PyTorch 2.15 from pytorch-fid's
 network with a sixteenth of its channels, random weights and moments (float16);
 `inception_narrow_features.npy` is what that made of `picture(side)`.
 """

@@ -1,6 +1,10 @@
 """Training a generator from the command line: files, exact resume, what is refused."""
 
+import os
 import pathlib
+import socket
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -14,7 +18,8 @@ from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
 from ganjax.training import log
 
-INCEPTION = pathlib.Path(__file__).parents[1] / 'ports' / 'inception_narrow.pth'
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INCEPTION = ROOT / 'tests' / 'ports' / 'inception_narrow.pth'
 # The plan of tests/adversarial/test_training_step.py, so that one compilation serves both.
 PLAN = [
   *('--side=8', '--channel_base=32', '--channel_max=6', '--z_dim=5', '--mapping_layers=2'),
@@ -87,6 +92,36 @@ class TestRun:
     name = 'generator.safetensors'
     assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
     assert measured(tmp_path) == measured(whole)
+
+  def test_two_processes_work_as_one(self, folder, whole, tmp_path):
+    with socket.socket() as free:
+      free.bind(('localhost', 0))
+      address = f'localhost:{free.getsockname()[1]}'
+    together = ['--distributed', f'--coordinator_address={address}', '--num_processes=2']
+    settings = [*RUN, *PLAN, f'--input={folder}', f'--output={tmp_path}', *together]
+    xla = '--xla_backend_optimization_level=0'
+    processes = [
+      subprocess.Popen(
+        [sys.executable, '-m', 'ganjax', *settings, f'--process_id={i}'],
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'XLA_FLAGS': xla},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+      )
+      for i in range(2)
+    ]
+    try:
+      said = [process.communicate(timeout=600)[1] for process in processes]
+    finally:
+      for process in processes:
+        process.kill()
+    # The picture that cannot be read is the first process's to tell of.
+    assert [process.returncode for process in processes] == [1, 0], said
+    for mine, alone in zip(measured(tmp_path), measured(whole), strict=True):
+      assert mine == pytest.approx(alone, rel=1e-3)
+    ours, theirs = (weights.read(o / 'generator.safetensors')[0] for o in (tmp_path, whole))
+    for name, value in theirs.items():
+      np.testing.assert_allclose(ours[name], value, atol=1e-3, err_msg=name)
 
   def test_it_begins_with_given_weights(self, folder, whole, tmp_path):
     given = whole / 'generator.safetensors'
