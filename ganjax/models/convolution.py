@@ -21,6 +21,12 @@ STRIP = 2**17  # numbers of a strip of the output's gradient; with its input wit
 NARROW, WIDENED = (8, 16), 18  # channels that XLA:CPU is slow at, and outputs that it is quick at
 
 
+_NONE = ((0, 0), (0, 0))
+# XLA:CPU is up to five times as slow at convolutions without any padding. This row of zeros no
+# stride of two reaches; otherwise it costs a row of the output, which is dropped.
+_SPARE_ROW = ((0, 1), (0, 0))
+
+
 class Frozen(NamedTuple):
   """A kernel that gets no gradient, beside the kernel of its input's gradient."""
 
@@ -84,6 +90,21 @@ def _frozen_conv_bwd(padding, adjoint, gradient):
 _frozen_conv.defvjp(_frozen_conv_fwd, _frozen_conv_bwd)
 
 
+def conv_inside(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+  """Convolution where the kernel lies inside the image, [H, W, C_in] -> [H′, W′, C_out].
+
+  Args:
+    x: [H, W, C_in]; H and W odd for a stride of 2.
+    kernel: [k, k, C_in, C_out], k = 3 for a stride of 2.
+    stride: 1 or 2.
+  """
+  if stride == 2:
+    return _trained_strided(x, kernel) if _large_on_cpu(x) else _strided(x, kernel)
+  if kernel.shape[:2] == (1, 1):
+    return x @ kernel[0, 0]
+  return conv(x, kernel, _SPARE_ROW)[:-1] if _on_cpu() else conv(x, kernel, _NONE)
+
+
 def _back(padding, kernel):
   """The padding of the convolution that leads back to an input's gradient."""
   sizes = kernel.shape[:2]
@@ -109,14 +130,12 @@ def conv(x: jax.Array, kernel: jax.Array | Frozen, padding=None) -> jax.Array:
 def conv_down(x: jax.Array, kernel: jax.Array | FrozenDown) -> jax.Array:
   """3×3 convolution of the low-passed image with stride 2, [H, W, C_in] -> [H/2, W/2, C_out]."""
   x = low_pass(x, (2, 2))
-  if isinstance(kernel, FrozenDown):
-    return _frozen_strided(x, kernel)
-  return _trained_strided(x, kernel) if _large_on_cpu(x) else _strided(x, kernel)
+  return _frozen_strided(x, kernel) if isinstance(kernel, FrozenDown) else conv_inside(x, kernel, 2)
 
 
 def _strided(x, kernel):
   """y[i] = Σ_k x[2i + k]·w[k]; [2H + 1, 2W + 1, C_in] -> [H, W, C_out]."""
-  return _convolve(x, kernel, 'VALID', stride=2)
+  return _convolve(x, kernel, _SPARE_ROW if _on_cpu() else _NONE, stride=2)
 
 
 @jax.custom_vjp
@@ -248,11 +267,10 @@ def _transposed(x, kernel):
   # Padded here and not by the convolutions: XLA:CPU takes twenty times as long for the gradient to
   # a kernel that reaches beyond its input.
   around = jnp.pad(x, ((1, 1), (1, 1), (0, 0)))
-  inside = ((0, 0), (0, 0))
-  even_even = conv(around, kernel.even_even, inside)
-  even_odd = conv(around[:, 1:-1], kernel.even_odd, inside)
-  odd_even = conv(around[1:-1], kernel.odd_even, inside)
-  odd_odd = conv(x, kernel.odd_odd, inside)
+  even_even = conv(around, kernel.even_even, _NONE)
+  even_odd = conv(around[:, 1:-1], kernel.even_odd, _NONE)
+  odd_even = conv(around[1:-1], kernel.odd_even, _NONE)
+  odd_odd = conv(x, kernel.odd_odd, _NONE)
   even = _interleave(even_even, even_odd, axis=1)
   odd = _interleave(odd_even, odd_odd, axis=1)
   return _interleave(even, odd, axis=0)[: 2 * height + 1, : 2 * width + 1]

@@ -10,11 +10,14 @@ from ganjax.models import convolution
 RNG = np.random.default_rng(0)
 KINDS = {  # convolution, pictures, kernel
   'same': (convolution.conv, (3, 70, 64, 5), (3, 3, 5, 40)),
-  'small': (convolution.conv, (2, 16, 20, 5), (3, 3, 5, 6)),
   'narrow': (convolution.conv, (2, 64, 64, 12), (3, 3, 12, 12)),
   '1×1': (convolution.conv, (2, 64, 64, 3), (1, 1, 3, 12)),
   'down': (convolution.conv_down, (2, 66, 64, 4), (3, 3, 4, 6)),
   'up': (convolution.conv_up, (2, 64, 66, 4), (3, 3, 4, 6)),
+  'inside': (lambda x, k: convolution.conv_inside(x, k, 1), (2, 33, 40, 4), (3, 3, 4, 6)),
+  'inside 1×1': (lambda x, k: convolution.conv_inside(x, k, 1), (2, 32, 40, 4), (1, 1, 4, 6)),
+  'inside, in twos': (lambda x, k: convolution.conv_inside(x, k, 2), (2, 33, 41, 4), (3, 3, 4, 6)),
+  'small': (convolution.conv, (2, 16, 20, 5), (3, 3, 5, 6)),
   'small up': (convolution.conv_up, (2, 8, 20, 4), (3, 3, 4, 6)),
 }
 
