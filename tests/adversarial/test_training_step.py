@@ -165,6 +165,32 @@ def test_r1_is_numpys(state):
   agrees(functools.partial(phases.slopes, plan, state), state.discriminator, value, by_numpy, 0.01)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('phase', [phases.fool, phases.tell_apart, phases.paths, phases.slopes])
+def test_in_half_precision_only_convolutions_are_rounded(phase):
+  """Of 16 px, from which on a CPU makes gradients in strips."""
+  networks = {
+    'generator': dataclasses.replace(PLAN.generator, resolution=16, channels=(6, 4, 4)),
+    'discriminator': dataclasses.replace(PLAN.discriminator, resolution=16, channels=(6, 4, 4)),
+  }
+  exact = dataclasses.replace(plain(PLAN), **networks)
+  half = dataclasses.replace(exact, dtype=jnp.bfloat16)
+  start = jax.jit(functools.partial(planning.init, exact))()._replace(path_mean=jnp.float32(0.2))
+  chunk = (CHUNK[0], jnp.asarray(PIXELS[0].repeat(2, axis=1).repeat(2, axis=2)), None)
+  params = start.generator if phase in (phases.fool, phases.paths) else start.discriminator
+
+  def of(plan):
+    function = jax.value_and_grad(functools.partial(phase, plan, start), has_aux=True)
+    (loss, _), gradient = jax.jit(function)(params, chunk)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves((loss, gradient)))
+    return float(loss), np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(gradient)])
+
+  (loss, gradient), (rough_loss, rough) = of(exact), of(half)
+  assert rough_loss == pytest.approx(loss, rel=0.05)
+  assert rough_loss != loss
+  assert gradient @ rough > 0.99 * np.linalg.norm(gradient) * np.linalg.norm(rough)
+
+
 def test_the_start_has_the_types_of_later_states():
   """Weak types would turn strong in a step, and the next one would compile everything anew."""
   start = jax.eval_shape(functools.partial(planning.init, PLAN))
