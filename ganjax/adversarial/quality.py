@@ -94,7 +94,7 @@ def of_faces(photographs: Callable[[], Iterable[np.ndarray]], looked_at: int) ->
   if landmarks is None:
     return None
   describe = functools.partial(descriptors, landmarks=landmarks)
-  return Distance(describe, describe(photographs()), 1e-3)
+  return Distance(describe, describe(photographs()), faces.FRECHET_UNIT)
 
 
 def of_inception(photographs: Callable[[], Iterable[np.ndarray]], inception: Inception) -> Distance:

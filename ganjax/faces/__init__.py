@@ -2,13 +2,14 @@
 
 from ganjax.faces.align import Mode, align, is_aligned
 from ganjax.faces.appearance import MEASURES, appearance
-from ganjax.faces.identity import SAME_PERSON, descriptor
+from ganjax.faces.identity import FRECHET_UNIT, SAME_PERSON, descriptor
 from ganjax.faces.landmarks import detect
 from ganjax.faces.template import FFHQ, TIGHT, FaceError, Template
 from ganjax.faces.warp import Crop, crop, full_quad, paste
 
 __all__ = [
   'FFHQ',
+  'FRECHET_UNIT',
   'MEASURES',
   'SAME_PERSON',
   'TIGHT',

@@ -7,6 +7,7 @@ import numpy as np
 from ganjax.faces.landmarks import check_rgb, model_path
 
 SAME_PERSON = 0.6  # below this distance dlib takes two pictures for the same person
+FRECHET_UNIT = 1e-3  # of Fréchet distances between sets of descriptors, for legible figures
 _MODEL = 'dlib_face_recognition_resnet_model_v1.dat'
 _CHIP, _PADDING = 150, 0.25  # what the model was trained with
 

@@ -20,7 +20,6 @@ LARGE = 16**2  # pixels from which on a CPU wants another form than XLA's own
 STRIP = 2**17  # numbers of a strip of the output's gradient; with its input within a core's cache
 NARROW, WIDENED = (8, 16), 18  # channels that XLA:CPU is slow at, and outputs that it is quick at
 
-
 _NONE = ((0, 0), (0, 0))
 # XLA:CPU is up to five times as slow at convolutions without any padding. This row of zeros no
 # stride of two reaches; otherwise it costs a row of the output, which is dropped.
@@ -90,21 +89,6 @@ def _frozen_conv_bwd(padding, adjoint, gradient):
 _frozen_conv.defvjp(_frozen_conv_fwd, _frozen_conv_bwd)
 
 
-def conv_inside(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-  """Convolution where the kernel lies inside the image, [H, W, C_in] -> [H′, W′, C_out].
-
-  Args:
-    x: [H, W, C_in]; H and W odd for a stride of 2.
-    kernel: [k, k, C_in, C_out], k = 3 for a stride of 2.
-    stride: 1 or 2.
-  """
-  if stride == 2:
-    return _trained_strided(x, kernel) if _large_on_cpu(x) else _strided(x, kernel)
-  if kernel.shape[:2] == (1, 1):
-    return x @ kernel[0, 0]
-  return conv(x, kernel, _SPARE_ROW)[:-1] if _on_cpu() else conv(x, kernel, _NONE)
-
-
 def _back(padding, kernel):
   """The padding of the convolution that leads back to an input's gradient."""
   sizes = kernel.shape[:2]
@@ -131,6 +115,21 @@ def conv_down(x: jax.Array, kernel: jax.Array | FrozenDown) -> jax.Array:
   """3×3 convolution of the low-passed image with stride 2, [H, W, C_in] -> [H/2, W/2, C_out]."""
   x = low_pass(x, (2, 2))
   return _frozen_strided(x, kernel) if isinstance(kernel, FrozenDown) else conv_inside(x, kernel, 2)
+
+
+def conv_inside(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+  """Convolution where the kernel lies inside the image, [H, W, C_in] -> [H′, W′, C_out].
+
+  Args:
+    x: [H, W, C_in]; H and W odd for a stride of 2.
+    kernel: [k, k, C_in, C_out], k = 3 for a stride of 2.
+    stride: 1 or 2.
+  """
+  if stride == 2:
+    return _trained_strided(x, kernel) if _large_on_cpu(x) else _strided(x, kernel)
+  if kernel.shape[:2] == (1, 1):
+    return x @ kernel[0, 0]
+  return conv(x, kernel, _SPARE_ROW)[:-1] if _on_cpu() else conv(x, kernel, _NONE)
 
 
 def _strided(x, kernel):

@@ -193,7 +193,7 @@ def _distance(distance, a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _identity(shown: list[np.ndarray], truths: list[np.ndarray]) -> dict[str, float | None]:
-  """Mean distance of descriptors, and the Fréchet distance of their distributions."""
+  """Mean distance of descriptors, and the Fréchet distance of their distributions, × 1000."""
   pairs = []
   for picture, truth in zip(shown, truths, strict=True):
     found = faces.detect(truth)
@@ -206,7 +206,7 @@ def _identity(shown: list[np.ndarray], truths: list[np.ndarray]) -> dict[str, fl
   distance = float(np.mean(np.linalg.norm(ours - theirs, axis=1)))
   return {
     'identity': distance,
-    'frechet': metrics.frechet(ours, theirs) if len(pairs) > 1 else None,
+    'frechet': metrics.frechet(ours, theirs) / faces.FRECHET_UNIT if len(pairs) > 1 else None,
   }
 
 
@@ -231,4 +231,4 @@ def markdown(lines: list[dict]) -> str:
 
 
 def _figure(column: str, value: float) -> str:
-  return f'{value:.2f}' if column in ('psnr', 'fidelity') else f'{value:.3f}'
+  return f'{value:.2f}' if column in ('psnr', 'frechet', 'fidelity') else f'{value:.3f}'

@@ -38,10 +38,12 @@ RESTORATIONS = {
     noise_reg_weight=0.01,
     pixel_weight=30.0,
   ),
-  'deblur': Defaults('blur(kernel_size=25, variance=16)'),
+  'deblur': Defaults('blur(kernel_size=25, variance=16)', learning_rate=0.2, noise_reg_weight=0.03),
   # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
   'colorize': Defaults('grayscale()', latent_dist_reg_weight=1.0, noise_reg_weight=10.0),
-  'inpaint': Defaults('mask(box=0.35:0.65:0.5:0.8)', learning_rate=0.3),
+  'inpaint': Defaults(
+    'mask(box=0.35:0.65:0.5:0.8)', latent_dist_reg_weight=0.3, noise_reg_weight=0.03
+  ),
   'super_resolve': Defaults(
     'downsample(factor=8)',
     learning_rate=0.4,
