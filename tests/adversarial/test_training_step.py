@@ -166,7 +166,7 @@ def test_r1_is_numpys(state):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('phase', [phases.fool, phases.tell_apart, phases.paths, phases.slopes])
+@pytest.mark.parametrize('phase', [phases.fool, phases.slopes])
 def test_in_half_precision_only_convolutions_are_rounded(phase):
   """Of 16 px, from which on a CPU makes gradients in strips."""
   networks = {
@@ -175,9 +175,9 @@ def test_in_half_precision_only_convolutions_are_rounded(phase):
   }
   exact = dataclasses.replace(plain(PLAN), **networks)
   half = dataclasses.replace(exact, dtype=jnp.bfloat16)
-  start = jax.jit(functools.partial(planning.init, exact))()._replace(path_mean=jnp.float32(0.2))
+  start = jax.jit(functools.partial(planning.init, exact))()
   chunk = (CHUNK[0], jnp.asarray(PIXELS[0].repeat(2, axis=1).repeat(2, axis=2)), None)
-  params = start.generator if phase in (phases.fool, phases.paths) else start.discriminator
+  params = start.generator if phase is phases.fool else start.discriminator
 
   def of(plan):
     function = jax.value_and_grad(functools.partial(phase, plan, start), has_aux=True)
