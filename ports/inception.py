@@ -5,17 +5,15 @@ Reads the weights that PyTorch programs compute the Fréchet Inception distance 
 """
 
 import pathlib
-import sys
 from collections.abc import Callable
 
 import numpy as np
-from absl import app, flags
 from flax import nnx
 
 from ganjax.models.inception import Inception
 from ganjax.weights import store
 from ganjax.weights.networks import SAVED
-from ports import torch_file
+from ports import command, torch_file
 from ports.table import PortError, Rule, fit, kernel, naming, read_file
 
 FIRST = 'Conv2d_1a_3x3.conv.weight'
@@ -72,23 +70,7 @@ def _convert(arrays: dict[str, np.ndarray], width: int, size: int) -> dict[str, 
   return fit(rules, shapes, arrays, counters, size)
 
 
-def main(argv: list[str]) -> int:
-  if len(argv) > 1:
-    raise app.UsageError(f'unknown arguments {argv[1:]}')
-  source, target = flags.FLAGS.source, flags.FLAGS.target
-  try:
-    tensors, header = port(source)
-    with naming(target):
-      store.save(target, tensors, header)
-  except PortError as error:
-    print(f'ports.inception: {error}', file=sys.stderr)
-    return 1
-  count = sum(array.size for array in tensors.values())
-  print(f'ported {source} (Inception v3, {count} parameters) to {target}')
-  return 0
-
-
 if __name__ == '__main__':
-  flags.DEFINE_string('source', None, 'pt_inception-2015-12-05-….pth.', required=True)
-  flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
-  app.run(main)
+  command.run(
+    'ports.inception', port, lambda header: 'Inception v3', 'pt_inception-2015-12-05-….pth.'
+  )

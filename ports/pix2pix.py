@@ -7,13 +7,11 @@ what the pictures stood for, is not in the file.
 
 import pathlib
 import re
-import sys
 
 import numpy as np
-from absl import app, flags
 
 from ganjax.weights import pix2pix, store
-from ports import torch_file
+from ports import command, torch_file
 from ports.table import PortError, Rule, fit, kernel, naming, read_file
 
 MIN_DEPTH, MAX_DEPTH = 3, 12
@@ -129,23 +127,10 @@ def _up(array: np.ndarray) -> np.ndarray:
   return array.transpose(2, 3, 0, 1)  # IOHW -> HWIO
 
 
-def main(argv: list[str]) -> int:
-  if len(argv) > 1:
-    raise app.UsageError(f'unknown arguments {argv[1:]}')
-  source, target = flags.FLAGS.source, flags.FLAGS.target
-  try:
-    tensors, header = port(source)
-    with naming(target):
-      store.save(target, tensors, header)
-  except PortError as error:
-    print(f'ports.pix2pix: {error}', file=sys.stderr)
-    return 1
-  count = sum(array.size for array in tensors.values())
-  print(f'ported {source} (U-Net of {header["side"]} px, {count} parameters) to {target}')
-  return 0
-
-
 if __name__ == '__main__':
-  flags.DEFINE_string('source', None, 'latest_net_G.pth, a U-Net with batch norm.', required=True)
-  flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
-  app.run(main)
+  command.run(
+    'ports.pix2pix',
+    port,
+    lambda header: f'U-Net of {header["side"]} px',
+    'latest_net_G.pth, a U-Net with batch norm.',
+  )

@@ -6,13 +6,12 @@ runs nothing that a file holds.
 """
 
 import pathlib
-import sys
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from ganjax.weights import store
-from ports import ada, rosinality, tensorflow, torch_file
+from ports import ada, command, rosinality, tensorflow, torch_file
 from ports.table import PortError, naming, read_file
 from ports.unpickle import Budget, load
 
@@ -60,35 +59,22 @@ def _port(data: bytes) -> tuple[str, dict[str, np.ndarray], dict]:
   raise PortError('a pickle, but neither {G, D, G_ema} nor (G, D, Gs): not a StyleGAN2')
 
 
-def _describe(tensors: dict[str, np.ndarray], header: dict) -> str:
+def _describe(header: dict) -> str:
   generator, discriminator = header['generator'], header['discriminator']
   critic = f'{discriminator["architecture"]} discriminator' if discriminator else 'no discriminator'
-  count = sum(array.size for array in tensors.values())
   return (
     f'{header["source"]["kind"]}, {generator["architecture"]} generator, {critic}, '
-    f'{generator["resolution"]} px, {count} parameters'
+    f'{generator["resolution"]} px'
   )
-
-
-def main(argv: list[str]) -> int:
-  if len(argv) > 1:
-    raise app.UsageError(f'unknown arguments {argv[1:]}')
-  source, target = flags.FLAGS.source, flags.FLAGS.target
-  try:
-    tensors, header = port(source, flags.FLAGS.template)
-    with naming(target):
-      store.save(target, tensors, header)
-  except PortError as error:
-    print(f'ports.stylegan2: {error}', file=sys.stderr)
-    return 1
-  print(f'ported {source} ({_describe(tensors, header)}) to {target}')
-  return 0
 
 
 if __name__ == '__main__':
-  flags.DEFINE_string('source', None, 'The weight file to port.', required=True)
-  flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
   flags.DEFINE_enum(
     'template', 'ffhq', list(TEMPLATES), 'The crop of the pictures that the network learned from.'
   )
-  app.run(main)
+  command.run(
+    'ports.stylegan2',
+    lambda source: port(source, flags.FLAGS.template),
+    _describe,
+    'The weight file to port.',
+  )

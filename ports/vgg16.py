@@ -4,14 +4,13 @@ The convolutions alone; `--lpips` adds the five heads of LPIPS v0.1 (Zhang et al
 """
 
 import pathlib
-import sys
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from ganjax.weights import store
-from ports import torch_file
-from ports.table import PortError, Rule, fit, kernel, naming, raise_all, read_file
+from ports import command, torch_file
+from ports.table import Rule, fit, kernel, naming, raise_all, read_file
 
 # Our name -> the number of the convolution among torchvision's `features`.
 CONVOLUTIONS = {
@@ -91,25 +90,15 @@ def _head(array: np.ndarray) -> np.ndarray:
   return array.squeeze((0, 2, 3))
 
 
-def main(argv: list[str]) -> int:
-  if len(argv) > 1:
-    raise app.UsageError(f'unknown arguments {argv[1:]}')
-  source, target, lpips = flags.FLAGS.source, flags.FLAGS.target, flags.FLAGS.lpips
-  try:
-    tensors, header = port(source, lpips)
-    with naming(target):
-      store.save(target, tensors, header)
-  except PortError as error:
-    print(f'ports.vgg16: {error}', file=sys.stderr)
-    return 1
-  count = sum(array.size for array in tensors.values())
-  heads = 'with LPIPS heads' if lpips else 'without LPIPS heads'
-  print(f'ported {source} (VGG16 {heads}, {count} parameters) to {target}')
-  return 0
+def _describe(header: dict) -> str:
+  return f'VGG16 {"with" if header["lpips"] else "without"} LPIPS heads'
 
 
 if __name__ == '__main__':
-  flags.DEFINE_string('source', None, "torchvision's VGG16 state dict (.pth).", required=True)
-  flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
   flags.DEFINE_string('lpips', None, 'LPIPS v0.1 heads for VGG16 (.pth).')
-  app.run(main)
+  command.run(
+    'ports.vgg16',
+    lambda source: port(source, flags.FLAGS.lpips),
+    _describe,
+    "torchvision's VGG16 state dict (.pth).",
+  )
