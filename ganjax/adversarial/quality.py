@@ -7,7 +7,6 @@ all pictures.
 """
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -83,21 +82,18 @@ class Distance(NamedTuple):
     return frechet(self.describe(pictures), self.photographs) / self.unit
 
 
-def of_faces(photographs: Callable[[], Iterable[np.ndarray]], looked_at: int) -> Distance | None:
-  """By dlib's descriptors, in thousandths; None where photographs show no faces.
+def of_faces(photographs: Iterable[np.ndarray], landmarks: np.ndarray) -> Distance:
+  """By dlib's descriptors, in thousandths.
 
   Args:
-    photographs: gives them anew with every call, uint8 [N, N, 3] each.
-    looked_at: so many of them say where the faces lie.
+    photographs: uint8 [N, N, 3] each.
+    landmarks: where the faces lie, in shares of the side, from `mean_landmarks`.
   """
-  landmarks = mean_landmarks(itertools.islice(photographs(), looked_at))
-  if landmarks is None:
-    return None
   describe = functools.partial(descriptors, landmarks=landmarks)
-  return Distance(describe, describe(photographs()), faces.FRECHET_UNIT)
+  return Distance(describe, describe(photographs), faces.FRECHET_UNIT)
 
 
-def of_inception(photographs: Callable[[], Iterable[np.ndarray]], inception: Inception) -> Distance:
-  """By Inception's features, in the unit of the literature; `photographs` as in `of_faces`."""
+def of_inception(photographs: Iterable[np.ndarray], inception: Inception) -> Distance:
+  """By Inception's features, in the unit of the literature."""
   describe = functools.partial(features, inception=inception)
-  return Distance(describe, describe(photographs()), 1.0)
+  return Distance(describe, describe(photographs), 1.0)

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Generator, Iterator
+from collections.abc import Container, Generator, Iterator
 from typing import Any
 
 import jax
@@ -162,13 +162,18 @@ class _Judge:
 
   @functools.cached_property
   def _by(self) -> dict[str, quality.Distance]:
-    """The distances that can be measured, by name; the last one decides what is best."""
-    chosen = functools.partial(self._photographs, self._config.frechet_pictures)
-    of_faces = quality.of_faces(chosen, LOOKED_AT)
-    found = {} if of_faces is None else {FRECHET: of_faces}
+    """The distances that can be measured, by name."""
+    count, found = self._config.frechet_pictures, {}
+    if self._landmarks is not None:
+      found[FRECHET] = quality.of_faces(self._photographs(count), self._landmarks)
     if self._inception is not None:
-      found[FRECHET_INCEPTION] = quality.of_inception(chosen, self._inception)
+      found[FRECHET_INCEPTION] = quality.of_inception(self._photographs(count), self._inception)
     return found
+
+  @functools.cached_property
+  def _landmarks(self) -> np.ndarray | None:
+    """Where the faces lie; None where photographs show none."""
+    return quality.mean_landmarks(self._photographs(LOOKED_AT))
 
   def _photographs(self, number: int) -> Iterator[np.ndarray]:
     for place in self._places[:number]:
@@ -190,10 +195,9 @@ class _Judge:
     """How faces are cropped for the generator."""
     if self._given is not None:
       return self._given.template
-    landmarks = quality.mean_landmarks(self._photographs(LOOKED_AT))
-    if landmarks is None:
+    if self._landmarks is None:
       return CropTemplate(**dataclasses.asdict(faces.FFHQ))
-    return quality.template(landmarks)
+    return quality.template(self._landmarks)
 
 
 def _export(
@@ -213,10 +217,14 @@ def _export(
   card = _card(config, done, distances, judge)
   file = trained.to_bytes(*networks, judge.template, card)
   opened_run.store.write_bytes(WEIGHTS, file)
-  if distances:
-    name, distance = list(distances.items())[-1]
-    if distance <= min(earlier.get(name, ((), ()))[1], default=distance):
-      opened_run.store.write_bytes(BEST, file)
+  name = _decisive(distances)
+  if name and distances[name] <= min(earlier.get(name, ((), ()))[1], default=distances[name]):
+    opened_run.store.write_bytes(BEST, file)
+
+
+def _decisive(measured: Container[str]) -> str | None:
+  """By which distance weights are the best."""
+  return next((name for name in (FRECHET_INCEPTION, FRECHET) if name in measured), None)
 
 
 def _card(
@@ -257,10 +265,9 @@ def _summarise(config: TrainGeneratorConfig, opened_run: Run) -> int:
     return 0
   print(f'{config.task}: done; weights: {opened_run.folder / WEIGHTS}')
   curves = opened_run.log.curves()
-  measured = [name for name in (FRECHET_INCEPTION, FRECHET) if name in curves]
-  if measured:
-    steps, values = curves[measured[0]]
+  if name := _decisive(curves):
+    steps, values = curves[name]
     best = int(np.argmin(values))
     kimg = steps[best] * config.batch_size / KIMG
-    print(f'lowest {measured[0]} {values[best]:.2f} at {kimg:g} kimg: {opened_run.folder / BEST}')
+    print(f'lowest {name} {values[best]:.2f} at {kimg:g} kimg: {opened_run.folder / BEST}')
   return console.tell_failures(opened_run.store)

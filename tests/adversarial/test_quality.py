@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ganjax.adversarial import quality
+from ganjax.faces import FRECHET_UNIT
 
 PHOTOGRAPH = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
 
@@ -24,16 +25,18 @@ def test_faces_are_found_described_and_compared(faces):
   landmarks = quality.mean_landmarks([*faces, np.zeros((128, 128, 3), np.uint8)])
   assert landmarks.shape == (68, 2)
   assert np.all(np.abs(landmarks[36:] - 0.5) < 0.5)  # eyes and mouth
-  assert quality.descriptors(faces, landmarks).shape == (3, 128)
-  distance = quality.of_faces(lambda: iter(faces), looked_at=2)
-  assert distance(faces) == pytest.approx(0, abs=1e-3)
+  described = quality.descriptors(faces, landmarks)
+  assert described.shape == (3, 128)
+  between = quality.Distance(np.asarray, described, FRECHET_UNIT)
+  assert between(described) == pytest.approx(0, abs=1e-6)
+  assert between(-described) > 1000
+  distance = quality.of_faces(faces, landmarks)
+  assert distance(faces) == pytest.approx(0, abs=1e-6)
   assert distance([255 - face for face in faces]) > 50  # thousandths
 
 
 def test_no_face_is_none():
-  nothing = np.zeros((64, 64, 3), np.uint8)
-  assert quality.mean_landmarks([nothing]) is None
-  assert quality.of_faces(lambda: iter([nothing] * 2), looked_at=2) is None
+  assert quality.mean_landmarks([np.zeros((64, 64, 3), np.uint8)]) is None
 
 
 def test_the_template_puts_the_face_where_it_was():

@@ -36,20 +36,33 @@ def test_the_papers_network_has_its_size():
   assert 2.1e6 < count < 2.3e6  # 2.2 million, as published
 
 
+@pytest.mark.parametrize('backend', ['cpu', 'gpu'])
 @pytest.mark.parametrize(('size', 'stride'), [(1, 1), (3, 1), (3, 2)])
-def test_a_convolution_mirrors_the_border(size, stride):
+def test_convolution_and_its_gradients_are_xlas(size, stride, backend, monkeypatch):
+  monkeypatch.setattr(jax, 'default_backend', lambda: backend)
   conv = deep_prior.Conv(KEY, size, 3, 4, stride)
-  x = jax.random.normal(jax.random.key(1), (8, 12, 3))
-  reach = size // 2
-  around = jnp.pad(x, ((reach, reach), (reach, reach), (0, 0)), mode='reflect')
-  expected = jax.lax.conv_general_dilated(
-    around[None],
-    conv.weight[...],
-    (stride, stride),
-    'VALID',
-    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-  )[0]
-  np.testing.assert_allclose(conv(x), expected + conv.bias[...][None, None], atol=1e-5)
+  x = jax.random.normal(KEY, (18, 24, 3))  # large enough for a CPU's own forms
+  weight = jax.random.normal(jax.random.key(1), (size, size, 3, 4))
+
+  def ours(x, weight):
+    clone = nnx.clone(conv)
+    clone.weight = nnx.Param(weight)
+    return clone(x)
+
+  def plain(x, weight):
+    reach = size // 2
+    around = jnp.pad(x, ((reach, reach), (reach, reach), (0, 0)), mode='reflect')
+    y = jax.lax.conv_general_dilated(
+      around[None], weight, (stride, stride), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+    )[0]
+    return y + conv.bias[...][None, None]
+
+  def both(function):
+    gradients = jax.grad(lambda *a: jnp.sum(jnp.sin(function(*a))), argnums=(0, 1))
+    return function(x, weight), *gradients(x, weight)
+
+  for mine, theirs in zip(both(ours), both(plain), strict=True):
+    np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
 def test_norm_gives_zero_mean_and_unit_variance():

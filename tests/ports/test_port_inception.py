@@ -53,7 +53,7 @@ def test_the_distance_in_its_features(ported):
   inception = weights.load_inception(ported)
   near, far = picture(128), np.full((128, 128, 3), 128, np.uint8)
   photographs = [near, near[::-1], near[:, ::-1]]
-  distance = quality.of_inception(lambda: iter(photographs), inception)
+  distance = quality.of_inception(photographs, inception)
   assert distance(photographs) == pytest.approx(0, abs=1e-4)
   assert distance([near, near, near[::-1]]) < distance([far, far, far])
 
