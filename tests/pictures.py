@@ -32,6 +32,13 @@ def noise(side=24, seed=0):
   return np.random.default_rng(seed).integers(0, 256, (side, side, 3)).astype(np.uint8)
 
 
+def pattern(side):
+  """A picture by arithmetic alone, uint8 [side, side, 3]: what other programs can make, too."""
+  y, x = np.mgrid[:side, :side]
+  channels = [(y * 3 + x) % 256, (x * y // 7) % 256, (255 - y + 2 * x) % 256]
+  return np.stack(channels, axis=2).astype(np.uint8)
+
+
 def text_bomb():
   """A PNG whose comment unpacks to 128 MiB."""
   data = file_of(Image.fromarray(noise()))

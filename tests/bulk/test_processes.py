@@ -17,6 +17,7 @@ import time
 import pytest
 import tiny
 from pictures import write_photos
+from processes import distributed
 
 COUNT, BLOCK, KILLS = 200, 5, 20
 pytestmark = pytest.mark.slow
@@ -168,24 +169,8 @@ def test_a_second_process_on_the_same_shard_is_refused(runs, expected):
   assert runs.content('twice') == expected
 
 
-def distributed(port, i):
-  return (
-    '--distributed',
-    f'--coordinator_address=localhost:{port}',
-    '--num_processes=2',
-    f'--process_id={i}',
-  )
-
-
-def free_port():
-  with socket.socket() as probe:
-    probe.bind(('localhost', 0))
-    return probe.getsockname()[1]
-
-
 def test_two_processes_of_jax_distributed_share_a_data_set(runs, expected):
-  port = free_port()
-  processes = [runs.start('two', *distributed(port, i)) for i in range(2)]
+  processes = [runs.start('two', *own) for own in distributed()]
   said = [process.communicate(timeout=300)[0] for process in processes]
   assert [process.returncode for process in processes] == [0, 0], said
   assert sum('bulk: complete' in text for text in said) >= 1, said
@@ -197,8 +182,7 @@ def test_two_processes_of_jax_distributed_share_a_data_set(runs, expected):
 
 
 def test_a_dead_process_costs_its_own_blocks_only(runs, expected):
-  port = free_port()
-  survivor, victim = (runs.start('one_dead', *distributed(port, i)) for i in range(2))
+  survivor, victim = (runs.start('one_dead', *own) for own in distributed())
   runs.wait_for_blocks('one_dead', 2, survivor)
   victim.kill()
   victim.communicate()

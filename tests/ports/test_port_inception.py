@@ -2,7 +2,7 @@
 
 `inception_narrow.pth` is a state dict with their names, saved by PyTorch 2.15 from pytorch-fid's
 network with a sixteenth of its channels, random weights and moments (float16);
-`inception_narrow_features.npy` is what that made of `picture(side)`.
+`inception_narrow_features.npy` is what that made of `pattern(side)`.
 """
 
 import pathlib
@@ -12,6 +12,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from pictures import pattern
 
 import ports.inception
 from ganjax import weights
@@ -22,12 +23,6 @@ from ports.table import PortError
 FOLDER = pathlib.Path(__file__).parent
 SOURCE = FOLDER / 'inception_narrow.pth'
 SIDES = 128, 256, 330
-
-
-def picture(side):
-  y, x = np.mgrid[:side, :side]
-  channels = [(y * 3 + x) % 256, (x * y // 7) % 256, (255 - y + 2 * x) % 256]
-  return np.stack(channels, axis=2).astype(np.uint8)
 
 
 @pytest.fixture(scope='module')
@@ -45,13 +40,13 @@ def test_the_same_features(ported):
   expected = np.load(FOLDER / 'inception_narrow_features.npy')
   describe = jax.jit(lambda image: inception(image))
   for side, features in zip(SIDES, expected, strict=True):
-    np.testing.assert_allclose(describe(to_float(picture(side))), features, atol=1e-5)
+    np.testing.assert_allclose(describe(to_float(pattern(side))), features, atol=1e-5)
   assert np.abs(expected[0] - expected[1]).max() > 0.1  # sizes make a difference
 
 
 def test_the_distance_in_its_features(ported):
   inception = weights.load_inception(ported)
-  near, far = picture(128), np.full((128, 128, 3), 128, np.uint8)
+  near, far = pattern(128), np.full((128, 128, 3), 128, np.uint8)
   photographs = [near, near[::-1], near[:, ::-1]]
   distance = quality.of_inception(photographs, inception)
   assert distance(photographs) == pytest.approx(0, abs=1e-4)

@@ -2,7 +2,7 @@
 
 `unet_256.pth` is a state dict with that implementation's names, saved by PyTorch from a network of
 one to eight channels with random weights and moments; `unet_256_output.npy` has every eighth pixel
-of what PyTorch 2.13 made of `picture()` with it (evaluation mode).
+of what PyTorch 2.13 made of `pattern(256)` with it (evaluation mode).
 """
 
 import pathlib
@@ -13,6 +13,7 @@ import zipfile
 import jax
 import numpy as np
 import pytest
+from pictures import pattern
 
 import ports.pix2pix
 from ganjax.data.pixels import to_float
@@ -24,12 +25,6 @@ FOLDER = pathlib.Path(__file__).parent
 SOURCE = FOLDER / 'unet_256.pth'
 
 
-def picture():
-  y, x = np.mgrid[:256, :256]
-  channels = [(y * 3 + x) % 256, (x * y // 7) % 256, (255 - y + 2 * x) % 256]
-  return np.stack(channels, axis=2).astype(np.uint8)
-
-
 def test_the_same_picture(tmp_path):
   target = tmp_path / 'net.safetensors'
   command = [sys.executable, '-m', 'ports.pix2pix', f'--source={SOURCE}', f'--target={target}']
@@ -38,7 +33,7 @@ def test_the_same_picture(tmp_path):
   assert 'U-Net of 256 px' in done.stdout
   translator = pix2pix.load(target)
   assert translator.unet.config.channels == (1, 2, 4, 8, 8, 8, 8, 8)
-  made = jax.jit(lambda image: translator.unet(image))(to_float(picture()))
+  made = jax.jit(lambda image: translator.unet(image))(to_float(pattern(256)))
   expected = np.load(FOLDER / 'unet_256_output.npy')
   np.testing.assert_allclose(made[::8, ::8], expected, atol=2e-5)
   assert expected.std() > 0.1

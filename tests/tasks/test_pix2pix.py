@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from absl import flags
 from PIL import Image
+from processes import together
 
 from ganjax import data, devices, training
 from ganjax.tasks import main, pix2pix_train
@@ -128,32 +128,12 @@ class TestTrain:
   @pytest.mark.slow
   def test_two_processes_work_as_one_and_are_preempted_together(self, folder, whole, tmp_path):
     output = tmp_path / 'out'
-    with socket.socket() as free:
-      free.bind(('localhost', 0))
-      address = f'localhost:{free.getsockname()[1]}'
-    together = ['--distributed', f'--coordinator_address={address}', '--num_processes=2']
-    xla = '--xla_backend_optimization_level=0'
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'XLA_FLAGS': xla}
-    settings = small(folder, output, '--num_steps=100000', *together)
-    processes = [
-      subprocess.Popen(
-        [sys.executable, '-m', 'ganjax', *settings, f'--process_id={i}'],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-      )
-      for i in range(2)
-    ]
-    try:
+    with together(small(folder, output, '--num_steps=100000')) as processes:
       checkpoint = output / 'training' / 'checkpoints' / '3'
       while all(process.poll() is None for process in processes) and not checkpoint.is_dir():
         time.sleep(0.01)
       processes[1].terminate()  # both stop, at the same step
       said = [process.communicate(timeout=300)[1] for process in processes]
-    finally:
-      for process in processes:
-        process.kill()
     assert [process.returncode for process in processes] == [75, 75], said
     lines = measured(output)
     with training.Checkpoints(output / 'training' / 'checkpoints') as checkpoints:

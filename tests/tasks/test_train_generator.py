@@ -1,16 +1,13 @@
 """Training a generator from the command line: files, exact resume, what is refused."""
 
-import os
 import pathlib
-import socket
-import subprocess
-import sys
 
 import jax
 import numpy as np
 import pytest
 from absl import flags
 from PIL import Image
+from processes import together
 
 import ports.inception
 from ganjax import data, devices, weights
@@ -94,27 +91,9 @@ class TestRun:
     assert measured(tmp_path) == measured(whole)
 
   def test_two_processes_work_as_one(self, folder, whole, tmp_path):
-    with socket.socket() as free:
-      free.bind(('localhost', 0))
-      address = f'localhost:{free.getsockname()[1]}'
-    together = ['--distributed', f'--coordinator_address={address}', '--num_processes=2']
-    settings = [*RUN, *PLAN, f'--input={folder}', f'--output={tmp_path}', *together]
-    xla = '--xla_backend_optimization_level=0'
-    processes = [
-      subprocess.Popen(
-        [sys.executable, '-m', 'ganjax', *settings, f'--process_id={i}'],
-        env={**os.environ, 'PYTHONPATH': str(ROOT), 'XLA_FLAGS': xla},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-      )
-      for i in range(2)
-    ]
-    try:
+    settings = [*RUN, *PLAN, f'--input={folder}', f'--output={tmp_path}']
+    with together(settings) as processes:
       said = [process.communicate(timeout=600)[1] for process in processes]
-    finally:
-      for process in processes:
-        process.kill()
     # The picture that cannot be read is the first process's to tell of.
     assert [process.returncode for process in processes] == [1, 0], said
     for mine, alone in zip(measured(tmp_path), measured(whole), strict=True):
