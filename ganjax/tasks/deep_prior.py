@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganjax import data, degradations, report
 from ganjax.data.pixels import to_bytes, to_float
-from ganjax.inversion import image_key, stack
+from ganjax.inversion import image_key, sampled, stack
 from ganjax.priors import deep_prior
 from ganjax.tasks import console
 from ganjax.tasks.deep_prior_config import (
@@ -95,8 +95,7 @@ def _damage(
 ) -> Damaged:
   """Degrades one picture, unless it came degraded; always in the same way."""
   pipeline = degradations.parse(config.degradation)
-  sample_key, true_key = jax.random.split(jax.random.fold_in(image_key(config.seed, item.name), 2))
-  done = pipeline.sample(sample_key)
+  done, true_key = sampled(pipeline, item.name, config.seed)
   factor = _factor(pipeline)
   if config.already_degraded:
     target = to_float(photo)
@@ -110,7 +109,7 @@ def _damage(
     target = done.true(to_float(truth), true_key)
   record = {'degradation': str(done)}
   if config.assumed_degradation:
-    done = degradations.parse(config.assumed_degradation).sample(sample_key)
+    done, _ = sampled(degradations.parse(config.assumed_degradation), item.name, config.seed)
     if done.output_shape(height, width) != target.shape[:2]:
       raise degradations.DegradationError(f'--assumed_degradation={done}: gives another size')
   if done.unknown:

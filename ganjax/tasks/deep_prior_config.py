@@ -93,12 +93,21 @@ def from_flags() -> DeepPriorTaskConfig:
   Raises:
     ConfigError: a flag is missing or makes no sense.
   """
+  return configuration()
+
+
+def configuration(**given: Any) -> DeepPriorTaskConfig:
+  """A configuration whose fields are `given`, or else what the flags or defaults say.
+
+  Raises:
+    ConfigError: a flag is missing or makes no sense.
+  """
   require_input()
   chosen = {
     name: value if getattr(FLAGS, name) is None else getattr(FLAGS, name)
     for name, value in DEFAULTS.items()
   }
-  config = read(DeepPriorTaskConfig, **chosen)
+  config = read(DeepPriorTaskConfig, **{**chosen, **given})
   if config.truth and not config.already_degraded:
     raise ConfigError('--truth: goes with --already_degraded; otherwise the input is the truth')
   if config.already_degraded and config.assumed_degradation:

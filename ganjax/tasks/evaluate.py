@@ -12,8 +12,9 @@ from absl import flags
 from ganjax import data, faces, inversion, metrics, weights
 from ganjax.data.pixels import to_float
 from ganjax.degradations import levels
-from ganjax.tasks import restore, restore_config
-from ganjax.tasks.config import FLAGS, ConfigError
+from ganjax.tasks import align, deep_prior, deep_prior_config, restore, restore_config
+from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig
+from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig
 from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig
 
 TASKS = ('evaluate',)
@@ -35,6 +36,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
   'robust': ('robust', {}),
   'robust_published': ('robust_published', {}),
 }
+DEEP_PRIOR = 'deep_prior'  # a method without a preset: the task of that name
 DEFAULT_LEVEL = 'default'
 COLUMNS = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'frechet', 'fidelity', 'images_per_s')
 
@@ -59,7 +61,9 @@ def define_flags() -> None:
     f"evaluate: how heavy the damage is, of {DEFAULT_LEVEL} (the task's own), "
     f'{", ".join(levels.NAMES)}.',
   )
-  flags.DEFINE_list('methods', ['ganjax', 'projector_w'], f'evaluate: of {", ".join(METHODS)}.')
+  flags.DEFINE_list(
+    'methods', ['ganjax', 'projector_w'], f'evaluate: of {", ".join((*METHODS, DEEP_PRIOR))}.'
+  )
 
 
 def from_flags() -> EvaluateConfig:
@@ -71,7 +75,7 @@ def from_flags() -> EvaluateConfig:
   known = {
     'tasks': [*RESTORATIONS, *levels.COMPOSED],
     'levels': [DEFAULT_LEVEL, *levels.NAMES],
-    'methods': [*METHODS],
+    'methods': [*METHODS, DEEP_PRIOR],
   }
   for flag, values in known.items():
     if unknown := [value for value in getattr(FLAGS, flag) if value not in values]:
@@ -96,13 +100,13 @@ def run(config: EvaluateConfig) -> int:
   distances = {'perceptual': inversion.prior(networks).perceptual} if networks.discriminator else {}
   if lpips is not None:
     distances['lpips'] = inversion.prior(networks, lpips).perceptual
-  failures, lines = 0, []
+  failures, lines = align.run(_aligning(config)), []
   for task, level, spec in _conditions(config):
     damaged = None
     for method in config.methods:
       one = _one(config, task, level, spec, method)
       print(f'{task} {level} {method}: {spec}')
-      failures += restore.run(one)
+      failures += (restore if isinstance(one, RestoreConfig) else deep_prior).run(one)
       pictures = _pictures(one)
       damaged = damaged or _line(task, level, 'degraded', pictures, 'degraded', distances)
       lines.append(_line(task, level, method, pictures, 'restored', distances))
@@ -132,22 +136,32 @@ def _conditions(config: EvaluateConfig) -> list[tuple[str, str, str]]:
   return found
 
 
-def _one(config: EvaluateConfig, task: str, level: str, spec: str, method: str) -> RestoreConfig:
+def _aligning(config: EvaluateConfig) -> FacesConfig:
+  """The run that crops the faces, once for all cells."""
+  shared = {field.name: getattr(config, field.name) for field in dataclasses.fields(FacesConfig)}
+  return FacesConfig(**{**shared, 'task': 'align', 'output': f'{config.output}/faces'})
+
+
+def _one(
+  config: EvaluateConfig, task: str, level: str, spec: str, method: str
+) -> RestoreConfig | DeepPriorTaskConfig:
   """The run of one cell."""
+  own: dict[str, Any] = {
+    'input': f'{config.output}/faces/aligned',
+    'output': f'{config.output}/{task}-{level}-{method}',
+    'save_every': 0,
+  }
+  if method == DEEP_PRIOR:
+    return deep_prior_config.configuration(task=DEEP_PRIOR, degradation=spec, **own)
   preset, changes = METHODS[method]
   base = restore_config.configuration(
     RestoreConfig, task if task in RESTORATIONS else 'denoise', preset, spec
   )
-  return dataclasses.replace(
-    base,
-    task=task if task in RESTORATIONS else 'restore',
-    output=str(pathlib.Path(config.output) / f'{task}-{level}-{method}'),
-    save_every=0,
-    **changes,
-  )
+  kind = task if task in RESTORATIONS else 'restore'
+  return dataclasses.replace(base, task=kind, align='never', **own, **changes)
 
 
-def _pictures(config: RestoreConfig) -> list[dict]:
+def _pictures(config: RestoreConfig | DeepPriorTaskConfig) -> list[dict]:
   """A run's results with their pictures."""
   folder = pathlib.Path(config.output)
   _, results, _ = data.read_results(folder)

@@ -306,9 +306,7 @@ def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
 def _metrics(damaged: Damaged, restored: np.ndarray, config: RestoreConfig) -> dict[str, float]:
   """Fidelity to the input; PSNR and SSIM against the truth, where there is one."""
   image = to_float(restored)
-  _, key = jax.random.split(
-    jax.random.fold_in(inversion.image_key(config.seed, damaged.face.name), 2)
-  )
+  _, key = inversion.sampled(damaged.degradation, damaged.face.name, config.seed)
   again = damaged.degradation.true(image, key)
   values = {'fidelity': metrics.psnr(again, damaged.target)}
   if damaged.truth is not None:

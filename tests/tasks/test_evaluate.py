@@ -56,6 +56,26 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys):
   assert damage == levels.COMPOSED['super_resolve+inpaint']
 
 
+@pytest.mark.slow
+def test_the_deep_prior_sees_what_the_others_see(tmp_path):
+  """With the bundled weights: pictures of the tiny ones are too small for a deep prior."""
+  settings = config(
+    f'--output={tmp_path}',
+    '--tasks=denoise',
+    '--levels=M',
+    '--methods=ganjax,deep_prior',
+    '--network=1-single',
+  )
+  assert main.run(settings) == 0
+  names = [path.name for path in (tmp_path / 'faces' / 'aligned').iterdir()]
+  assert names == ['astronaut.png']
+  seen = [tmp_path / f'denoise-M-{method}/degraded/astronaut.png' for method in settings.methods]
+  assert seen[0].read_bytes() == seen[1].read_bytes()
+  lines = list(csv.DictReader((tmp_path / 'table.csv').read_text().splitlines()))
+  assert [line['method'] for line in lines] == ['degraded', 'ganjax', 'deep_prior']
+  assert all(float(line['identity']) > 0 for line in lines)
+
+
 def test_a_level_is_the_damage_that_is_done():
   settings = config('--tasks=denoise', '--levels=S,L', '--methods=ganjax')
   for task, level, spec in evaluate._conditions(settings):
