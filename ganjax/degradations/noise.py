@@ -11,6 +11,7 @@ from ganjax.degradations.pipeline import Leaf, Operator, host_rng, require_range
 from ganjax.degradations.unknown import (
   Measured,
   Unknown,
+  dropped_pixels,
   dropped_share,
   noise_deviation,
   photon_count,
@@ -45,6 +46,9 @@ class GaussianNoise(Operator):
     noise = jax.random.normal(key, image.shape, jnp.float32)
     return _signed(soft_clamp(_unsigned(image) + self.sigma * noise))
 
+  def expected(self, image: jax.Array) -> jax.Array:
+    return image
+
   def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
     noise = host_rng(key).standard_normal(image.shape, np.float32)
     return np.clip(image + 2 * np.asarray(self.sigma) * noise, -1, 1)
@@ -61,11 +65,12 @@ class PhotonNoise(Operator):
   True form: Poisson counts per channel around intensity · photons, clipped; then each pixel is
   dropped with probability drop. Model form: the Poisson counts become a Gaussian of the same mean
   and variance, clipped with `soft_clamp`; the drops are drawn alike (Poirier-Ginter & Lalonde
-  2023).
+  2023), unless a picture was `observed`: then those that it shows are holes.
   """
 
   photons: Leaf  # float32, counts at intensity 1
   drop: Leaf  # float32, probability
+  kept: Leaf | None = None  # float32 [h, w, 1], 0 where a pixel was seen to be dropped
 
   unknowns: ClassVar[dict[str, Unknown]] = {
     'photons': Measured(photon_count),
@@ -86,9 +91,21 @@ class PhotonNoise(Operator):
     intensity = _unsigned(image)
     deviation = jnp.sqrt(jnp.maximum(intensity, DARKEST) / self.photons)
     noise = jax.random.normal(noise_key, image.shape, jnp.float32)
-    shape = (*image.shape[:2], 1)
-    kept = (jax.random.uniform(drop_key, shape) >= self.drop).astype(jnp.float32)
-    return _signed(kept * soft_clamp(intensity + deviation * noise))
+    kept = self.kept
+    if kept is None:
+      drawn = jax.random.uniform(drop_key, (*image.shape[:2], 1))
+      kept = (drawn >= self.drop).astype(jnp.float32)
+    return _signed(soft_clamp(intensity + deviation * noise) * kept)
+
+  def expected(self, image: jax.Array) -> jax.Array:
+    return _signed(_unsigned(image) * (1 - self.drop if self.kept is None else self.kept))
+
+  def observed(self, picture: np.ndarray) -> 'PhotonNoise':
+    dropped = dropped_pixels(picture, float(self.photons), float(self.drop))
+    return dataclasses.replace(self, kept=1 - dropped[:, :, None].astype(np.float32))
+
+  def visible(self, height: int, width: int) -> jax.Array:
+    return super().visible(height, width) if self.kept is None else jnp.asarray(self.kept)
 
   def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
     rng = host_rng(key)

@@ -48,6 +48,10 @@ class Operator:
     """
     raise NotImplementedError
 
+  def expected(self, image: jax.Array) -> jax.Array:
+    """What `model` comes to on average over its keys, but for what noise loses by clipping."""
+    return self.model(image, jax.random.key(0))
+
   def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
     """The true form, on the host: float32 [H, W, 3] in [-1, 1] -> [h, w, 3] in [-1, 1]."""
     return np.array(_model(self, image, key))
@@ -55,6 +59,11 @@ class Operator:
   def sample(self, key: jax.Array) -> 'Operator':
     """Fixes what is random in the operator itself (where the strokes lie), for one image."""
     del key
+    return self
+
+  def observed(self, picture: np.ndarray) -> 'Operator':
+    """Fixes what chance did to a degraded picture, float32 [h, w, 3], where the picture tells."""
+    del picture
     return self
 
   def visible(self, height: int, width: int) -> jax.Array:
@@ -152,6 +161,20 @@ class Pipeline(Operator):
       ),
       self.unknown,
     )
+
+  def expected(self, image: jax.Array) -> jax.Array:
+    for operator in self.operators:
+      image = operator.expected(image)
+    return image
+
+  def observed(self, picture: np.ndarray) -> 'Pipeline':
+    """As for one operator; what others than pixel-local ones follow has left no clear trace."""
+    operators = list(self.operators)
+    for index in reversed(range(len(operators))):
+      if not operators[index].is_local:
+        break
+      operators[index] = operators[index].observed(picture)
+    return Pipeline(tuple(operators), self.unknown)
 
   def with_values(self, values: dict[tuple[int, str], Any]) -> 'Pipeline':
     """The same with some parameters replaced; they count as known from then on.

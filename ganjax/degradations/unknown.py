@@ -87,6 +87,22 @@ def dropped_share(picture: np.ndarray) -> float:
   return float(np.clip(1 - np.mean(_alive(picture)[bright]), 0, 0.99)) if bright.any() else 0.0
 
 
+def dropped_pixels(picture: np.ndarray, photons: float, drop: float) -> np.ndarray:
+  """Which pixels were dropped, rather than so dark that no photon came.
+
+  Args:
+    picture: float32 [h, w, 3] in [-1, 1].
+    photons: counts at intensity 1.
+    drop: the share of pixels that are dropped.
+
+  Returns:
+    bool [h, w]: black, and by Bayes' rule more likely dropped, given how bright the neighbours are;
+    among dark ones a black pixel tells the truth, dropped or not.
+  """
+  dark = np.exp(-photons * np.sum(_brightness(picture), axis=2))  # P(no photon in any channel)
+  return ~_alive(picture) & (dark < min(drop / (1 - drop), 0.5))
+
+
 def _alive(picture: np.ndarray) -> np.ndarray:
   return np.any(picture > -1 + 1e-4, axis=2)
 

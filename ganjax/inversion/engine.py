@@ -140,9 +140,20 @@ def draw(problem: Problem, state: State) -> Draws:
 def target(prior: Prior, preset: Preset, problem: Problem) -> objective.Target:
   """What the synthesised picture is compared with; computed once for many steps."""
   fill_key = jax.random.fold_in(problem.key, 3)
-  return objective.target(
+  prepared = objective.target(
     prior.perceptual, preset.comparison, problem.target, problem.visible, fill_key
   )
+  if preset.pixels == 'squares':
+    return prepared
+  synthesis = prior.generator.synthesis
+  average = spaces.rows(prior.w_avg[None], prior.generator.config.num_ws)
+  observations = objective.observations(
+    problem.degradation.bind(problem.degradation.free()),
+    synthesis(average, synthesis.noise_const()),
+    problem.visible,
+    jax.random.fold_in(problem.key, 4),
+  )
+  return prepared._replace(observations=observations)
 
 
 def step(
@@ -173,13 +184,22 @@ def step(
     # Each row of W+ and W++ gets a noise of its own, as W's single row does.
     rows = spaces.rows(latent + draws.w_noise * strength, prior.generator.config.num_ws)
     degradation = problem.degradation.bind(params[2])
-    image = degradation.model(prior.generator.synthesis(rows, noise), draws.key)
-    perceptual, pixel = objective.distances(prior.perceptual, preset.comparison, image, target)
+    image = prior.generator.synthesis(rows, noise)
+    perceptual, pixel = objective.distances(
+      prior.perceptual,
+      preset.comparison,
+      degradation.model(image, draws.key),
+      degradation.expected(image),
+      target,
+    )
+    likely = preset.pixels == 'likelihood'
+    latent_share = latent.size / target.observations if likely else 1.0
+    distance = objective.latent_distance(latent, prior.w_avg)
     terms = objective.Terms(
       perceptual=perceptual,
-      pixel=hyper.pixel_weight * pixel,
+      pixel=hyper.pixel_weight * (objective.unlikelihood(pixel) if likely else pixel),
       noise=hyper.noise_reg_weight * penalty(params[1]),
-      latent=hyper.latent_dist_reg_weight * objective.latent_distance(latent, prior.w_avg),
+      latent=hyper.latent_dist_reg_weight * latent_share * distance,
     )
     return terms.loss, terms
 

@@ -6,11 +6,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ganjax import degradations
 from ganjax.inversion.perceptual import Perceptual, resize
 from ganjax.inversion.presets import Comparison
 from ganjax.models.generator import Noise
 
 SMALLEST_NOISE_SIDE = 8
+# Mean square of a difference of pixels in [-1, 1] that hardly anybody sees, four steps of 8 bits;
+# the likelihood asks for no better.
+UNSEEN = 1e-3
 
 
 class Target(NamedTuple):
@@ -20,6 +24,7 @@ class Target(NamedTuple):
   visible: jax.Array  # [h, w, 1]: 1 where the picture shows something, 0 in holes
   fill: jax.Array  # [h, w, 3]: what takes the place of holes at several scales
   features: list[list[jax.Array]]  # per scale
+  observations: jax.Array | float = 1.0  # see `observations`; 1 where nobody asks
 
 
 class Terms(NamedTuple):
@@ -60,12 +65,24 @@ def target(
 
 
 def distances(
-  perceptual: Perceptual, comparison: Comparison, image: jax.Array, target: Target
+  perceptual: Perceptual,
+  comparison: Comparison,
+  image: jax.Array,
+  expected: jax.Array,
+  target: Target,
 ) -> tuple[jax.Array, jax.Array]:
-  """How far a picture [h, w, 3] is from a target: (perceptual, pixel), both scalars.
+  """How far a picture is from a target: (perceptual, pixel), both scalars.
 
-  At a single scale, the pixels' distance is their mean square over what is visible; at several,
-  the mean absolute difference of the smallest pictures in units of the [0, 1] range.
+  At a single scale, the pixels' distance is the mean square of `expected`'s over what is visible:
+  between two noisy pictures it would be least for dark ones, which have less noise. At several, it
+  is the mean absolute difference of the smallest pictures in units of the [0, 1] range.
+
+  Args:
+    perceptual: the distance.
+    comparison: 'single' or 'multiscale'.
+    image: [h, w, 3], with noise of its own where the target has some.
+    expected: [h, w, 3], the same without noise.
+    target: from `target`.
   """
   scales = _scales(perceptual, comparison, image, target)
   perceptual_distance = functools.reduce(
@@ -76,7 +93,7 @@ def distances(
     ],
   )
   if comparison == 'single':
-    return perceptual_distance, pixel_distance(image, target)
+    return perceptual_distance, pixel_distance(expected, target)
   smallest = _scales(perceptual, comparison, target.image, target)[-1]
   return perceptual_distance, jnp.mean(jnp.abs(scales[-1] - smallest)) / 2
 
@@ -110,6 +127,43 @@ def pixel_distance(image: jax.Array, target: Target) -> jax.Array:
   """Mean squared difference over what is visible; image [h, w, 3]."""
   squares = jnp.sum(jnp.square(image - target.image) * target.visible)
   return squares / (3 * jnp.maximum(jnp.sum(target.visible), 1))
+
+
+def unlikelihood(pixel: jax.Array) -> jax.Array:
+  """How unlikely a mean squared difference is: 0 where nobody sees it.
+
+  Gaussian noise of the strength that suits a difference best has the log-likelihood
+  -n/2 · log(mean square) + …, so that a misfit counts in shares of itself. Where a picture is noisy
+  the last share is soon found; where it is not, a small misfit still counts.
+  """
+  return jnp.log1p(pixel / UNSEEN)
+
+
+def observations(
+  degradation: degradations.Operator, image: jax.Array, visible: jax.Array, key: jax.Array
+) -> jax.Array:
+  """How many numbers a degraded picture tells of the whole one.
+
+  The effective rank (tr M)² / tr M² of M = J Jᵀ, J being the degradation's Jacobian at `image`;
+  both traces by one random probe (Hutchinson 1990). That is the number of visible values for masks,
+  of pixels for grey ones and small ones, and about 3 · H · W / (2π · variance) for a blur.
+
+  Args:
+    degradation: whose model form is looked at.
+    image: [H, W, 3] in [-1, 1].
+    visible: [h, w, 1], of the degraded picture.
+    key: for the probe, and for what is random in the degradation.
+
+  Returns:
+    Scalar, 1 or more.
+  """
+  model_key, probe_key = jax.random.split(key)
+  degraded, forth = jax.linearize(lambda x: visible * degradation.model(x, model_key), image)
+  (back,) = jax.linear_transpose(forth, image)(
+    jax.random.normal(probe_key, degraded.shape, jnp.float32)
+  )
+  trace = jnp.sum(jnp.square(back))
+  return jnp.maximum(jnp.square(trace) / jnp.sum(jnp.square(forth(back))), 1.0)
 
 
 def noise_autocorrelation(noise: jax.Array) -> jax.Array:

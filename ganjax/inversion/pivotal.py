@@ -93,9 +93,8 @@ def _advance(graph, tuning, num_steps, prior, problem, rest, latent, noise, stat
   def loss(params, step):
     image = nnx.merge(graph, params, rest)(rows, noise)
     key = jax.random.fold_in(jax.random.fold_in(problem.key, 4), step)
-    distance, pixel = objective.distances(
-      perceptual, 'single', problem.degradation.model(image, key), target
-    )
+    degraded, expected = problem.degradation.model(image, key), problem.degradation.expected(image)
+    distance, pixel = objective.distances(perceptual, 'single', degraded, expected, target)
     return distance + pixel, distance
 
   def take(state, step):

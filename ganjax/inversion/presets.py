@@ -20,6 +20,11 @@ NOISE_MAPS: tuple[NoiseMaps, ...] = get_args(NoiseMaps)
 Optimiser = Literal['adam', 'normalised']
 # How a synthesised picture is compared with its target: at one scale, or at all down to 16 px.
 Comparison = Literal['single', 'multiscale']
+# What is made of the pixels' mean square difference. 'squares' takes it itself; 'likelihood' takes
+# the likelihood of noise whose strength nobody knows, and weighs the latent's distance against as
+# many observations as the degradation leaves (see `objective`): then neither weight depends on how
+# noisy a picture is, or how much of it is left.
+Pixels = Literal['squares', 'likelihood']
 
 
 class Hyper(NamedTuple):
@@ -64,6 +69,7 @@ class Preset:
   noise_maps: NoiseMaps = 'optimised'
   optimiser: Optimiser = 'adam'
   comparison: Comparison = 'single'
+  pixels: Pixels = 'squares'
   adam_b1: float = 0.9
   adam_b2: float = 0.999
   lr_rampup: float = 0.05
@@ -80,10 +86,11 @@ class Preset:
 # Karras et al. 2020, appendix D.
 PROJECTOR = Preset()
 
-# One set of numbers for all damage, found with super_resolve and denoise at level M: the projector
-# in W+, held a little towards the average face.
+# One set of numbers for all damage: the projector in W+, with a likelihood and a prior.
 ROBUST = Preset(
-  phases=(Phase('w_plus'),), hyper=PUBLISHED._replace(num_steps=200, latent_dist_reg_weight=0.03)
+  phases=(Phase('w_plus'),),
+  pixels='likelihood',
+  hyper=PUBLISHED._replace(num_steps=200, pixel_weight=0.1, latent_dist_reg_weight=0.02),
 )
 
 # Poirier-Ginter and Lalonde 2023: ever larger spaces, a rate that never falls, no regulariser.

@@ -111,6 +111,7 @@ def problem(
   expected = (*degradation.output_shape(side, side), 3)
   if photo.shape != expected:
     raise ValueError(f'{name}: the photo is {photo.shape}, but {degradation} gives {expected}')
+  degradation = degradation.observed(photo)
   floats = {name: jnp.float32(value) for name, value in hyper._asdict().items()}
   return engine.Problem(
     target=jnp.asarray(photo, jnp.float32),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from ganjax.degradations import DegradationError, Pipeline, parse
 from ganjax.inversion.engine import Problem
@@ -113,8 +114,11 @@ def _replaced(spec: str, name: str, value: str, others: Sequence[str]) -> str:
 
 
 def problem(base: Problem, assumed: Pipeline, numbers: Hyper) -> Problem:
-  """One combination's problem; everything but its settings is the base's."""
+  """One combination's problem; the picture, its key and its start are the base's."""
   floats = {name: jnp.float32(value) for name, value in numbers._asdict().items()}
+  assumed = assumed.observed(np.asarray(base.target))
   return base._replace(
-    degradation=assumed, hyper=Hyper(**{**floats, 'num_steps': jnp.int32(numbers.num_steps)})
+    visible=assumed.visible(*base.target.shape[:2]),
+    degradation=assumed,
+    hyper=Hyper(**{**floats, 'num_steps': jnp.int32(numbers.num_steps)}),
   )

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.inversion import objective
 from ganjax.inversion.engine import Prior, Problem
 
 # Weights that the choice is made from: half decades around the tasks' own defaults.
@@ -45,7 +44,7 @@ def ladder(problem: Problem, weights: Sequence[float] = LADDER) -> list[Problem]
   ]
 
 
-def likely(prior: Prior, terms: objective.Terms, weights: Sequence[float]) -> int:
+def likely(prior: Prior, latents: np.ndarray | jax.Array) -> int:
   """The rung of a ladder whose face is as likely as faces are.
 
   A larger weight draws the latent to w_avg; too small a one lets it leave where faces are, to fit
@@ -56,13 +55,13 @@ def likely(prior: Prior, terms: objective.Terms, weights: Sequence[float]) -> in
 
   Args:
     prior: whose samples faces are compared with.
-    terms: of the ladder's inversions, [len(weights), num_steps].
-    weights: > 0, rising.
+    latents: of the ladder's inversions, [len(weights), ..., w_dim].
 
   Returns:
     The rung's index.
   """
-  distance = np.asarray(terms.latent)[:, -1] / np.asarray(weights)
+  away = np.asarray(latents) - np.asarray(prior.w_avg)
+  distance = np.mean(np.square(away), axis=tuple(range(1, away.ndim)))
   typical = float(prior.w_std) ** 2 / prior.w_avg.shape[-1]
   return int(np.argmin(np.abs(np.log(distance + 1e-12) - np.log(typical))))
 

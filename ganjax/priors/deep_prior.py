@@ -174,12 +174,12 @@ def step(setup: Setup, problem: Problem, state: State) -> tuple[State, Terms]:
   """
   hyper = problem.hyper
   key = jax.random.fold_in(jax.random.fold_in(problem.key, 1), state.step)
-  input_key, degradation_key = jax.random.split(key)
+  input_key, _ = jax.random.split(key)
   z = state.z + hyper.perturbation * jax.random.normal(input_key, state.z.shape, jnp.float32)
 
   def loss(params):
     image = nnx.merge(_graph(setup.config), params)(z)[: setup.height, : setup.width]
-    degraded = problem.degradation.model(image, degradation_key)
+    degraded = problem.degradation.expected(image)
     value = distance(setup.loss, degraded, problem.target, problem.visible)
     return value, (image, distance('l2', degraded, problem.target, problem.visible))
 

@@ -26,7 +26,7 @@ from ganjax.tasks.deep_prior_config import (
   of,
   settings,
 )
-from ganjax.tasks.deep_prior_results import Damaged, Restored, model_of, write, write_sweep
+from ganjax.tasks.deep_prior_results import Damaged, Restored, write, write_sweep
 
 __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 
@@ -115,7 +115,7 @@ def _damage(
   if done.unknown:
     done = done.measured(target)
     record['estimate'] = str(done)
-  return Damaged(item, config, done, target, truth, height, width, record)
+  return Damaged(item, config, done.observed(target), target, truth, height, width, record)
 
 
 def _truth(item: data.Item, truths: dict[str, pathlib.Path], height: int, width: int) -> np.ndarray:
@@ -222,7 +222,7 @@ def _problem(damaged: Damaged, restart: int) -> deep_prior.Problem:
     jnp.asarray(damaged.target),
     damaged.degradation.visible(*damaged.target.shape[:2]),
     jnp.asarray(blank if damaged.truth is None else to_float(damaged.truth)),
-    model_of(damaged),
+    damaged.degradation,
     hyper,
     image_key(config.seed + restart, damaged.item.name),
   )

@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
@@ -36,13 +35,6 @@ class Restored(NamedTuple):
   fit: deep_prior.Fit  # of the first network, without a leading axis
   frames: list[tuple[int, np.ndarray]]  # (step, uint8 picture), of the first network
   seconds: float
-
-
-def model_of(damaged: Damaged) -> degradations.Pipeline:
-  """What is done to the network's output; it leaves white noise out by itself."""
-  operators = damaged.degradation.operators
-  kept = tuple(o for o in operators if not isinstance(o, degradations.GaussianNoise))
-  return degradations.Pipeline(kept) if kept else degradations.parse('identity()')
 
 
 def write(
@@ -146,7 +138,7 @@ def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
 
 def _misfit(damaged: Damaged, image: np.ndarray) -> float:
   """The mean squared difference of what is visible, of values in [0, 1]."""
-  degraded = model_of(damaged).model(jnp.asarray(to_float(image)), jax.random.key(0))
+  degraded = damaged.degradation.expected(jnp.asarray(to_float(image)))
   visible = damaged.degradation.visible(*damaged.target.shape[:2])
   target = jnp.asarray(damaged.target)
   return float(deep_prior.distance('l2', degraded, target, visible)) / 4

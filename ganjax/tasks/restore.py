@@ -212,7 +212,7 @@ def _chosen(
   record: dict = {}
   deviation = None
   if config.latent_dist_reg_weight == AUTO:
-    best = variants.likely(prior, group.terms, variants.LADDER)
+    best = variants.likely(prior, group.latent)
     record = {'latent_dist_reg_weight': variants.LADDER[best]}
   else:
     best = int(np.argmin(group.loss[:, -1]))

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ganjax.degradations import DegradationError, GaussianNoise, PhotonNoise
+from ganjax.degradations import DegradationError, GaussianNoise, PhotonNoise, parse
 from ganjax.degradations.noise import soft_clamp
 
 KEY = jax.random.key(5)
@@ -44,6 +44,42 @@ def test_dropped_pixels_are_black_in_all_channels(drop):
     black = noisy == 0
     assert np.all(black.all(axis=-1) == black.any(axis=-1))
     assert black.mean() == pytest.approx(drop, abs=0.02)
+
+
+def test_what_is_expected_is_the_mean_of_the_model():
+  keys = jax.random.split(KEY, 16)
+  for operator in (GaussianNoise.create(0.1), PhotonNoise.create(24, 0.3)):
+    drawn = jax.vmap(operator.model, in_axes=(None, 0))(jnp.asarray(flat(0.4)), keys)
+    np.testing.assert_allclose(
+      operator.expected(flat(0.4)), flat((drawn.mean() + 1) / 2), atol=5e-3
+    )
+
+
+@pytest.mark.parametrize('drop', [0.04, 0.32, 0.64])
+def test_dropped_pixels_are_told_from_dark_ones(drop):
+  picture = flat(0.4)
+  picture[:, : SIZE // 4] = -1  # black, so that nothing can be told there
+  operator = PhotonNoise.create(24, drop)
+  seen = operator.true(picture, KEY)
+  known = operator.observed(seen)
+  kept = np.asarray(known.visible(SIZE, SIZE))[:, :, 0]
+  bright, dark = slice(SIZE // 4 + 2, None), slice(SIZE // 4 - 2)
+  np.testing.assert_array_equal(kept[:, bright], (seen > -1).any(axis=2)[:, bright])
+  assert np.all(kept[:, dark] == 1)
+  model = np.asarray(known.model(jnp.asarray(picture), KEY))
+  assert np.all(model[kept == 0] == -1)
+  assert (model[:, bright] > -1).any(axis=2).mean() == pytest.approx(1 - drop, abs=0.02)
+
+
+def test_what_a_codec_has_smeared_is_not_taken_for_dropped():
+  picture = flat(0.4)
+  for spec, hidden in (('mask(box=0:9:0:9)', True), ('jpeg(quality=20)', False)):
+    damage = parse(f'noise(photons=24, drop=0.3) | {spec}')
+    known = damage.observed(damage.true(picture, KEY))
+    noise = known.operators[0]
+    assert isinstance(noise, PhotonNoise)
+    assert (noise.kept is not None) == hidden
+    assert str(known) == str(damage)
 
 
 def test_soft_clamp_clips_exactly_and_has_the_gradient_of_the_sigmoid():

@@ -70,7 +70,7 @@ def test_what_is_in_a_hole_never_matters(networks, side, comparison):
   target = objective.target(perceptual, comparison, clean, visible, jax.random.key(0))
 
   def loss(image):
-    return sum(objective.distances(perceptual, comparison, image, target))
+    return sum(objective.distances(perceptual, comparison, image, image, target))
 
   assert loss(wild) == loss(clean) == 0
   gradient = jax.grad(loss)(wild + 0.01 * jnp.sin(100 * clean))
@@ -84,3 +84,29 @@ def test_resizing_by_whole_factors_is_an_average():
   np.testing.assert_allclose(resize(image, 4, 4), expected, rtol=1e-6)
   assert resize(image, 16, 16).shape == (16, 16, 3)
   assert resize(image, 8, 8) is image
+
+
+@pytest.mark.parametrize(
+  ('spec', 'count'),
+  [
+    ('identity()', 3 * 64**2),
+    ('grayscale()', 64**2),
+    ('downsample(factor=4, filter=area)', 3 * 16**2),
+    ('mask(box=0:32:0:64)', 3 * 32 * 64),
+    ('blur(kernel_size=25, variance=8)', 3 * 64**2 / (2 * np.pi * 8)),
+  ],
+)
+def test_observations_are_what_a_degradation_leaves(spec, count):
+  image = jnp.asarray(RANDOM.uniform(-1, 1, (64, 64, 3)), jnp.float32)
+  degradation = degradations.parse(spec)
+  visible = degradation.visible(*degradation.output_shape(64, 64))
+  counted = jax.jit(objective.observations)(degradation, image, visible, jax.random.key(0))
+  # One probe tells a few hundred no better than that.
+  assert counted == pytest.approx(count, rel=0.25 if count < 1000 else 0.05)
+
+
+def test_a_misfit_that_nobody_sees_is_not_unlikely():
+  assert objective.unlikelihood(jnp.float32(0)) == 0
+  gradient = jax.grad(objective.unlikelihood)
+  for pixel in (0.1, 1.0):  # in shares of itself
+    assert gradient(jnp.float32(pixel)) == pytest.approx(1 / pixel, rel=0.02)

@@ -112,3 +112,20 @@ def test_a_third_preset_is_data(prior, photos, networks):
   damage = ganjax.parse_degradation('identity()')
   result = ganjax.restore(prior, photos[:1], damage, preset=preset, num_steps=6)
   assert result.latent.shape == (1, networks.generator.config.num_ws, 8)
+
+
+def test_robust_weighs_the_latent_against_what_is_left(prior, photos):
+  """The loss's terms, by their definitions; the fewer pixels, the more the latent weighs."""
+  shares = []
+  for spec, count in (('identity()', 3 * 16 * 16), ('downsample(factor=4, filter=area)', 3 * 16)):
+    damage = ganjax.parse_degradation(spec)
+    side = damage.output_shape(16, 16)[0]
+    given = photos[:1, :side, :side]
+    (found,) = (
+      ganjax.restore(prior, given, damage, ['x'], preset='robust', num_steps=2, **hyper)
+      for hyper in ({'latent_dist_reg_weight': 1.0, 'w_noise': 0.0},)
+    )
+    assert found.terms.latent[0, 0] == 0  # it starts at w_avg
+    assert np.all(found.terms.pixel > 0)
+    shares.append(found.terms.latent[0, 1] * count)
+  assert shares[0] == pytest.approx(shares[1], rel=0.5)
