@@ -1,8 +1,10 @@
 """What a sweep's text means, and what is refused."""
 
+import numpy as np
 import pytest
 
 import ganjax
+from ganjax import inversion
 from ganjax.inversion import Hyper, sweeps
 
 PIPELINE = ganjax.parse_degradation('grayscale | blur(kernel_size=5, variance=2)')
@@ -51,3 +53,18 @@ def test_mistakes_are_named_on_one_line(spec, message):
   with pytest.raises(sweeps.SweepError, match=message) as caught:
     read(spec)
   assert '\n' not in str(caught.value)
+
+
+def test_what_chance_did_is_looked_at_anew_for_every_combination(prior):
+  photo = np.full((16, 16, 3), 0.2, np.float32)
+  photo[3, 5:9] = -1  # black among bright ones: dropped, if pixels are dropped at all
+  base = inversion.problem(
+    prior, photo, ganjax.parse_degradation('noise(photons=24, drop=0.1)'), 'x', 0, Hyper()
+  )
+  hidden = np.argwhere(np.asarray(base.visible)[:, :, 0] == 0)
+  np.testing.assert_array_equal(hidden, [[3, column] for column in range(5, 9)])
+  other = sweeps.problem(
+    base, ganjax.parse_degradation('noise(photons=24, drop=0)'), Hyper(num_steps=7)
+  )
+  assert np.all(np.asarray(other.visible) == 1)
+  assert other.hyper.num_steps == 7
