@@ -169,12 +169,9 @@ class Pipeline(Operator):
 
   def observed(self, picture: np.ndarray) -> 'Pipeline':
     """As for one operator; what others than pixel-local ones follow has left no clear trace."""
-    operators = list(self.operators)
-    for index in reversed(range(len(operators))):
-      if not operators[index].is_local:
-        break
-      operators[index] = operators[index].observed(picture)
-    return Pipeline(tuple(operators), self.unknown)
+    tail = self._local_tail()
+    seen = tuple(operator.observed(picture) for operator in self.operators[tail:])
+    return Pipeline(self.operators[:tail] + seen, self.unknown)
 
   def with_values(self, values: dict[tuple[int, str], Any]) -> 'Pipeline':
     """The same with some parameters replaced; they count as known from then on.
@@ -233,11 +230,14 @@ class Pipeline(Operator):
     comparing everywhere is right.
     """
     visible = jnp.ones((height, width, 1), jnp.float32)
-    for operator in reversed(self.operators):
-      if not operator.is_local:
-        break
+    for operator in self.operators[self._local_tail() :]:
       visible = visible * operator.visible(height, width)
     return visible
+
+  def _local_tail(self) -> int:
+    """Where the operators begin of which a pixel of the output still tells."""
+    others = [index for index, operator in enumerate(self.operators) if not operator.is_local]
+    return others[-1] + 1 if others else 0
 
   @property
   def is_only_masks(self) -> bool:

@@ -6,7 +6,7 @@ from ganjax.inversion.engine import Prior, image_key
 from ganjax.inversion.parallel import stack
 from ganjax.inversion.perceptual import distance
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
-from ganjax.inversion.restore import prior, problem, restore, sampled
+from ganjax.inversion.restore import degradation_keys, prior, problem, restore, sampled
 from ganjax.inversion.slots import Seat, Slots
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
   'Seat',
   'Slots',
   'chunk_length',
+  'degradation_keys',
   'distance',
   'identify',
   'image_key',

@@ -89,8 +89,14 @@ def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.
   Returns:
     The degradation, and the key for its true form.
   """
-  sample_key, true_key = jax.random.split(jax.random.fold_in(engine.image_key(seed, name), 2))
+  sample_key, true_key = degradation_keys(name, seed)
   return degradation.sample(sample_key), true_key
+
+
+def degradation_keys(name: str, seed: int) -> tuple[jax.Array, jax.Array]:
+  """An image's keys for `sample` and for `true`."""
+  sample_key, true_key = jax.random.split(jax.random.fold_in(engine.image_key(seed, name), 2))
+  return sample_key, true_key
 
 
 def problem(

@@ -306,7 +306,7 @@ def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
 def _metrics(damaged: Damaged, restored: np.ndarray, config: RestoreConfig) -> dict[str, float]:
   """Fidelity to the input; PSNR and SSIM against the truth, where there is one."""
   image = to_float(restored)
-  _, key = inversion.sampled(damaged.degradation, damaged.face.name, config.seed)
+  _, key = inversion.degradation_keys(damaged.face.name, config.seed)
   again = damaged.degradation.true(image, key)
   values = {'fidelity': metrics.psnr(again, damaged.target)}
   if damaged.truth is not None:
