@@ -35,6 +35,7 @@ class GaussianNoise(Operator):
   unknowns: ClassVar[dict[str, Unknown]] = {'sigma': Measured(noise_deviation)}
 
   is_local: ClassVar[bool] = True
+  is_random: ClassVar[bool] = True
 
   @classmethod
   def create(cls, sigma: float = 0.1) -> 'GaussianNoise':
@@ -78,6 +79,7 @@ class PhotonNoise(Operator):
   }
 
   is_local: ClassVar[bool] = True
+  is_random: ClassVar[bool] = True
 
   @classmethod
   def create(cls, photons: float = 24.0, drop: float = 0.0) -> 'PhotonNoise':

@@ -31,6 +31,8 @@ class Operator:
 
   # Whether a pixel of the output depends on the same pixel of the input alone.
   is_local: ClassVar[bool] = False
+  # Whether `model` draws from its key, so that `expected` is another picture.
+  is_random: ClassVar[bool] = False
   # Whether it does nothing but hide parts of the picture.
   is_mask: ClassVar[bool] = False
   # The parameters that may be unknown, and how each is found.
@@ -51,6 +53,11 @@ class Operator:
   def expected(self, image: jax.Array) -> jax.Array:
     """What `model` comes to on average over its keys, but for what noise loses by clipping."""
     return self.model(image, jax.random.key(0))
+
+  def drawn_and_expected(self, image: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(`model`, `expected`), one computation for both as far as nothing is random."""
+    drawn = self.model(image, key)
+    return drawn, self.expected(image) if self.is_random else drawn
 
   def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
     """The true form, on the host: float32 [H, W, 3] in [-1, 1] -> [h, w, 3] in [-1, 1]."""
@@ -166,6 +173,14 @@ class Pipeline(Operator):
     for operator in self.operators:
       image = operator.expected(image)
     return image
+
+  def drawn_and_expected(self, image: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    drawn = expected = image
+    for index, operator in enumerate(self.operators):
+      before, drawn = drawn, operator.model(drawn, jax.random.fold_in(key, index))
+      is_same = expected is before and not operator.is_random
+      expected = drawn if is_same else operator.expected(expected)
+    return drawn, expected
 
   def observed(self, picture: np.ndarray) -> 'Pipeline':
     """As for one operator; what others than pixel-local ones follow has left no clear trace."""

@@ -188,12 +188,11 @@ def step(
     perceptual, pixel = objective.distances(
       prior.perceptual,
       preset.comparison,
-      degradation.model(image, draws.key),
-      degradation.expected(image),
+      *degradation.drawn_and_expected(image, draws.key),
       target,
     )
     likely = preset.pixels == 'likelihood'
-    latent_share = latent.size / target.observations if likely else 1.0
+    latent_share = latent.shape[0] * latent.shape[-1] / target.observations if likely else 1.0
     distance = objective.latent_distance(latent, prior.w_avg)
     terms = objective.Terms(
       perceptual=perceptual,

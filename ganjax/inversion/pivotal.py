@@ -93,7 +93,7 @@ def _advance(graph, tuning, num_steps, prior, problem, rest, latent, noise, stat
   def loss(params, step):
     image = nnx.merge(graph, params, rest)(rows, noise)
     key = jax.random.fold_in(jax.random.fold_in(problem.key, 4), step)
-    degraded, expected = problem.degradation.model(image, key), problem.degradation.expected(image)
+    degraded, expected = problem.degradation.drawn_and_expected(image, key)
     distance, pixel = objective.distances(perceptual, 'single', degraded, expected, target)
     return distance + pixel, distance
 

@@ -86,9 +86,10 @@ class Preset:
 # Karras et al. 2020, appendix D.
 PROJECTOR = Preset()
 
-# One set of numbers for all damage: the projector in W+, with a likelihood and a prior.
+# One set of numbers for all damage: the projector in W+, with a likelihood and a prior, and then in
+# W++, where it finds what no latent of W+ has, as far as the degradation leaves anything of it.
 ROBUST = Preset(
-  phases=(Phase('w_plus'),),
+  phases=(Phase('w_plus', 0.4), Phase('w_plus_plus', 0.6, rate=0.5)),
   pixels='likelihood',
   hyper=PUBLISHED._replace(num_steps=200, pixel_weight=0.1, latent_dist_reg_weight=0.02),
 )

@@ -141,6 +141,15 @@ def test_model_form_agrees_with_true_form(case, picture):
   assert psnr(np.mean(model, axis=0), np.mean(true, axis=0)) > case.psnr
 
 
+@EVERY
+def test_drawn_and_expected_are_the_model_and_what_is_expected(case, picture):
+  operator, image = sampled(case.spec), jnp.asarray(picture)
+  drawn, expected = jax.jit(lambda o, *rest: o.drawn_and_expected(*rest))(operator, image, KEY)
+  assert_same(drawn, apply(operator, image, KEY), case.spec)
+  assert_same(expected, jax.jit(lambda o, x: o.expected(x))(operator, image), case.spec)
+  assert case.random != np.array_equal(drawn, expected)
+
+
 @pytest.mark.parametrize('case', SINGLE, ids=[case.spec for case in SINGLE])
 def test_jit_gives_what_eager_gives(case, picture):
   operator, image = sampled(case.spec), jnp.asarray(picture)

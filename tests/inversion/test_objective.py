@@ -58,6 +58,21 @@ def test_statistics(networks):
   assert np.linalg.norm(w_avg - w.mean(0)) < 0.1 * spread
 
 
+def test_latent_distance():
+  """A channel of W++ that leaves its row costs what a row that leaves w_avg costs."""
+  w_avg = jnp.asarray(RANDOM.randn(4), jnp.float32)
+  away = jnp.asarray(RANDOM.randn(3, 4), jnp.float32)
+  rows = w_avg[None] + away
+  expected = np.mean(np.square(away))
+  assert objective.latent_distance(rows, w_avg) == pytest.approx(expected)
+  together = jnp.broadcast_to(rows[:, None], (3, 6, 4))
+  assert objective.latent_distance(together, w_avg) == pytest.approx(expected)
+  # One channel goes one way and another the opposite one: their row's mean stays where it is.
+  apart = together.at[0, 0].add(away[0]).at[0, 1].add(-away[0])
+  cost = 2 * np.sum(np.square(away[0])) / away.size
+  assert objective.latent_distance(apart, w_avg) == pytest.approx(expected + cost)
+
+
 @pytest.mark.parametrize('comparison', ['single', 'multiscale'])
 @pytest.mark.parametrize('side', [8, 16, 32])
 def test_what_is_in_a_hole_never_matters(networks, side, comparison):

@@ -11,7 +11,6 @@ import ganjax
 from ganjax import inversion
 from ganjax.inversion import engine, schedules, spaces
 
-ROBUST = inversion.PRESETS['robust_published']
 DAMAGE = 'mask(box=3:8:4:9) | noise(sigma=0.05)'
 
 
@@ -112,6 +111,18 @@ def test_a_third_preset_is_data(prior, photos, networks):
   damage = ganjax.parse_degradation('identity()')
   result = ganjax.restore(prior, photos[:1], damage, preset=preset, num_steps=6)
   assert result.latent.shape == (1, networks.generator.config.num_ws, 8)
+
+
+def test_robust_goes_on_in_w_plus_plus_from_where_w_plus_ended(prior, photos, networks):
+  config = networks.generator.config
+  damage = ganjax.parse_degradation('identity()')
+  found = ganjax.restore(prior, photos[:1], damage, preset='robust', num_steps=40)
+  assert found.latent.shape == (1, config.num_ws, max(config.channels), config.w_dim)
+  first = 16  # steps in W+
+  terms = found.terms.pixel[0] + found.terms.perceptual[0]
+  assert terms[first] == pytest.approx(terms[first - 1], rel=0.2)
+  assert terms[-1] < 0.95 * terms[first]
+  assert np.ptp(found.latent[0], axis=1).max() > 1e-2  # channels have left their rows
 
 
 def test_robust_weighs_the_latent_against_what_is_left(prior, photos):
