@@ -323,9 +323,21 @@ def _layout(operator: Operator) -> tuple:
   return structure, [np.shape(leaf) for leaf in leaves]
 
 
+@jax.custom_jvp
 def clip(x: jax.Array) -> jax.Array:
-  """Clips to [-1, 1], with the gradient of the identity."""
-  return x + jax.lax.stop_gradient(jnp.clip(x, -1.0, 1.0) - x)
+  """Clips to [-1, 1], with a gradient that fades out within a quarter of the range beyond.
+
+  A little beyond it, ringing puts many pixels that must still be pulled. Far beyond, the loss no
+  longer sees what a step does: an undiminished gradient drives the picture there, and for ever on.
+  """
+  return jnp.clip(x, -1.0, 1.0)
+
+
+@clip.defjvp
+def _clip_jvp(primals, tangents):
+  (x,), (tangent,) = primals, tangents
+  clipped = clip(x)
+  return clipped, tangent * jnp.exp(-jnp.square(2 * (x - clipped)))
 
 
 def to_bytes(image: np.ndarray) -> np.ndarray:
