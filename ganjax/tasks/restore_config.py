@@ -121,7 +121,7 @@ def define_flags() -> None:
     TUNED_PRESET,
     list(PRESETS),
     "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (one set of "
-    "numbers for all damage), 'robust_published' (W, W+ and W++ with steps of fixed length, "
+    "numbers for all damage; W+, then W++), 'robust_published' (W, W+, W++; steps of fixed length, "
     "compared at several scales), or 'pivotal' (a latent in W, then the generator itself is tuned "
     "to the picture, for faithful inversion). All but 'projector' have defaults of their own.",
   )
