@@ -16,6 +16,8 @@ from ganjax.inversion.perceptual import Perceptual
 from ganjax.inversion.presets import Hyper, Preset
 from ganjax.models.generator import Generator, Noise
 
+MISFIT_DRAWS = 4  # of a degradation's noise, which `misfit` is averaged over
+
 
 class Prior(NamedTuple):
   """What every image of a run shares: the networks and the statistics of W."""
@@ -139,10 +141,7 @@ def draw(problem: Problem, state: State) -> Draws:
 
 def target(prior: Prior, preset: Preset, problem: Problem) -> objective.Target:
   """What the synthesised picture is compared with; computed once for many steps."""
-  fill_key = jax.random.fold_in(problem.key, 3)
-  prepared = objective.target(
-    prior.perceptual, preset.comparison, problem.target, problem.visible, fill_key
-  )
+  prepared = _prepared(prior, preset, problem, problem.target)
   if preset.pixels == 'squares':
     return prepared
   synthesis = prior.generator.synthesis
@@ -154,6 +153,54 @@ def target(prior: Prior, preset: Preset, problem: Problem) -> objective.Target:
     jax.random.fold_in(problem.key, 4),
   )
   return prepared._replace(observations=observations)
+
+
+def _prepared(
+  prior: Prior, preset: Preset, problem: Problem, picture: jax.Array
+) -> objective.Target:
+  """A degraded picture as a target with the problem's holes."""
+  fill_key = jax.random.fold_in(problem.key, 3)
+  return objective.target(prior.perceptual, preset.comparison, picture, problem.visible, fill_key)
+
+
+def _weighted(preset: Preset, hyper: Hyper, pixel: jax.Array) -> jax.Array:
+  """The loss's pixel term for a distance."""
+  is_likelihood = preset.pixels == 'likelihood'
+  return hyper.pixel_weight * (objective.unlikelihood(pixel) if is_likelihood else pixel)
+
+
+def misfit(prior: Prior, preset: Preset, problem: Problem, image: jax.Array) -> jax.Array:
+  """How badly a picture explains the degraded one, beyond what noise would make of it anyway.
+
+  The loss's perceptual and pixel terms, from whose distances is taken how far the picture,
+  degraded, lies from itself, degraded with other noise: under noise even the truth has such a
+  misfit, and it would hide what a worse picture lacks.
+
+  Args:
+    prior: networks.
+    preset: how pictures are compared.
+    problem: one image, of whose degradation everything is known.
+    image: [H, W, 3], not degraded.
+
+  Returns:
+    Scalar, 0 or more.
+  """
+  prepared = _prepared(prior, preset, problem, problem.target)
+
+  def beyond_noise(key):
+    key, other_key = jax.random.split(key)
+    drawn, expected = problem.degradation.drawn_and_expected(image, key)
+    other = _prepared(prior, preset, problem, problem.degradation.model(image, other_key))
+    found, floor = (
+      jnp.stack(objective.distances(prior.perceptual, preset.comparison, drawn, expected, target))
+      for target in (prepared, other)
+    )
+    return found - floor
+
+  keys = jax.random.split(jax.random.fold_in(problem.key, 5), MISFIT_DRAWS)
+  distances = jnp.mean(jax.lax.map(beyond_noise, keys), axis=0)
+  perceptual, pixel = jnp.maximum(distances, 0.0)
+  return perceptual + _weighted(preset, problem.hyper, pixel)
 
 
 def step(
@@ -191,12 +238,13 @@ def step(
       *degradation.drawn_and_expected(image, draws.key),
       target,
     )
-    likely = preset.pixels == 'likelihood'
-    latent_share = latent.shape[0] * latent.shape[-1] / target.observations if likely else 1.0
+    latent_share = 1.0
+    if preset.pixels == 'likelihood':
+      latent_share = latent.shape[0] * latent.shape[-1] / target.observations
     distance = objective.latent_distance(latent, prior.w_avg)
     terms = objective.Terms(
       perceptual=perceptual,
-      pixel=hyper.pixel_weight * (objective.unlikelihood(pixel) if likely else pixel),
+      pixel=_weighted(preset, hyper, pixel),
       noise=hyper.noise_reg_weight * penalty(params[1]),
       latent=hyper.latent_dist_reg_weight * latent_share * distance,
     )

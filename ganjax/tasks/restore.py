@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import variants
+from ganjax.inversion.engine import Problem
 from ganjax.models.vgg16 import LPIPS
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
@@ -152,7 +153,7 @@ def _identified(
   ]
 
 
-def _problems(prior: inversion.Prior, damaged: Damaged, config: RestoreConfig) -> list:
+def _problems(prior: inversion.Prior, damaged: Damaged, config: RestoreConfig) -> list[Problem]:
   """What is inverted for one face: one problem, or several to choose from."""
   one = inversion.problem(
     prior, damaged.target, damaged.degradation, damaged.face.name, config.seed, config.hyper()
@@ -197,13 +198,15 @@ def _restore_batch(
     own = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf[rows]), result._replace(tuned=None))
     if result.tuned is not None:
       own = own._replace(tuned=result.tuned[rows])
-    restored = _chosen(prior, own, [(step, pictures[rows]) for step, pictures in frames], config)
+    own_frames = [(step, pictures[rows]) for step, pictures in frames]
+    restored = _chosen(prior, group, own, own_frames, config)
     record = _write(store, config, damaged, restored, weights_sha256)
     store.add_result({**record, 'seconds': round(seconds, 2)})
 
 
 def _chosen(
   prior: inversion.Prior,
+  problems: list[Problem],
   group: inversion.Restoration,
   frames: list[tuple[int, np.ndarray]],
   config: RestoreConfig,
@@ -212,7 +215,9 @@ def _chosen(
   record: dict = {}
   deviation = None
   if config.latent_dist_reg_weight == AUTO:
-    best = variants.likely(prior, group.latent)
+    stacked = inversion.stack(problems)
+    misfits = variants.misfits(prior, config.chosen_preset(), stacked, group.image)
+    best = variants.likely(prior, group.latent, misfits)
     record = {'latent_dist_reg_weight': variants.LADDER[best]}
   else:
     best = int(np.argmin(group.loss[:, -1]))

@@ -142,8 +142,8 @@ def define_flags() -> None:
     None,
     _described(
       "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
-      f'{", ".join(map(str, variants.LADDER))} are tried, and that is kept which ends at a face as '
-      'likely as sampled ones.',
+      f'{", ".join(map(str, variants.LADDER))} are tried, and that is kept which explains the '
+      'picture and guesses least at what it does not tell.',
       'latent_dist_reg_weight',
     ),
   )

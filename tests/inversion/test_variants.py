@@ -7,7 +7,7 @@ import pytest
 
 import ganjax
 from ganjax import inversion
-from ganjax.inversion import variants
+from ganjax.inversion import engine, objective, variants
 
 
 def problem(prior):
@@ -48,13 +48,77 @@ def latents(prior, distances):
 
 
 @pytest.mark.parametrize('rung', [0, 1, 2, 3])
-def test_the_rung_is_as_far_from_the_average_as_samples_are(prior, rung):
+def test_the_rung_is_hedged_times_as_far_from_the_average_as_samples_are(prior, rung):
   typical = float(jnp.mean(jnp.square(samples(prior) - prior.w_avg[None])))
-  assert variants.likely(prior, latents(prior, typical * 4.0 ** (rung - np.arange(4)))) == rung
+  ladder = latents(prior, variants.HEDGED * typical * 4.0 ** (rung - np.arange(4)))
+  assert variants.likely(prior, ladder, np.ones(4)) == rung
+
+
+def test_what_the_picture_tells_is_not_given_up(prior):
+  typical = float(jnp.mean(jnp.square(samples(prior) - prior.w_avg[None])))
+  ladder = latents(prior, variants.HEDGED * typical * 4.0 ** (2 - np.arange(4)))
+  assert variants.likely(prior, ladder, np.asarray([1.0, 1.1, 1.12, 2.0])) == 2
+  assert variants.likely(prior, ladder, np.asarray([1.0, 1.1, 1.2, 2.0])) == 1
+  assert variants.likely(prior, ladder, np.asarray([0.1, 1.1, 1.2, 2.0])) == 0
 
 
 def test_a_ladder_that_never_leaves_the_average_has_a_rung_too(prior):
-  assert variants.likely(prior, latents(prior, np.zeros(3))) in (0, 1, 2)
+  assert variants.likely(prior, latents(prior, np.zeros(3)), np.zeros(3)) in (0, 1, 2)
+
+
+def pictures(prior):
+  """Two faces of the generator, [2, 16, 16, 3]."""
+  w = samples(prior)[:2]
+  synthesis = prior.generator.synthesis
+  rows = jnp.repeat(w[:, None], prior.generator.config.num_ws, axis=1)
+  return jnp.stack([synthesis(row, synthesis.noise_const()) for row in rows])
+
+
+def misfits(prior, damage, target, images, preset=inversion.PROJECTOR, **hyper):
+  degradation, name = ganjax.parse_degradation(damage), 'a'
+  hyper = preset.hyper._replace(pixel_weight=0.5, **hyper)
+  one = inversion.problem(prior, target, degradation, name, 0, hyper)
+  stacked = inversion.stack([one] * len(images))
+  return one, variants.misfits(prior, preset, stacked, np.asarray(images))
+
+
+@pytest.mark.parametrize('preset', ['projector', 'robust'])
+def test_without_noise_the_misfit_is_that_of_the_loss(prior, preset):
+  preset = inversion.PRESETS[preset]
+  truth, other = pictures(prior)
+  damage = ganjax.parse_degradation('blur(kernel_size=3, variance=1)')
+  target = damage.model(truth, jax.random.key(0))
+  one, (none, found) = misfits(prior, str(damage), target, [truth, other], preset)
+  assert none == pytest.approx(0, abs=1e-6)
+  prepared = engine.target(prior, preset, one)
+  blurred = damage.model(other, jax.random.key(0))
+  perceptual, pixel = objective.distances(
+    prior.perceptual, preset.comparison, blurred, blurred, prepared
+  )
+  if preset.pixels == 'likelihood':
+    pixel = objective.unlikelihood(pixel)
+  assert found == pytest.approx(float(perceptual + 0.5 * pixel), rel=1e-4)
+
+
+def test_noise_hides_no_misfit(prior):
+  truth, other = pictures(prior)
+  damage = ganjax.parse_degradation('noise(sigma=0.1)')
+  noisy = damage.true(np.asarray(jnp.clip(truth, -1, 1)), jax.random.key(7))
+  one, (least, most) = misfits(prior, str(damage), noisy, [truth, other])
+  prepared = engine.target(prior, inversion.PROJECTOR, one)
+  drawn, expected = damage.drawn_and_expected(truth, jax.random.key(8))
+  perceptual, pixel = objective.distances(prior.perceptual, 'single', drawn, expected, prepared)
+  floor = float(perceptual + 0.5 * pixel)
+  assert least < 0.25 * floor, 'the truth is charged for its noise'
+  assert most > 2 * least
+
+
+def test_the_misfit_of_one_is_that_in_a_batch(prior):
+  truth, other = pictures(prior)
+  target, damage = np.asarray(jnp.clip(truth, -1, 1)), 'noise(sigma=0.1)'
+  _, together = misfits(prior, damage, target, [truth, other, other])
+  _, alone = misfits(prior, damage, target, [other])
+  np.testing.assert_allclose(together[1:], [alone[0]] * 2, rtol=1e-5)
 
 
 def test_deviation_is_where_pictures_differ():
