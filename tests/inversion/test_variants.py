@@ -57,9 +57,18 @@ def test_the_rung_is_hedged_times_as_far_from_the_average_as_samples_are(prior, 
 def test_what_the_picture_tells_is_not_given_up(prior):
   typical = float(jnp.mean(jnp.square(samples(prior) - prior.w_avg[None])))
   ladder = latents(prior, variants.HEDGED * typical * 4.0 ** (2 - np.arange(4)))
-  assert variants.likely(prior, ladder, np.asarray([1.0, 1.1, 1.12, 2.0])) == 2
-  assert variants.likely(prior, ladder, np.asarray([1.0, 1.1, 1.2, 2.0])) == 1
-  assert variants.likely(prior, ladder, np.asarray([0.1, 1.1, 1.2, 2.0])) == 0
+  assert variants.likely(prior, ladder, np.asarray([1.0, 1.0, 1.09, 2.0])) == 2
+  assert variants.likely(prior, ladder, np.asarray([1.0, 1.0, 1.2, 2.0])) == 1
+  assert variants.likely(prior, ladder, np.asarray([1.0, 1.2, 1.4, 2.0])) == 1
+  assert variants.likely(prior, ladder, np.asarray([1.2, 1.4, 1.0, 2.0])) == 2
+  assert variants.likely(prior, ladder, np.asarray([1.0, 1.3, 1.5, 1.0])) == 3
+  assert variants.likely(prior, ladder, np.asarray([1.0, 9.0, 1.05, 2.0])) == 2
+
+
+def test_one_lucky_rung_does_not_shut_out_the_others(prior):
+  typical = float(jnp.mean(jnp.square(samples(prior) - prior.w_avg[None])))
+  ladder = latents(prior, variants.HEDGED * typical * 4.0 ** (2 - np.arange(4)))
+  assert variants.likely(prior, ladder, np.asarray([0.1, 1.0, 1.05, 2.0])) == 2
 
 
 def test_a_ladder_that_never_leaves_the_average_has_a_rung_too(prior):
