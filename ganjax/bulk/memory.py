@@ -36,7 +36,8 @@ def largest_batch(prior: Prior, preset: Preset, problem: Problem, chunk_steps: i
 
   Args:
     prior: networks and statistics.
-    preset: its last phase, whose latents are largest, is what counts.
+    preset: its last phase, whose latents are largest, is at work while the earlier ones' batches
+      lie beside it.
     problem: one image, alike in size to all others.
     chunk_steps: steps per chunk.
 
@@ -63,7 +64,9 @@ def needed(prior: Prior, preset: Preset, problem: Problem, size: int, chunk_step
     lambda x: jax.ShapeDtypeStruct((size, *np.shape(x)), x.dtype), jax.eval_shape(lambda: problem)
   )
   states = jax.eval_shape(lambda p, x: batch.start(p, preset, x), prior, problems)
+  beside = 0
   for phase in range(1, len(preset.phases)):
+    beside += _bytes((problems, states)) // len(jax.local_devices())
     states = jax.eval_shape(
       lambda p, x, s, phase=phase: batch.enter(p, preset, phase, x, s), prior, problems, states
     )
@@ -71,7 +74,11 @@ def needed(prior: Prior, preset: Preset, problem: Problem, size: int, chunk_step
   program = batch.advance.lower(prior, preset, last, chunk_steps, problems, states).compile()
   use: Any = program.memory_analysis()
   kept = use.argument_size_in_bytes + use.output_size_in_bytes - use.alias_size_in_bytes
-  return kept + use.temp_size_in_bytes
+  return beside + kept + use.temp_size_in_bytes
+
+
+def _bytes(arrays: Any) -> int:
+  return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(arrays))
 
 
 def device_memory() -> int:
@@ -89,14 +96,20 @@ def step_seconds(
   """What a step of a batch costs, measured.
 
   Returns:
-    Seconds per step, and seconds for compiling.
+    Seconds per step, the mean over the phases as they share the steps; and seconds for compiling.
   """
   problems = parallel.stack([problem] * parallel.whole(size))
-  marks = [time.monotonic()]
-  for _ in range(2):
-    states = batch.start(prior, preset, problems)
-    _, terms = batch.advance(prior, preset, 0, chunk_steps, problems, states)
-    jax.block_until_ready(terms)
-    marks.append(time.monotonic())
-  first, second = np.diff(marks)
-  return float(second) / chunk_steps, float(first - second)
+  steps = compiling = 0.0
+  for phase, part in enumerate(preset.phases):
+    marks = [time.monotonic()]
+    for _ in range(2):
+      states = batch.start(prior, preset, problems)
+      for entered in range(1, phase + 1):
+        states = batch.enter(prior, preset, entered, problems, states)
+      _, terms = batch.advance(prior, preset, phase, chunk_steps, problems, states)
+      jax.block_until_ready(terms)
+      marks.append(time.monotonic())
+    first, second = map(float, np.diff(marks))
+    steps += part.share * second / chunk_steps
+    compiling += first - second
+  return steps / sum(part.share for part in preset.phases), compiling

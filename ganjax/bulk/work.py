@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ganjax import data, degradations, faces, inversion, metrics, weights
@@ -20,7 +19,7 @@ from ganjax.bulk.prepare import Face
 from ganjax.bulk.sources import Entry, Source
 from ganjax.data import journal
 from ganjax.data.pixels import to_bytes, to_float
-from ganjax.inversion import Seat, engine, objective
+from ganjax.inversion import Seat, engine
 from ganjax.weights import Networks
 
 PREVIEWS = ('aligned', 'degraded', 'restored')
@@ -173,7 +172,7 @@ class Worker:
             self._parts.set_aside(block.block, block.outcomes)
         if isinstance(error, Stopped):
           for (face, _), seat in self._slots.seats():
-            self._parts.set_seat_aside(face.order, jax.tree.leaves(seat))
+            self._parts.set_seat_aside(face.order, seat.arrays())
       raise
 
   def _resumed(self, tag: tuple[Face, np.ndarray], problem: engine.Problem) -> Seat | None:
@@ -181,12 +180,7 @@ class Worker:
     kept = self._parts.seat_aside(tag[0].order)
     if kept is None:
       return None
-    state = jax.eval_shape(lambda: engine.init(self._prior, self.settings.preset, problem))
-    leaves, structure = jax.tree.flatten(state)
-    if [leaf.shape for leaf in leaves] != [x.shape for x in kept[: len(leaves)]]:
-      return None  # another version's
-    state = jax.tree.unflatten(structure, kept[: len(leaves)])
-    return Seat(state, objective.Terms(*map(jnp.asarray, kept[len(leaves) :])))
+    return Seat.from_arrays(self._prior, self.settings.preset, problem, kept)
 
   def _entries(self, blocks: Iterable[int]) -> Iterator[Entry]:
     for number in blocks:

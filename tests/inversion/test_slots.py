@@ -1,5 +1,7 @@
 """Continuous batching changes when an image is worked on, and nothing else."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -127,8 +129,69 @@ def test_at_most_one_batch_is_taken_ahead(prior, problems):
   assert len(taken) <= 8
 
 
+PHASES = dataclasses.replace(
+  PRESET, phases=(inversion.Phase('w_plus', 0.4), inversion.Phase('w_plus_plus', 0.6, rate=0.5))
+)
+
+
+@pytest.fixture(scope='module')
+def expected_of_phases(prior, problems):
+  return fixed_batches(prior, PHASES, problems, 4)
+
+
+def test_images_go_from_phase_to_phase_on_their_own(prior, problems, expected_of_phases):
+  slots = inversion.Slots(prior, PHASES, 4, chunk_steps=4)
+  chunks = []
+  results = dict(slots.solve(problems, lambda: chunks.append(0)))
+  assert sorted(results) == list(range(COUNT))
+  for i, result in results.items():
+    assert_equal(result, expected_of_phases[i])
+  # 2, 5, 8 and 11 steps are 1, 2, 3 and 4 in W+, one chunk each, and 1, 3, 5 and 7 in W++: one
+  # chunk for three images, two for the others. Together at least 3 and 4 chunks of four slots;
+  # fixed batches would take 3 and 6.
+  assert len(chunks) <= 8
+
+
+def test_images_are_taken_up_again_in_any_phase(prior, problems, expected_of_phases):
+  """The run is stopped after every chunk, so that all of them are stopped in every phase."""
+
+  def stop():
+    raise InterruptedError
+
+  done, seats, phases = {}, {}, set()
+  for _ in range(20):
+    left = [one for one in problems if one[0] not in done]
+    slots = inversion.Slots(prior, PHASES, 4, chunk_steps=4)
+    try:
+      for tag, result in slots.solve(left, stop, resume=lambda tag, _, kept=seats: kept.get(tag)):
+        done[tag] = result
+    except InterruptedError:
+      by_tag = dict(problems)
+      seats = {
+        tag: inversion.Seat.from_arrays(prior, PHASES, by_tag[tag], seat.arrays())
+        for tag, seat in slots.seats()
+      }
+      phases |= {seat.phase for seat in seats.values()}
+  assert phases == {0, 1}
+  for i in range(COUNT):
+    assert_equal(done[i], expected_of_phases[i])
+
+
+def test_a_seat_of_another_version_is_none(prior, problems):
+  slots = inversion.Slots(prior, PRESET, 4, chunk_steps=4)
+  with pytest.raises(InterruptedError):
+    list(slots.solve(problems[1:2], on_chunk=lambda: (_ for _ in ()).throw(InterruptedError)))
+  ((_, seat),) = slots.seats()
+  arrays, problem = seat.arrays(), problems[1][1]
+  assert inversion.Seat.from_arrays(prior, PRESET, problem, arrays).history.loss.shape == (4,)
+  assert inversion.Seat.from_arrays(prior, PRESET, problem, arrays[1:]) is None
+  later = [np.asarray(1), *arrays[1:]]
+  assert inversion.Seat.from_arrays(prior, PRESET, problem, later) is None  # has one phase only
+  assert inversion.Seat.from_arrays(prior, PHASES, problem, later) is None  # of another shape
+
+
 @pytest.mark.slow
-def test_phases_are_gone_through_together(prior, photos):
+def test_three_phases_with_fixed_steps(prior, photos):
   preset = inversion.PRESETS['robust_published']
   damage = ganjax.parse_degradation('identity()')
   problems = [
