@@ -158,7 +158,6 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
   step, compiling = memory.step_seconds(
     prior, config.chosen_preset(), problem, fit.batch_size, chunk
   )
-  # Alike in cost for every preset: only the first phase is measured.
   seconds = pictures * config.num_steps * step / fit.batch_size
   row = parallel.mesh(fit.batch_size).devices
   print(

@@ -1,5 +1,7 @@
 """The batch that fits, and blocks that are computed again instead of stored."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +47,40 @@ def test_the_compiler_is_asked(prior, problem):
   state = 2 * 4 * (8 + 4 * 4 + 2 * 8 * 8 + 2 * 16 * 16)  # bytes of latent, maps and Adam's means
   assert large - small >= 15 * state
   assert memory.device_memory() > large
+
+
+PHASES = dataclasses.replace(
+  inversion.PROJECTOR,
+  phases=(inversion.Phase('w_plus', 0.4), inversion.Phase('w_plus_plus', 0.6, rate=0.5)),
+)
+
+
+@pytest.mark.slow
+def test_the_batches_of_earlier_phases_lie_beside_the_last_one(prior, problem):
+  alone = dataclasses.replace(PHASES, phases=PHASES.phases[1:])
+  one, both = (memory.needed(prior, preset, problem, 8, 2) for preset in (alone, PHASES))
+  side = 2 * 4 * (3 + 1) * 16 * 16  # bytes of two pictures and their masks, per device
+  assert side < both - one < 4 * side
+
+
+def test_a_step_costs_what_its_phases_share(monkeypatch):
+  """By a clock that only `advance` moves: 1 and 3 seconds a step, 10 more for compiling."""
+  now, compiled = [0.0], set()
+
+  def advance(prior, preset, phase, num_steps, problems, states):
+    assert states == phase
+    now[0] += num_steps * (1, 3)[phase] + 10 * (phase not in compiled)
+    compiled.add(phase)
+    return states, np.zeros(1)
+
+  monkeypatch.setattr(memory.time, 'monotonic', lambda: now[0])
+  monkeypatch.setattr(memory.parallel, 'stack', lambda problems: problems)
+  monkeypatch.setattr(memory.batch, 'start', lambda prior, preset, problems: 0)
+  monkeypatch.setattr(memory.batch, 'enter', lambda prior, preset, phase, problems, states: phase)
+  monkeypatch.setattr(memory.batch, 'advance', advance)
+  step, compiling = memory.step_seconds(None, PHASES, None, 4, 5)
+  assert step == pytest.approx(0.4 * 1 + 0.6 * 3)
+  assert compiling == pytest.approx(20)
 
 
 def test_blocks_computed_again_give_the_same(weights_file):
