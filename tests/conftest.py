@@ -1,6 +1,5 @@
 """Strict JAX for every test: no silent promotion, no silent broadcasting, four devices."""
 
-import gc
 import os
 import pathlib
 
@@ -15,23 +14,19 @@ import jax
 import pytest
 import tiny
 
-from ganjax import inversion
+from ganjax import inversion, programs
 
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
-MOST_MAPPINGS = 25_000
 SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 
 
 @pytest.fixture(scope='module', autouse=True)
-def few_mappings():
-  """Lets compiled programs go before a process has as many mappings as Linux allows: 65,530."""
+def few_programs():
+  """Lets compiled programs go before a process has more of them than Linux allows."""
   yield
-  mappings = pathlib.Path('/proc/self/maps')
-  if mappings.exists() and len(mappings.read_bytes().splitlines()) > MOST_MAPPINGS:
-    jax.clear_caches()
-    gc.collect()
+  programs.forget_if_many()
 
 
 @pytest.fixture(scope='session')

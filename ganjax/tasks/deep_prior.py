@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from ganjax import data, degradations, report
+from ganjax import data, degradations, programs, report
 from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import image_key, sampled, stack
 from ganjax.priors import deep_prior
@@ -154,6 +154,7 @@ def _restore(wanted: Sequence[Damaged], config: DeepPriorTaskConfig) -> list[Res
     for start in range(0, len(kind), config.batch_size):
       part = kind[start : start + config.batch_size]
       fitted |= zip(part, _fit([jobs[i] for i in part], config), strict=True)
+    programs.forget_if_many()  # every kind has programs of its own
   in_order = iter([fitted[i] for i in range(len(jobs))])
   return [_mean([next(in_order) for _ in range(config.restarts)]) for _ in wanted]
 

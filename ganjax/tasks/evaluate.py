@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from ganjax import data, faces, inversion, metrics, weights
+from ganjax import data, faces, inversion, metrics, programs, weights
 from ganjax.data.pixels import to_float
 from ganjax.degradations import levels
 from ganjax.tasks import align, deep_prior, deep_prior_config, restore, restore_config
@@ -110,15 +110,18 @@ def run(config: EvaluateConfig) -> int:
       pictures = _pictures(one)
       damaged = damaged or _line(task, level, 'degraded', pictures, 'degraded', distances)
       lines.append(_line(task, level, method, pictures, 'restored', distances))
+      programs.forget_if_many()  # every cell has programs of its own
     if task != 'invert' and damaged is not None:
       lines.insert(len(lines) - len(config.methods), damaged)
-  folder = pathlib.Path(config.output)
-  (folder / 'table.csv').write_text(_csv(lines), 'utf-8')
-  table = markdown(lines)
-  (folder / 'table.md').write_text(table, 'utf-8')
-  print(table)
-  print(f'table: {folder / "table.md"}, {folder / "table.csv"}')
+    _write_table(pathlib.Path(config.output), lines)  # whatever comes, these lines are there
+  print(markdown(lines))
+  print(f'table: {config.output}/table.md, {config.output}/table.csv')
   return failures
+
+
+def _write_table(folder: pathlib.Path, lines: list[dict]) -> None:
+  (folder / 'table.csv').write_text(_csv(lines), 'utf-8')
+  (folder / 'table.md').write_text(markdown(lines), 'utf-8')
 
 
 def _conditions(config: EvaluateConfig) -> list[tuple[str, str, str]]:

@@ -30,7 +30,7 @@ def config(*more):
   return main.from_flags()
 
 
-def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys):
+def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, monkeypatch):
   settings = config(
     f'--weights={weights_file}',
     f'--output={tmp_path}',
@@ -51,6 +51,19 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys):
     for column in ('psnr', 'ssim', 'perceptual'):
       assert float(line[column]) > -100, column
   assert (tmp_path / 'table.md').read_text() in capsys.readouterr().out
+  whole = (tmp_path / 'table.csv').read_text().splitlines(keepends=True)
+  run = evaluate.restore.run
+
+  def interrupted(one):
+    if one.task == 'restore':
+      raise KeyboardInterrupt
+    return run(one)
+
+  monkeypatch.setattr(evaluate.restore, 'run', interrupted)
+  (tmp_path / 'table.csv').unlink()
+  with pytest.raises(KeyboardInterrupt):
+    main.run(settings)
+  assert (tmp_path / 'table.csv').read_text() == ''.join(whole[:3])
   composed = tmp_path / 'super_resolve+inpaint-M-robust/config.json'
   damage = json.loads(composed.read_text())['config']['degradation']
   assert damage == levels.COMPOSED['super_resolve+inpaint']
