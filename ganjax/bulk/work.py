@@ -140,7 +140,7 @@ class Worker:
       self._prior,
       settings.preset,
       batch_size,
-      inversion.chunk_length(int(settings.hyper.num_steps)),
+      inversion.even_chunk(settings.preset, int(settings.hyper.num_steps)),
     )
     self._blocks: dict[int, _Block] = {}
     self.tally = Tally()

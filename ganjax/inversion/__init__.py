@@ -1,6 +1,6 @@
 """Inversion: latent spaces, objectives, schedules, presets, and the engine that runs them."""
 
-from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, chunk_length, run
+from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, even_chunk, run
 from ganjax.inversion.blind import IDENTIFY_STEPS, identify
 from ganjax.inversion.engine import Prior, image_key
 from ganjax.inversion.parallel import stack
@@ -22,9 +22,9 @@ __all__ = [
   'Restoration',
   'Seat',
   'Slots',
-  'chunk_length',
   'degradation_keys',
   'distance',
+  'even_chunk',
   'identify',
   'image_key',
   'prior',

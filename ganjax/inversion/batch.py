@@ -93,6 +93,13 @@ def chunk_length(num_steps: int, longest: int = CHUNK_STEPS) -> int:
   return -(-num_steps // max(1, -(-num_steps // longest)))
 
 
+def even_chunk(preset: Preset, num_steps: int) -> int:
+  """Steps per chunk, so that each of a preset's phases is whole chunks or nearly so."""
+  total = sum(phase.share for phase in preset.phases)
+  steps = [max(1, round(num_steps * phase.share / total)) for phase in preset.phases]
+  return min(chunk_length(one) for one in steps)
+
+
 class Progress(NamedTuple):
   """What `run` tells between chunks."""
 

@@ -107,7 +107,7 @@ def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:
 def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
   """The batch that is asked for, or the largest that fits."""
   preset, problem = config.chosen_preset(), _example(prior, config)
-  chunk = inversion.chunk_length(config.num_steps)
+  chunk = inversion.even_chunk(preset, config.num_steps)
   if config.batch_size == BATCH_AUTO:
     return memory.largest_batch(prior, preset, problem, chunk)
   size = parallel.whole(config.batch_size)
@@ -153,11 +153,10 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
   prior, _ = config.settings().prior()
   fit = _fit(config, prior)
   print(f'memory: {_memory(fit)}')
-  chunk = inversion.chunk_length(config.num_steps)
+  preset = config.chosen_preset()
+  chunk = inversion.even_chunk(preset, config.num_steps)
   problem = _example(prior, config)
-  step, compiling = memory.step_seconds(
-    prior, config.chosen_preset(), problem, fit.batch_size, chunk
-  )
+  step, compiling = memory.step_seconds(prior, preset, problem, fit.batch_size, chunk)
   seconds = pictures * config.num_steps * step / fit.batch_size
   row = parallel.mesh(fit.batch_size).devices
   print(

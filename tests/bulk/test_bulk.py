@@ -204,7 +204,7 @@ def test_a_stop_keeps_what_is_finished(configure, tmp_path, monkeypatch):
 
 
 def test_a_stop_keeps_how_far_the_others_are(configure, tmp_path, monkeypatch):
-  monkeypatch.setattr(inversion, 'chunk_length', lambda num_steps: 2)
+  monkeypatch.setattr(inversion, 'even_chunk', lambda preset, num_steps: 2)
   main.run(configure(output='whole'))
   with monkeypatch.context() as patch:
     patch.setattr(Status, 'show', lambda self: os.kill(os.getpid(), signal.SIGTERM))

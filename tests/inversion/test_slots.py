@@ -203,5 +203,12 @@ def test_three_phases_with_fixed_steps(prior, photos):
     assert_equal(results[i], one)
 
 
+def test_chunks_suit_every_phase():
+  assert batch.even_chunk(PRESET, 200) == 50
+  assert batch.even_chunk(PHASES, 200) == 40  # 80 and 120 steps
+  assert batch.even_chunk(inversion.PRESETS['robust_published'], 450) == 50
+  assert batch.even_chunk(PHASES, 1) == 1
+
+
 def test_no_images_give_no_results(prior):
   assert list(inversion.Slots(prior, PRESET, 4).solve([])) == []
