@@ -63,18 +63,18 @@ def needed(prior: Prior, preset: Preset, problem: Problem, size: int, chunk_step
   problems = jax.tree.map(
     lambda x: jax.ShapeDtypeStruct((size, *np.shape(x)), x.dtype), jax.eval_shape(lambda: problem)
   )
-  states = jax.eval_shape(lambda p, x: batch.start(p, preset, x), prior, problems)
-  beside = 0
-  for phase in range(1, len(preset.phases)):
-    beside += _bytes((problems, states)) // len(jax.local_devices())
-    states = jax.eval_shape(
-      lambda p, x, s, phase=phase: batch.enter(p, preset, phase, x, s), prior, problems, states
-    )
-  last = len(preset.phases) - 1
-  program = batch.advance.lower(prior, preset, last, chunk_steps, problems, states).compile()
+
+  def states_of(phase):
+    return jax.eval_shape(lambda p, x: batch.start(p, preset, x, phase), prior, problems)
+
+  *earlier, last = range(len(preset.phases))
+  beside = sum(_bytes((problems, states_of(phase))) for phase in earlier)
+  program = batch.advance.lower(
+    prior, preset, last, chunk_steps, problems, states_of(last)
+  ).compile()
   use: Any = program.memory_analysis()
   kept = use.argument_size_in_bytes + use.output_size_in_bytes - use.alias_size_in_bytes
-  return beside + kept + use.temp_size_in_bytes
+  return beside // len(jax.local_devices()) + kept + use.temp_size_in_bytes
 
 
 def _bytes(arrays: Any) -> int:
@@ -103,9 +103,7 @@ def step_seconds(
   for phase, part in enumerate(preset.phases):
     marks = [time.monotonic()]
     for _ in range(2):
-      states = batch.start(prior, preset, problems)
-      for entered in range(1, phase + 1):
-        states = batch.enter(prior, preset, entered, problems, states)
+      states = batch.start(prior, preset, problems, phase)
       _, terms = batch.advance(prior, preset, phase, chunk_steps, problems, states)
       jax.block_until_ready(terms)
       marks.append(time.monotonic())

@@ -41,12 +41,12 @@ class Restoration(NamedTuple):
 # N is whole; see `parallel`.
 
 
-@functools.partial(jax.jit, static_argnums=(1,))
-def start(prior: Prior, preset: Preset, problems: Problem) -> State:
-  """Where the images start."""
+@functools.partial(jax.jit, static_argnums=(1, 3))
+def start(prior: Prior, preset: Preset, problems: Problem, phase: int = 0) -> State:
+  """Where the images start; in a later phase, as if those before it had no steps."""
 
   def function(prior, problems):
-    return each(functools.partial(engine.init, prior, preset), problems)
+    return each(functools.partial(engine.init, prior, preset, phase=phase), problems)
 
   return over_devices(function, prior, problems)
 

@@ -81,8 +81,8 @@ def _optimiser(preset: Preset) -> optax.GradientTransformation:
   return optax.scale_by_adam(preset.adam_b1, preset.adam_b2)
 
 
-def init(prior: Prior, preset: Preset, problem: Problem) -> State:
-  """One image's start, in the first phase's space."""
+def init(prior: Prior, preset: Preset, problem: Problem, phase: int = 0) -> State:
+  """One image's start; in a later phase, as if those before it had no steps."""
   synthesis = prior.generator.synthesis
   if preset.noise_maps == 'optimised':
     noise = synthesis.noise_random(jax.random.fold_in(problem.key, 0))
@@ -91,7 +91,10 @@ def init(prior: Prior, preset: Preset, problem: Problem) -> State:
     if preset.noise_maps != 'const':
       noise = jax.tree.map(jnp.zeros_like, noise)
   free = problem.degradation.free()
-  return _begin(prior, preset, 0, problem, problem.start, noise, free, jnp.int32(0))
+  state = _begin(prior, preset, 0, problem, problem.start, noise, free, jnp.int32(0))
+  for later in range(1, phase + 1):
+    state = enter(prior, preset, later, problem, state)
+  return state
 
 
 def enter(prior: Prior, preset: Preset, phase: int, problem: Problem, state: State) -> State:

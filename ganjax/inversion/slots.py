@@ -39,10 +39,11 @@ class Seat(NamedTuple):
     phase, *rest = arrays
     if phase.shape or phase not in range(len(preset.phases)):
       return None
-    state = jax.eval_shape(lambda: _at(prior, preset, int(phase), problem))
+    state = jax.eval_shape(lambda: engine.init(prior, preset, problem, int(phase)))
     leaves, structure = jax.tree.flatten(state)
     kept, history = rest[: len(leaves)], rest[len(leaves) :]
-    if [array.shape for array in kept] != [leaf.shape for leaf in leaves]:
+    alike = [array.shape for array in kept] == [leaf.shape for leaf in leaves]
+    if not alike or len(history) != len(objective.Terms._fields):
       return None
     terms = objective.Terms(*map(jnp.asarray, history))
     return cls(int(phase), jax.tree.unflatten(structure, kept), terms)
@@ -230,14 +231,6 @@ class Slots:
 
 def _next(waiting: list, problems: Iterator):
   return waiting.pop(0) if waiting else next(problems, None)
-
-
-def _at(prior: Prior, preset: Preset, phase: int, problem: Problem) -> State:
-  """A state of one phase, as if the earlier ones had no steps."""
-  state = engine.init(prior, preset, problem)
-  for entered in range(1, phase + 1):
-    state = engine.enter(prior, preset, entered, problem, state)
-  return state
 
 
 _start = jax.jit(engine.init, static_argnums=(1,))

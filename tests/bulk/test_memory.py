@@ -75,8 +75,7 @@ def test_a_step_costs_what_its_phases_share(monkeypatch):
 
   monkeypatch.setattr(memory.time, 'monotonic', lambda: now[0])
   monkeypatch.setattr(memory.parallel, 'stack', lambda problems: problems)
-  monkeypatch.setattr(memory.batch, 'start', lambda prior, preset, problems: 0)
-  monkeypatch.setattr(memory.batch, 'enter', lambda prior, preset, phase, problems, states: phase)
+  monkeypatch.setattr(memory.batch, 'start', lambda prior, preset, problems, phase: phase)
   monkeypatch.setattr(memory.batch, 'advance', advance)
   step, compiling = memory.step_seconds(None, PHASES, None, 4, 5)
   assert step == pytest.approx(0.4 * 1 + 0.6 * 3)

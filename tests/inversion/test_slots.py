@@ -184,7 +184,8 @@ def test_a_seat_of_another_version_is_none(prior, problems):
   ((_, seat),) = slots.seats()
   arrays, problem = seat.arrays(), problems[1][1]
   assert inversion.Seat.from_arrays(prior, PRESET, problem, arrays).history.loss.shape == (4,)
-  assert inversion.Seat.from_arrays(prior, PRESET, problem, arrays[1:]) is None
+  for other in (arrays[1:], arrays[:-1], [*arrays, arrays[-1]]):
+    assert inversion.Seat.from_arrays(prior, PRESET, problem, other) is None
   later = [np.asarray(1), *arrays[1:]]
   assert inversion.Seat.from_arrays(prior, PRESET, problem, later) is None  # has one phase only
   assert inversion.Seat.from_arrays(prior, PHASES, problem, later) is None  # of another shape

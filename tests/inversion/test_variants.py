@@ -47,16 +47,20 @@ def latents(prior, distances):
   return np.asarray(prior.w_avg) + np.float32(scale[:, None, None] * directions)
 
 
+def ladder_hedged_at(prior, rung):
+  """Four rungs, one of which lies where the rule would have it."""
+  typical = float(jnp.mean(jnp.square(samples(prior) - prior.w_avg[None])))
+  return latents(prior, variants.HEDGED * typical * 4.0 ** (rung - np.arange(4)))
+
+
 @pytest.mark.parametrize('rung', [0, 1, 2, 3])
 def test_the_rung_is_hedged_times_as_far_from_the_average_as_samples_are(prior, rung):
-  typical = float(jnp.mean(jnp.square(samples(prior) - prior.w_avg[None])))
-  ladder = latents(prior, variants.HEDGED * typical * 4.0 ** (rung - np.arange(4)))
+  ladder = ladder_hedged_at(prior, rung)
   assert variants.likely(prior, ladder, np.ones(4)) == rung
 
 
 def test_what_the_picture_tells_is_not_given_up(prior):
-  typical = float(jnp.mean(jnp.square(samples(prior) - prior.w_avg[None])))
-  ladder = latents(prior, variants.HEDGED * typical * 4.0 ** (2 - np.arange(4)))
+  ladder = ladder_hedged_at(prior, 2)
   assert variants.likely(prior, ladder, np.asarray([1.0, 1.0, 1.09, 2.0])) == 2
   assert variants.likely(prior, ladder, np.asarray([1.0, 1.0, 1.2, 2.0])) == 1
   assert variants.likely(prior, ladder, np.asarray([1.0, 1.2, 1.4, 2.0])) == 1
@@ -66,8 +70,7 @@ def test_what_the_picture_tells_is_not_given_up(prior):
 
 
 def test_one_lucky_rung_does_not_shut_out_the_others(prior):
-  typical = float(jnp.mean(jnp.square(samples(prior) - prior.w_avg[None])))
-  ladder = latents(prior, variants.HEDGED * typical * 4.0 ** (2 - np.arange(4)))
+  ladder = ladder_hedged_at(prior, 2)
   assert variants.likely(prior, ladder, np.asarray([0.1, 1.0, 1.05, 2.0])) == 2
 
 
