@@ -4,6 +4,7 @@
 """
 
 from ganjax.degradations.blur import Blur
+from ganjax.degradations.completion import completed
 from ganjax.degradations.downsample import Downsample
 from ganjax.degradations.grayscale import Grayscale
 from ganjax.degradations.jpeg import Jpeg
@@ -35,6 +36,7 @@ __all__ = [
   'PixelMask',
   'RandomBoxMask',
   'StrokeMask',
+  'completed',
   'parse',
   'stack',
 ]

@@ -22,6 +22,7 @@ class Grayscale(Operator):
   mode: str = dataclasses.field(default='luma', metadata={'static': True})
 
   is_local: ClassVar[bool] = True
+  is_projection: ClassVar[bool] = True
 
   @classmethod
   def create(cls, mode: str = 'luma') -> 'Grayscale':

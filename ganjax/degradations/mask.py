@@ -27,6 +27,7 @@ class Mask(Operator):
 
   is_local: ClassVar[bool] = True
   is_mask: ClassVar[bool] = True
+  is_projection: ClassVar[bool] = True
 
   def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
     del key

@@ -33,6 +33,8 @@ class Operator:
   is_local: ClassVar[bool] = False
   # Whether `model` draws from its key, so that `expected` is another picture.
   is_random: ClassVar[bool] = False
+  # Whether it only takes away, pixel by pixel: applied again it changes nothing more.
+  is_projection: ClassVar[bool] = False
   # Whether it does nothing but hide parts of the picture.
   is_mask: ClassVar[bool] = False
   # The parameters that may be unknown, and how each is found.
@@ -258,6 +260,11 @@ class Pipeline(Operator):
   def is_only_masks(self) -> bool:
     """Whether what it leaves visible is the clean picture itself."""
     return all(operator.is_mask for operator in self.operators)
+
+  @property
+  def is_only_projections(self) -> bool:
+    """Whether what it leaves can be put back into a restored picture; see `completed`."""
+    return all(operator.is_projection for operator in self.operators)
 
   def output_shape(self, height: int, width: int) -> tuple[int, int]:
     for operator in self.operators:

@@ -84,7 +84,7 @@ def card(record: dict, files: Files, identifier: str) -> str:
   photos = [
     Picture(label, paths[key])
     for key, label in (
-      ('completed', 'known pixels kept'),
+      ('completed', 'what the input shows, kept'),
       ('photo', 'photo'),
       ('pasted', 'pasted back'),
     )

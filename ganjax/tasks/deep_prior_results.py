@@ -47,7 +47,7 @@ def write(
     **_inputs(store, damaged),
     'curve': store.write_bytes(f'curves/{name}.png', _curve(damaged, fit)),
   }
-  if damaged.degradation.is_only_masks:
+  if damaged.degradation.is_only_projections:
     files['completed'] = store.write_image('completed', name, _completed(damaged, restored.image))
   if restored.deviation is not None:
     drawn = report.deviation_map(restored.deviation)
@@ -131,9 +131,8 @@ def write_sweep(
 
 
 def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
-  """The input's own pixels, and the restored ones in its holes; uint8."""
-  visible = np.asarray(damaged.degradation.visible(damaged.height, damaged.width)) > 0
-  return np.where(visible, to_bytes(damaged.target), restored)
+  """The restored picture with what the input shows put back; uint8."""
+  return degradations.completed(damaged.degradation, damaged.target, restored)
 
 
 def _misfit(damaged: Damaged, image: np.ndarray) -> float:
@@ -155,7 +154,7 @@ def _metrics(damaged: Damaged, restored: np.ndarray) -> dict[str, float]:
   for suffix, picture in (('', restored), ('_degraded', np.asarray(shown))):
     values[f'psnr{suffix}'] = metrics.psnr(to_float(picture), truth)
     values[f'ssim{suffix}'] = metrics.ssim(to_float(picture), truth)
-  if damaged.degradation.is_only_masks:
+  if damaged.degradation.is_only_projections:
     whole = to_float(_completed(damaged, restored))
     values |= {'psnr_completed': metrics.psnr(whole, truth)}
     values |= {'ssim_completed': metrics.ssim(whole, truth)}

@@ -102,17 +102,20 @@ def run(config: EvaluateConfig) -> int:
     distances['lpips'] = inversion.prior(networks, lpips).perceptual
   failures, lines = align.run(_aligning(config)), []
   for task, level, spec in _conditions(config):
-    damaged = None
+    cell: list[dict] = []
     for method in config.methods:
       one = _one(config, task, level, spec, method)
       print(f'{task} {level} {method}: {spec}')
       failures += (restore if isinstance(one, RestoreConfig) else deep_prior).run(one)
       pictures = _pictures(one)
-      damaged = damaged or _line(task, level, 'degraded', pictures, 'degraded', distances)
-      lines.append(_line(task, level, method, pictures, 'restored', distances))
-      programs.forget_if_many()  # every cell has programs of its own
-    if task != 'invert' and damaged is not None:
-      lines.insert(len(lines) - len(config.methods), damaged)
+      if not cell and task != 'invert':
+        cell.append(_line(task, level, 'degraded', pictures, 'degraded', distances))
+      cell.append(_line(task, level, method, pictures, 'restored', distances))
+      if any('completed' in picture for picture in pictures):
+        whole = f'{method} (completed)'
+        cell.append(_line(task, level, whole, pictures, 'completed', distances))
+      programs.forget_if_many()  # every method has programs of its own
+    lines += cell
     _write_table(pathlib.Path(config.output), lines)  # whatever comes, these lines are there
   print(markdown(lines))
   print(f'table: {config.output}/table.md, {config.output}/table.csv')
@@ -168,7 +171,7 @@ def _pictures(config: RestoreConfig | DeepPriorTaskConfig) -> list[dict]:
   """A run's results with their pictures."""
   folder = pathlib.Path(config.output)
   _, results, _ = data.read_results(folder)
-  kinds = ('restored', 'aligned', 'degraded')
+  kinds = ('restored', 'completed', 'aligned', 'degraded')
   return [
     {
       **record,
@@ -183,7 +186,7 @@ def _line(
 ) -> dict:
   """One line of the table: means over the pictures."""
   line: dict[str, Any] = {'task': task, 'level': level, 'method': method, 'n': len(pictures)}
-  suffix = '_degraded' if kind == 'degraded' else ''
+  suffix = '' if kind == 'restored' else f'_{kind}'
   usable = [p for p in pictures if kind in p and 'aligned' in p]
   if not usable:
     return line

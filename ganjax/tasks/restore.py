@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 
 import jax
 import numpy as np
-from PIL import Image, ImageFilter
 
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.data.pixels import to_bytes, to_float
@@ -246,11 +245,11 @@ def _write(
     files['aligned'] = store.write_image('aligned', name, damaged.truth)
   if config.task != 'invert':
     files['degraded'] = store.write_image('degraded', name, to_bytes(damaged.target))
-  whole = restored
-  if damaged.degradation.is_only_masks:
-    whole = _completed(damaged, restored)
-    files['completed'] = store.write_image('completed', name, whole)
+  completed = _completed(damaged, restored)
+  if completed is not None:
+    files['completed'] = store.write_image('completed', name, completed)
   if face.is_cut:
+    whole = restored if completed is None else completed
     pasted = faces.paste(face.photo, whole, face.crop.quad)
     files['pasted'] = store.write_image('pasted', name, pasted)
   files['photo'] = store.write_image('photos', name, reduced(face.photo))
@@ -287,28 +286,24 @@ def _write(
     **damaged.record,
     **chosen.record,
     'files': files,
-    'metrics': _metrics(damaged, restored, config),
+    'metrics': _metrics(damaged, restored, completed, config),
     'loss': float(result.loss[-1]),
     'settled_at': int(result.settled_at),
     'num_steps': int(result.num_steps),
   }
 
 
-def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
-  """The input's own pixels where it shows any, the restored ones in its holes; uint8.
-
-  Outwards from a hole's edge the restored picture fades into the input's over some pixels.
-  """
-  known = to_bytes(damaged.target)
-  visible = np.asarray(damaged.degradation.visible(*known.shape[:2]))[:, :, 0]
-  soft = Image.fromarray(np.uint8(255 * visible)).filter(
-    ImageFilter.GaussianBlur(known.shape[0] / FADE)
-  )
-  share = np.clip(np.asarray(soft, np.float32) / 127.5 - 1, 0, 1)[:, :, None] * visible[:, :, None]
-  return np.rint(share * known + (1 - share) * restored).astype(np.uint8)
+def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray | None:
+  """The restored picture with what the input shows put back; None where that is not possible."""
+  if not damaged.degradation.is_only_projections:
+    return None
+  fade = len(restored) / FADE
+  return degradations.completed(damaged.degradation, damaged.target, restored, fade)
 
 
-def _metrics(damaged: Damaged, restored: np.ndarray, config: RestoreConfig) -> dict[str, float]:
+def _metrics(
+  damaged: Damaged, restored: np.ndarray, completed: np.ndarray | None, config: RestoreConfig
+) -> dict[str, float]:
   """Fidelity to the input; PSNR and SSIM against the truth, where there is one."""
   image = to_float(restored)
   _, key = inversion.degradation_keys(damaged.face.name, config.seed)
@@ -316,8 +311,8 @@ def _metrics(damaged: Damaged, restored: np.ndarray, config: RestoreConfig) -> d
   values = {'fidelity': metrics.psnr(again, damaged.target)}
   if damaged.truth is not None:
     truth = to_float(damaged.truth)
-    if damaged.degradation.is_only_masks:
-      whole = to_float(_completed(damaged, restored))
+    if completed is not None:
+      whole = to_float(completed)
       values |= {'psnr_completed': metrics.psnr(whole, truth)}
       values |= {'ssim_completed': metrics.ssim(whole, truth)}
     values |= {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}

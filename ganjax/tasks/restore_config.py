@@ -40,7 +40,8 @@ RESTORATIONS = {
   ),
   'deblur': Defaults('blur(kernel_size=25, variance=16)', learning_rate=0.2, noise_reg_weight=0.03),
   # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
-  'colorize': Defaults('grayscale()', latent_dist_reg_weight=1.0, noise_reg_weight=10.0),
+  # `completed` has the details from the input.
+  'colorize': Defaults('grayscale()', latent_dist_reg_weight=3.0, noise_reg_weight=10.0),
   'inpaint': Defaults(
     'mask(box=0.35:0.65:0.5:0.8)', latent_dist_reg_weight=0.3, noise_reg_weight=0.03
   ),

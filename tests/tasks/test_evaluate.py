@@ -34,7 +34,7 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, 
   settings = config(
     f'--weights={weights_file}',
     f'--output={tmp_path}',
-    '--tasks=invert,super_resolve+inpaint',
+    '--tasks=invert,colorize,super_resolve+inpaint',
     '--levels=S',
     '--methods=ganjax,robust',
   )
@@ -43,6 +43,11 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, 
   assert [(line['task'], line['level'], line['method']) for line in lines] == [
     ('invert', 'S', 'ganjax'),
     ('invert', 'S', 'robust'),
+    ('colorize', 'S', 'degraded'),
+    ('colorize', 'S', 'ganjax'),
+    ('colorize', 'S', 'ganjax (completed)'),
+    ('colorize', 'S', 'robust'),
+    ('colorize', 'S', 'robust (completed)'),
     ('super_resolve+inpaint', 'M', 'degraded'),
     ('super_resolve+inpaint', 'M', 'ganjax'),
     ('super_resolve+inpaint', 'M', 'robust'),
@@ -50,6 +55,11 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, 
   for line in lines:
     for column in ('psnr', 'ssim', 'perceptual'):
       assert float(line[column]) > -100, column
+  by_method = {line['method']: line for line in lines if line['task'] == 'colorize'}
+  for method in settings.methods:  # the input's luminance can only bring it nearer
+    completed, restored = by_method[f'{method} (completed)'], by_method[method]
+    assert float(completed['psnr']) > float(restored['psnr'])
+    assert not completed['images_per_s']
   assert (tmp_path / 'table.md').read_text() in capsys.readouterr().out
   whole = (tmp_path / 'table.csv').read_text().splitlines(keepends=True)
   run = evaluate.restore.run
@@ -63,7 +73,7 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, 
   (tmp_path / 'table.csv').unlink()
   with pytest.raises(KeyboardInterrupt):
     main.run(settings)
-  assert (tmp_path / 'table.csv').read_text() == ''.join(whole[:3])
+  assert (tmp_path / 'table.csv').read_text() == ''.join(whole[:8])
   composed = tmp_path / 'super_resolve+inpaint-M-robust/config.json'
   damage = json.loads(composed.read_text())['config']['degradation']
   assert damage == levels.COMPOSED['super_resolve+inpaint']
