@@ -84,7 +84,6 @@ def card(record: dict, files: Files, identifier: str) -> str:
   photos = [
     Picture(label, paths[key])
     for key, label in (
-      ('completed', 'what the input shows, kept'),
       ('photo', 'photo'),
       ('pasted', 'pasted back'),
     )
@@ -139,12 +138,13 @@ def _share(record: dict) -> str:
 
 
 def _faces(restored: str, paths: dict[str, str], files: Files) -> list[Picture]:
-  """The aligned pictures, side by side: degraded, restored (by what it is called), truth."""
+  """The aligned pictures, side by side; the restored one by what it is called."""
   width = {key: _width(files.local(paths.get(key))) for key in ('degraded', 'restored')}
   blocky = bool(width['degraded'] and width['restored']) and width['degraded'] < width['restored']
   wanted = (
     ('degraded', 'degraded', blocky),
     ('restored', restored, False),
+    ('completed', 'completed', False),
     ('aligned', 'truth' if 'restored' in paths else 'aligned', False),
   )
   return [Picture(label, paths[key], low) for key, label, low in wanted if key in paths]
@@ -173,10 +173,11 @@ def _figure(picture: Picture, name: str, files: Files, kind: str = 'face') -> st
 
 
 def _compare(faces: list[Picture], name: str, files: Files) -> str:
-  """A before/after slider; without script it shows half of each."""
+  """A before/after slider, to a completed picture if there is one; without script, half of each."""
   if len(faces) < 2 or faces[0].label != 'degraded':
     return ''
-  before, after = faces[0], faces[1]
+  before, *others = faces
+  after = next((face for face in others if face.label == 'completed'), others[0])
   links = files.link(before.path), files.link(after.path)
   if None in links:
     return ''

@@ -1,4 +1,4 @@
-"""The picture grid: input · degraded · restored · truth, a row for each photograph."""
+"""The picture grid: input · degraded · restored · completed · truth, a row for each photograph."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from ganjax.report.errors import ReportError
 from ganjax.report.lettering import fitted, font
 
-COLUMNS = ('input', 'degraded', 'restored', 'truth')
+COLUMNS = ('input', 'degraded', 'restored', 'completed', 'truth')
 MAX_ROWS = 20
 
 # Pixels.
@@ -28,6 +28,7 @@ class Row(NamedTuple):
   input: np.ndarray | None = None
   degraded: np.ndarray | None = None
   restored: np.ndarray | None = None
+  completed: np.ndarray | None = None
   truth: np.ndarray | None = None
   captions: Mapping[str, str] = {}
 

@@ -335,7 +335,8 @@ def _write_grid(store: data.Store) -> None:
 
 
 def _row(store: data.Store, record: dict) -> report.Row:
-  kinds = {'input': 'photo', 'degraded': 'degraded', 'restored': 'restored', 'truth': 'aligned'}
+  same = {kind: kind for kind in ('degraded', 'restored', 'completed')}
+  kinds = {'input': 'photo', **same, 'truth': 'aligned'}
   files, values = record['files'], record['metrics']
   pictures = {
     column: data.decode(store.folder / files[kind])
@@ -343,7 +344,7 @@ def _row(store: data.Store, record: dict) -> report.Row:
     if kind in files
   }
   captions = {
-    'degraded': report.quality_caption(values.get('psnr_degraded'), values.get('ssim_degraded')),
-    'restored': report.quality_caption(values.get('psnr'), values.get('ssim')),
+    kind: report.quality_caption(values.get(f'psnr{suffix}'), values.get(f'ssim{suffix}'))
+    for kind, suffix in (('degraded', '_degraded'), ('restored', ''), ('completed', '_completed'))
   }
   return report.Row(record['name'], **pictures, captions=captions)

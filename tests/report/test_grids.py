@@ -47,6 +47,14 @@ def test_pictures_of_all_sizes_fill_their_cells():
       assert (cell(sheet, row, column) == colour).all()
 
 
+def test_the_completed_picture_stands_beside_the_restored_one():
+  sheet = grid([full(completed=plain(GREEN), captions={'completed': '33.2 dB'}), full('two')])
+  assert sheet.shape[1] == 2 * _MARGIN + 5 * _CELL + 4 * _GAP
+  assert (cell(sheet, 0, 3) == GREEN).all()
+  assert below(sheet, 0, 3).min() < 255
+  assert (cell(sheet, 1, 4) == RED).all()
+
+
 def test_a_wide_picture_keeps_its_shape():
   shown = cell(grid([full(input=plain(RED, 50, 100))]), 0, 0)
   red = (shown == RED).all(axis=-1)

@@ -54,8 +54,8 @@ class Page(html.parser.HTMLParser):
     ]
 
 
-def make_run(folder: pathlib.Path, names=('one',), *, drop=(), metrics=None, **config):
-  """A run folder with tiny pictures; `drop` names the kinds of files that a record lacks."""
+def make_run(folder: pathlib.Path, names=('one',), *, drop=(), more=(), metrics=None, **config):
+  """A run folder with tiny pictures; records lack the kinds in `drop`, and have those in `more`."""
   folder.mkdir(parents=True)
   header = {'format': FORMAT, 'hash': '', 'config': {'task': 'deblur', 'seed': 7, **config}}
   (folder / 'config.json').write_text(json.dumps(header))
@@ -72,6 +72,7 @@ def make_run(folder: pathlib.Path, names=('one',), *, drop=(), metrics=None, **c
         'latent': 'npz',
         'curve': 'png',
         'progress': 'webp',
+        **dict.fromkeys(more, 'png'),
       }.items()
       if kind not in drop
     }
@@ -246,6 +247,15 @@ def test_absent_parts_are_left_out(tmp_path, drop, metrics, labels):
   assert re.findall('<figcaption>(.*?)</figcaption>', page.source) == labels
   assert 'missing' not in [div.get('class') for div in page.all('div')]
   assert len(page.all('table')) == 1 + bool(metrics)
+
+
+def test_the_slider_leads_to_the_completed_picture(tmp_path):
+  run = make_run(tmp_path / 'out', more=('completed',))
+  page = Page(write_report(run))
+  labels = re.findall('<figcaption>(.*?)</figcaption>', page.source)
+  assert labels[:5] == ['degraded', 'restored', 'completed', 'truth', 'degraded ↔ completed']
+  (over,) = [img for img in page.all('img') if img.get('class') == 'over']
+  assert over['src'].endswith('completed/one.png')
 
 
 def test_many_pictures_are_capped_and_counted(tmp_path, monkeypatch):
