@@ -1,5 +1,6 @@
 """One result as TFDS stores it: a tf.train.Example, written and read without TensorFlow."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,13 +10,23 @@ from ganjax import data, inversion
 from ganjax.bulk.prepare import Face
 from ganjax.inversion import spaces
 
-METRICS = ('psnr', 'ssim', 'loss')
-
 
 def features(
-  prior: inversion.Prior, preset: inversion.Preset, with_image: bool, with_noise: bool
+  prior: inversion.Prior,
+  preset: inversion.Preset,
+  pictures: Sequence[str],
+  metrics: Sequence[str],
+  with_noise: bool,
 ) -> Any:
-  """The tfds.features.FeaturesDict of a data set of results."""
+  """The tfds.features.FeaturesDict of a data set of results.
+
+  Args:
+    prior: networks and statistics.
+    preset: its last phase decides the latents' shape.
+    pictures: what each result's pictures are called, all of the generator's resolution.
+    metrics: what its figures are called.
+    with_noise: whether the noise maps are kept.
+  """
   import tensorflow_datasets as tfds  # takes a second, which other tasks need not wait
 
   kinds = tfds.features
@@ -32,10 +43,9 @@ def features(
     'quad': kinds.Tensor(shape=(4, 2), dtype=np.float32),
     'num_steps': np.int32,
     'settled_at': np.int32,
-    'metrics': {name: np.float32 for name in METRICS},
+    'metrics': {name: np.float32 for name in metrics},
+    **{name: kinds.Image(shape=shape, encoding_format='png') for name in pictures},
   }
-  if with_image:
-    entries['image'] = kinds.Image(shape=shape, encoding_format='png')
   if with_noise:
     entries['noise'] = {
       name: kinds.Tensor(shape=noise.shape, dtype=np.float32)
@@ -47,7 +57,7 @@ def features(
 def example(
   features: Any,
   face: Face,
-  picture: np.ndarray,
+  pictures: dict[str, np.ndarray],
   restoration: inversion.Restoration,
   metrics: dict[str, float],
   config_hash: str,
@@ -57,7 +67,7 @@ def example(
   Args:
     features: what `features` gave.
     face: whose result it is.
-    picture: the restored face, uint8 [side, side, 3].
+    pictures: uint8 [side, side, 3]; those that the data set does not keep are left out.
     restoration: of this face alone.
     metrics: those that are known; the others become NaN.
     config_hash: of the configuration that made it.
@@ -74,10 +84,9 @@ def example(
     'quad': np.asarray(face.crop.quad, np.float32),
     'num_steps': int(restoration.num_steps),
     'settled_at': int(restoration.settled_at),
-    'metrics': {name: metrics.get(name, float('nan')) for name in METRICS},
+    'metrics': {name: metrics.get(name, float('nan')) for name in features['metrics']},
+    **{name: data.encode_png(picture) for name, picture in pictures.items() if name in features},
   }
-  if 'image' in features:
-    values['image'] = data.encode_png(picture)
   if 'noise' in features:
     values['noise'] = {k: np.asarray(v, np.float32) for k, v in restoration.noise.items()}
   # Once more, since protocol buffers write maps in any order, and equal results shall be equal.

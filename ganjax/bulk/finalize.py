@@ -15,6 +15,7 @@ from ganjax.bulk.parts import DATASET, FEATURES, INFO, SPLIT, Parts
 from ganjax.data import claim, journal
 
 EXPORTS = ('npz', 'png')
+PICTURES = ('completed', 'image')  # the better one first
 
 
 class IncompleteError(data.StoreError):
@@ -92,7 +93,8 @@ def export(folder: pathlib.Path, kind: str, scratch: pathlib.Path) -> int:
 
   Args:
     folder: a finished data set.
-    kind: 'npz' (everything but the image) or 'png' (the image).
+    kind: 'npz' (everything but pictures) or 'png' (the completed picture where there is one, or the
+      restored one).
     scratch: a folder for temporary files.
 
   Returns:
@@ -133,12 +135,12 @@ def _claim(folder: pathlib.Path, names: list[str], scratch: pathlib.Path) -> Non
 
 
 def _npz(example: dict[str, Any]) -> bytes:
-  """Everything but the image; nested values as 'metrics.psnr', 'noise.b4.conv1'."""
+  """Everything but pictures; nested values as 'metrics.psnr', 'noise.b4.conv1'."""
   arrays: dict[str, Any] = {}
   for key, value in example.items():
     if isinstance(value, dict):
       arrays.update({f'{key}.{name}': item for name, item in value.items()})
-    elif key != 'image':
+    elif key not in PICTURES:
       arrays[key] = value.decode() if isinstance(value, bytes) else value
   file = io.BytesIO()
   np.savez(file, **arrays)
@@ -146,4 +148,4 @@ def _npz(example: dict[str, Any]) -> bytes:
 
 
 def _png(example: dict[str, Any]) -> bytes:
-  return data.encode_png(example['image'])
+  return data.encode_png(next(example[name] for name in PICTURES if name in example))

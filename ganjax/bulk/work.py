@@ -22,7 +22,8 @@ from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import Seat, engine
 from ganjax.weights import Networks
 
-PREVIEWS = ('aligned', 'degraded', 'restored')
+PREVIEWS = ('aligned', 'degraded', 'restored', 'completed')
+MEASURES = ('psnr', 'ssim')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,8 +134,16 @@ class Worker:
     self._pipeline.check(side, side)
     self._template = faces.Template(*networks.template)
     self._size = self._pipeline.output_shape(side, side)[0] if settings.already_degraded else side
+    # What a result's pictures are called, and what the names of their figures end in.
+    self._endings = {'image': ''}
+    if self._pipeline.is_only_projections:
+      self._endings['completed'] = '_completed'
     self._features = examples.features(
-      self._prior, settings.preset, settings.save_image, settings.save_noise
+      self._prior,
+      settings.preset,
+      list(self._endings) if settings.save_image else [],
+      [f'{name}{ending}' for ending in self._endings.values() for name in MEASURES] + ['loss'],
+      settings.save_noise,
     )
     self._slots = inversion.Slots(
       self._prior,
@@ -238,8 +247,14 @@ class Worker:
       del self._blocks[block.block]
 
   def _outcome(self, face: Face, target: np.ndarray, result: inversion.Restoration) -> Outcome:
-    picture = to_bytes(np.asarray(result.image))
-    values = {} if self.settings.already_degraded else measured(picture, face.crop.image)
+    pictures = {'image': to_bytes(np.asarray(result.image))}
+    if 'completed' in self._endings:
+      whole = degradations.completed(result.degradation, target, pictures['image'])
+      pictures['completed'] = whole
+    values: dict[str, float] = {}
+    if not self.settings.already_degraded:
+      for name, picture in pictures.items():
+        values |= measured(picture, face.crop.image, self._endings[name])
     line: dict[str, Any] = {
       'name': face.name,
       'source': face.entry.source,
@@ -253,13 +268,15 @@ class Worker:
       'num_steps': int(result.num_steps),
     }
     if face.entry.index < self.settings.previews and face.number == 0:
-      line['files'] = self._preview(face, target, picture)
+      line['files'] = self._preview(face, target, pictures)
     values = {**values, 'loss': line['loss']}
-    made = examples.example(self._features, face, picture, result, values, self._hash)
+    made = examples.example(self._features, face, pictures, result, values, self._hash)
     return Outcome(face.order, line, made)
 
-  def _preview(self, face: Face, target: np.ndarray, picture: np.ndarray) -> dict[str, str]:
-    pictures = {'aligned': face.crop.image, 'degraded': to_bytes(target), 'restored': picture}
+  def _preview(self, face: Face, target: np.ndarray, made: dict[str, np.ndarray]) -> dict[str, str]:
+    pictures = {'aligned': face.crop.image, 'degraded': to_bytes(target), 'restored': made['image']}
+    if 'completed' in made:
+      pictures['completed'] = made['completed']
     if self.settings.already_degraded:
       del pictures['aligned']
     elif self.settings.degradation == 'identity()':
@@ -281,7 +298,7 @@ def _measure(a, b):
   return metrics.psnr(a, b), metrics.ssim(a, b)
 
 
-def measured(picture: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-  """How alike two pictures are, uint8 [side, side, 3] each."""
-  psnr, ssim = _measure(to_float(picture), to_float(truth))
-  return {'psnr': float(psnr), 'ssim': float(ssim)}
+def measured(picture: np.ndarray, truth: np.ndarray, ending: str) -> dict[str, float]:
+  """How alike two pictures are, uint8 [side, side, 3] each; names end in `ending`."""
+  values = _measure(to_float(picture), to_float(truth))
+  return {f'{name}{ending}': float(value) for name, value in zip(MEASURES, values, strict=True)}

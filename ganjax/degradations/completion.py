@@ -4,11 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ganjax.degradations.pipeline import Pipeline, from_bytes, to_bytes
+from ganjax.degradations.pipeline import Operator, from_bytes, to_bytes
+
+FADE = 1 / 64  # of the height
 
 
 def completed(
-  degradation: Pipeline, degraded: np.ndarray, restored: np.ndarray, fade: float = 0.0
+  degradation: Operator, degraded: np.ndarray, restored: np.ndarray, fade: float = FADE
 ) -> np.ndarray:
   """What the degraded picture shows, and of the restored one what it does not show.
 
@@ -17,11 +19,11 @@ def completed(
   from a grey one only the colours are taken.
 
   Args:
-    degradation: A; `is_only_projections`.
+    degradation: A; a projection, or a pipeline that `is_only_projections`.
     degraded: y, float32 [H, W, 3] in [-1, 1].
     restored: x, uint8 [H, W, 3].
-    fade: over about how many pixels outwards from a hole's edge the restored picture fades into the
-      degraded one.
+    fade: how far outwards from a hole's edge the restored picture fades into the degraded one, in
+      shares of the height.
 
   Returns:
     uint8 [H, W, 3].
@@ -29,11 +31,11 @@ def completed(
   image = from_bytes(restored)
   known, shown = (np.asarray(degradation.expected(jnp.asarray(x))) for x in (degraded, image))
   visible = np.asarray(degradation.visible(*restored.shape[:2]))
-  return to_bytes(image + _faded(visible, fade) * (known - shown))
+  return to_bytes(image + _faded(visible, fade * len(restored)) * (known - shown))
 
 
 def _faded(visible: np.ndarray, fade: float) -> np.ndarray:
-  """From 0 at the edges of holes to 1 some pixels outwards; [H, W, 1], as `visible`."""
+  """From 0 at the edges of holes to 1 about `fade` px outwards; [H, W, 1], as `visible`."""
   if not fade:
     return visible
   soft = Image.fromarray(np.uint8(255 * visible[:, :, 0])).filter(ImageFilter.GaussianBlur(fade))

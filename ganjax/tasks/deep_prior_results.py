@@ -131,8 +131,11 @@ def write_sweep(
 
 
 def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
-  """The restored picture with what the input shows put back; uint8."""
-  return degradations.completed(damaged.degradation, damaged.target, restored)
+  """The restored picture with what the input shows put back; uint8.
+
+  Exactly, for this prior's pictures differ little from the input where it shows anything.
+  """
+  return degradations.completed(damaged.degradation, damaged.target, restored, fade=0.0)
 
 
 def _misfit(damaged: Damaged, image: np.ndarray) -> float:

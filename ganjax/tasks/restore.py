@@ -30,9 +30,6 @@ __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 TASKS = tuple(RESTORATIONS)
 
 
-FADE = 64  # the side, divided by the width over which restored pixels fade into known ones
-
-
 class Perceptual(Protocol):
   """A configuration that names a distance between pictures."""
 
@@ -297,8 +294,7 @@ def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray | None:
   """The restored picture with what the input shows put back; None where that is not possible."""
   if not damaged.degradation.is_only_projections:
     return None
-  fade = len(restored) / FADE
-  return degradations.completed(damaged.degradation, damaged.target, restored, fade)
+  return degradations.completed(damaged.degradation, damaged.target, restored)
 
 
 def _metrics(

@@ -12,7 +12,7 @@ from pictures import bad_files, file_of, noise, png_header
 from PIL import Image
 
 import ganjax
-from ganjax import data, inversion, weights
+from ganjax import data, degradations, inversion, weights
 from ganjax.bulk import finalize, output
 from ganjax.bulk.plan import Shard
 from ganjax.bulk.status import Status
@@ -78,6 +78,26 @@ def test_a_data_set_is_read_back_exactly_as_it_was_made(configure, tmp_path):
     for latent, example in zip(found, source, strict=True):
       np.testing.assert_array_equal(latent.latent, example['latent'])
       np.testing.assert_array_equal(latent.noise['b8.conv0'], example['noise']['b8.conv0'])
+
+
+def test_what_pictures_show_is_put_back(configure, tmp_path):
+  spec = 'mask(missing=0.5) | grayscale'
+  assert main.run(configure(f'--degradation={spec}', '--export=npz,png', '--previews=1')) == 2
+  folder = tmp_path / 'out'
+  examples = tfds.builder_from_directory(folder).as_data_source()['train']
+  lines = [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
+  for i, example, line in zip(GOOD[:3], examples, lines[:3], strict=False):
+    degradation, key = inversion.sampled(ganjax.parse_degradation(spec), str(i), 0)
+    target = degradation.true(to_float(noise(16, i)), key)
+    whole = degradations.completed(degradation, target, example['image'])
+    np.testing.assert_allclose(example['completed'].astype(int), whole, atol=1)
+    np.testing.assert_array_equal(data.decode(folder / 'png' / f'{i}.png'), example['completed'])
+    for name in ('psnr_completed', 'ssim_completed'):
+      assert example['metrics'][name] == pytest.approx(line['metrics'][name], abs=1e-4)
+    assert example['metrics']['psnr_completed'] > example['metrics']['psnr']
+    assert not {'image', 'completed'} & set(np.load(folder / 'npz' / f'{i}.npz').files)
+  shown = data.decode(folder / lines[0]['files']['completed'])
+  np.testing.assert_array_equal(shown, examples[0]['completed'])
 
 
 def test_what_is_done_is_not_done_again(configure, tmp_path, capsys):

@@ -31,7 +31,7 @@ def test_what_is_completed_degrades_to_the_input(spec, pictures):
   degradation = parse(spec).sample(KEY)
   assert degradation.is_only_projections
   degraded = degradation.true(from_bytes(truth), KEY)
-  whole = completed(degradation, degraded, restored)
+  whole = completed(degradation, degraded, restored, fade=0.0)
   again = degradation.true(from_bytes(whole), KEY)
   assert np.abs(to_bytes(again).astype(int) - to_bytes(degraded)).max() <= 1
   np.testing.assert_allclose(completed(degradation, degraded, truth), truth, atol=1)
@@ -56,7 +56,7 @@ def test_holes_are_restored_and_their_surroundings_fade(pictures):
   truth, restored = pictures
   degradation = parse('mask(box=8:20:8:20)')
   degraded = degradation.true(from_bytes(truth), KEY)
-  hard, soft = (completed(degradation, degraded, restored, fade) for fade in (0, 2))
+  hard, soft = (completed(degradation, degraded, restored, fade) for fade in (0.0, 1 / 16))
   inside = np.zeros((SIDE, SIDE), bool)
   inside[8:20, 8:20] = True
   for whole in (hard, soft):
