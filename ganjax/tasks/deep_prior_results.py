@@ -153,12 +153,11 @@ def _metrics(damaged: Damaged, restored: np.ndarray) -> dict[str, float]:
   truth = to_float(damaged.truth)
   size = (damaged.width, damaged.height)
   shown = Image.fromarray(to_bytes(damaged.target)).resize(size, Image.Resampling.NEAREST)
+  pictures = {'': restored, '_degraded': np.asarray(shown)}
+  if damaged.degradation.is_only_projections:
+    pictures['_completed'] = _completed(damaged, restored)
   values = {}
-  for suffix, picture in (('', restored), ('_degraded', np.asarray(shown))):
+  for suffix, picture in pictures.items():
     values[f'psnr{suffix}'] = metrics.psnr(to_float(picture), truth)
     values[f'ssim{suffix}'] = metrics.ssim(to_float(picture), truth)
-  if damaged.degradation.is_only_projections:
-    whole = to_float(_completed(damaged, restored))
-    values |= {'psnr_completed': metrics.psnr(whole, truth)}
-    values |= {'ssim_completed': metrics.ssim(whole, truth)}
   return {key: round(float(value), 4) for key, value in values.items()}
