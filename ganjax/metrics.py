@@ -1,15 +1,22 @@
 """How alike two pictures are. Written for one pair of images; vmap for more."""
 
+from collections.abc import Iterable, Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
+from ganjax.data.pixels import to_float
+
 SSIM_WINDOW = 11  # pixels
 SSIM_SIGMA = 1.5  # pixels
 SSIM_K1 = 0.01
 SSIM_K2 = 0.03
+
+# The pictures of a result that are compared with the truth -> what their figures' names end in.
+ENDINGS = {'restored': '', 'completed': '_completed', 'degraded': '_degraded'}
 
 _RANGE = 2.0  # of images in [-1, 1]
 
@@ -99,10 +106,34 @@ def _root(covariance: np.ndarray) -> np.ndarray:
   return vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
 
 
-def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
-  """A square picture as one looks at it, its pixels enlarged to `side`: uint8 [side, side, 3]."""
+def names(kinds: Iterable[str]) -> list[str]:
+  """What the figures are called that `against_truth` gives for pictures of these kinds."""
+  return [f'{name}{ENDINGS[kind]}' for kind in kinds for name in ('psnr', 'ssim')]
+
+
+def against_truth(pictures: Mapping[str, np.ndarray], truth: np.ndarray) -> dict[str, float]:
+  """PSNR and SSIM of a result's pictures, called as `names` says.
+
+  Args:
+    pictures: kind, of ENDINGS -> uint8 [h, w, 3]; one of another size than the truth counts as it
+      looks beside it, with its pixels enlarged.
+    truth: uint8 [H, W, 3].
+  """
+  target = to_float(truth)
+  shown = [to_float(enlarged(picture, *truth.shape[:2])) for picture in pictures.values()]
+  values = [float(value) for picture in shown for value in _psnr_and_ssim(picture, target)]
+  return dict(zip(names(pictures), values, strict=True))
+
+
+def enlarged(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+  """A picture as one looks at it beside a larger one, its pixels enlarged: uint8 [H, W, 3]."""
   image = Image.fromarray(picture)
-  return np.asarray(image.resize((side, side), Image.Resampling.NEAREST))
+  return np.asarray(image.resize((width, height), Image.Resampling.NEAREST))
+
+
+@jax.jit
+def _psnr_and_ssim(a: ArrayLike, b: ArrayLike) -> tuple[jax.Array, jax.Array]:
+  return psnr(a, b), ssim(a, b)
 
 
 def _pair(a: ArrayLike, b: ArrayLike) -> tuple[jax.Array, jax.Array]:

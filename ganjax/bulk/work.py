@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from ganjax import data, degradations, faces, inversion, metrics, weights
@@ -23,7 +22,8 @@ from ganjax.inversion import Seat, engine
 from ganjax.weights import Networks
 
 PREVIEWS = ('aligned', 'degraded', 'restored', 'completed')
-MEASURES = ('psnr', 'ssim')
+# A result's pictures -> the features of the data set that hold them.
+FEATURES = {'restored': 'image', 'completed': 'completed'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,15 +134,12 @@ class Worker:
     self._pipeline.check(side, side)
     self._template = faces.Template(*networks.template)
     self._size = self._pipeline.output_shape(side, side)[0] if settings.already_degraded else side
-    # What a result's pictures are called, and what the names of their figures end in.
-    self._endings = {'image': ''}
-    if self._pipeline.is_only_projections:
-      self._endings['completed'] = '_completed'
+    self._kinds = list(FEATURES) if self._pipeline.is_only_projections else ['restored']
     self._features = examples.features(
       self._prior,
       settings.preset,
-      list(self._endings) if settings.save_image else [],
-      [f'{name}{ending}' for ending in self._endings.values() for name in MEASURES] + ['loss'],
+      [FEATURES[kind] for kind in self._kinds] if settings.save_image else [],
+      [*metrics.names(self._kinds), 'loss'],
       settings.save_noise,
     )
     self._slots = inversion.Slots(
@@ -247,14 +244,13 @@ class Worker:
       del self._blocks[block.block]
 
   def _outcome(self, face: Face, target: np.ndarray, result: inversion.Restoration) -> Outcome:
-    pictures = {'image': to_bytes(np.asarray(result.image))}
-    if 'completed' in self._endings:
-      whole = degradations.completed(result.degradation, target, pictures['image'])
+    pictures = {'restored': to_bytes(np.asarray(result.image))}
+    if 'completed' in self._kinds:
+      whole = degradations.completed(result.degradation, target, pictures['restored'])
       pictures['completed'] = whole
     values: dict[str, float] = {}
     if not self.settings.already_degraded:
-      for name, picture in pictures.items():
-        values |= measured(picture, face.crop.image, self._endings[name])
+      values = metrics.against_truth(pictures, face.crop.image)
     line: dict[str, Any] = {
       'name': face.name,
       'source': face.entry.source,
@@ -270,13 +266,12 @@ class Worker:
     if face.entry.index < self.settings.previews and face.number == 0:
       line['files'] = self._preview(face, target, pictures)
     values = {**values, 'loss': line['loss']}
-    made = examples.example(self._features, face, pictures, result, values, self._hash)
+    kept = {FEATURES[kind]: picture for kind, picture in pictures.items()}
+    made = examples.example(self._features, face, kept, result, values, self._hash)
     return Outcome(face.order, line, made)
 
   def _preview(self, face: Face, target: np.ndarray, made: dict[str, np.ndarray]) -> dict[str, str]:
-    pictures = {'aligned': face.crop.image, 'degraded': to_bytes(target), 'restored': made['image']}
-    if 'completed' in made:
-      pictures['completed'] = made['completed']
+    pictures = {'aligned': face.crop.image, 'degraded': to_bytes(target), **made}
     if self.settings.already_degraded:
       del pictures['aligned']
     elif self.settings.degradation == 'identity()':
@@ -291,14 +286,3 @@ class Worker:
 def preview(kind: str, index: int) -> str:
   """The path, below the output folder, of a picture's preview."""
   return f'{kind}/{index:08d}.png'
-
-
-@jax.jit
-def _measure(a, b):
-  return metrics.psnr(a, b), metrics.ssim(a, b)
-
-
-def measured(picture: np.ndarray, truth: np.ndarray, ending: str) -> dict[str, float]:
-  """How alike two pictures are, uint8 [side, side, 3] each; names end in `ending`."""
-  values = _measure(to_float(picture), to_float(truth))
-  return {f'{name}{ending}': float(value) for name, value in zip(MEASURES, values, strict=True)}

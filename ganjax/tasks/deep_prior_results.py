@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
 from ganjax import data, degradations, metrics, report
 from ganjax.data.pixels import to_bytes, to_float
@@ -150,14 +149,8 @@ def _metrics(damaged: Damaged, restored: np.ndarray) -> dict[str, float]:
   """PSNR and SSIM against the truth, where it is known; the degraded picture's beside them."""
   if damaged.truth is None:
     return {}
-  truth = to_float(damaged.truth)
-  size = (damaged.width, damaged.height)
-  shown = Image.fromarray(to_bytes(damaged.target)).resize(size, Image.Resampling.NEAREST)
-  pictures = {'': restored, '_degraded': np.asarray(shown)}
+  pictures = {'restored': restored, 'degraded': to_bytes(damaged.target)}
   if damaged.degradation.is_only_projections:
-    pictures['_completed'] = _completed(damaged, restored)
-  values = {}
-  for suffix, picture in pictures.items():
-    values[f'psnr{suffix}'] = metrics.psnr(to_float(picture), truth)
-    values[f'ssim{suffix}'] = metrics.ssim(to_float(picture), truth)
-  return {key: round(float(value), 4) for key, value in values.items()}
+    pictures['completed'] = _completed(damaged, restored)
+  values = metrics.against_truth(pictures, damaged.truth)
+  return {name: round(value, 4) for name, value in values.items()}

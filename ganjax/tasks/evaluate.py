@@ -186,14 +186,13 @@ def _line(
 ) -> dict:
   """One line of the table: means over the pictures."""
   line: dict[str, Any] = {'task': task, 'level': level, 'method': method, 'n': len(pictures)}
-  suffix = '' if kind == 'restored' else f'_{kind}'
   usable = [p for p in pictures if kind in p and 'aligned' in p]
   if not usable:
     return line
   for name in ('psnr', 'ssim', 'fidelity'):
-    values = [p['metrics'].get(f'{name}{suffix}') for p in usable]
+    values = [p['metrics'].get(f'{name}{metrics.ENDINGS[kind]}') for p in usable]
     line[name] = _mean([v for v in values if v is not None])
-  shown = [metrics.enlarged(p[kind], p['aligned'].shape[0]) for p in usable]
+  shown = [metrics.enlarged(p[kind], *p['aligned'].shape[:2]) for p in usable]
   truths = [p['aligned'] for p in usable]
   for name, distance in distances.items():
     line[name] = _mean([_distance(distance, a, b) for a, b in zip(shown, truths, strict=True)])

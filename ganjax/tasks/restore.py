@@ -301,23 +301,16 @@ def _metrics(
   damaged: Damaged, restored: np.ndarray, completed: np.ndarray | None, config: RestoreConfig
 ) -> dict[str, float]:
   """Fidelity to the input; PSNR and SSIM against the truth, where there is one."""
-  image = to_float(restored)
   _, key = inversion.degradation_keys(damaged.face.name, config.seed)
-  again = damaged.degradation.true(image, key)
-  values = {'fidelity': metrics.psnr(again, damaged.target)}
+  again = damaged.degradation.true(to_float(restored), key)
+  values = {'fidelity': float(metrics.psnr(again, damaged.target))}
   if damaged.truth is not None:
-    truth = to_float(damaged.truth)
-    if completed is not None:
-      whole = to_float(completed)
-      values |= {'psnr_completed': metrics.psnr(whole, truth)}
-      values |= {'ssim_completed': metrics.ssim(whole, truth)}
-    values |= {'psnr': metrics.psnr(image, truth), 'ssim': metrics.ssim(image, truth)}
+    pictures = {} if completed is None else {'completed': completed}
+    pictures['restored'] = restored
     if config.task != 'invert':
-      # A small picture is measured as the grid and the report show it: with its pixels enlarged.
-      shown = metrics.enlarged(to_bytes(damaged.target), damaged.truth.shape[0])
-      values['psnr_degraded'] = metrics.psnr(to_float(shown), truth)
-      values['ssim_degraded'] = metrics.ssim(to_float(shown), truth)
-  return {name: round(float(value), 4) for name, value in values.items()}
+      pictures['degraded'] = to_bytes(damaged.target)
+    values |= metrics.against_truth(pictures, damaged.truth)
+  return {name: round(value, 4) for name, value in values.items()}
 
 
 def _write_grid(store: data.Store) -> None:
@@ -340,7 +333,7 @@ def _row(store: data.Store, record: dict) -> report.Row:
     if kind in files
   }
   captions = {
-    kind: report.quality_caption(values.get(f'psnr{suffix}'), values.get(f'ssim{suffix}'))
-    for kind, suffix in (('degraded', '_degraded'), ('restored', ''), ('completed', '_completed'))
+    kind: report.quality_caption(*(values.get(name) for name in metrics.names([kind])))
+    for kind in metrics.ENDINGS
   }
   return report.Row(record['name'], **pictures, captions=captions)
