@@ -8,7 +8,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from ganjax.data.pixels import to_float
+from ganjax.pixels import to_float
 
 SSIM_WINDOW = 11  # pixels
 SSIM_SIGMA = 1.5  # pixels

@@ -43,7 +43,7 @@ def targets(prior, count):
   import jax
   import numpy as np
 
-  from ganjax.data.pixels import to_bytes, to_float
+  from ganjax.pixels import to_bytes, to_float
 
   made = jax.jit(lambda g, z: g.synthesis(g.mapping(z)))
   pictures = []

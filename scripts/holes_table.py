@@ -21,9 +21,9 @@ from PIL import Image
 
 import ganjax
 from ganjax import data, degradations
-from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import image_key, stack
 from ganjax.models.deep_prior import PAPER
+from ganjax.pixels import to_bytes, to_float
 from ganjax.priors import deep_prior
 from ganjax.tasks.restore_config import RESTORATIONS
 from ganjax.translation import masks

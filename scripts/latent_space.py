@@ -17,8 +17,8 @@ from absl import app, flags, logging
 from tqdm import tqdm
 
 from ganjax import editing, inversion, weights
-from ganjax.data.pixels import to_float
 from ganjax.editing import rendering
+from ganjax.pixels import to_float
 from ganjax.tasks import direction, interpolate, latents, traverse
 from ganjax.tasks.direction_config import DirectionConfig
 from ganjax.tasks.latents import Judge, Start

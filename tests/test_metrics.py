@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ganjax.data.pixels import to_bytes, to_float
 from ganjax.metrics import against_truth, frechet, names, psnr, ssim
+from ganjax.pixels import to_bytes, to_float
 
 
 def images(seed, height=24, width=29, noise=0.2):

@@ -14,10 +14,10 @@ import jax
 import numpy as np
 
 from ganjax import faces
-from ganjax.data.pixels import to_float
 from ganjax.faces.identity import descriptor
 from ganjax.metrics import frechet
 from ganjax.models.inception import Inception
+from ganjax.pixels import to_float
 from ganjax.weights import CropTemplate
 
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)  # of the 68 landmarks

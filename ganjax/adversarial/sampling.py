@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.data.pixels import to_bytes
 from ganjax.models.generator import Generator
+from ganjax.pixels import to_bytes
 
 _TOGETHER = 8  # pictures
 

@@ -17,8 +17,8 @@ from ganjax.bulk.plan import Plan
 from ganjax.bulk.prepare import Face
 from ganjax.bulk.sources import Entry, Source
 from ganjax.data import journal
-from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import Seat, engine
+from ganjax.pixels import to_bytes, to_float
 from ganjax.weights import Networks
 
 PREVIEWS = ('aligned', 'degraded', 'restored', 'completed')

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ganjax.degradations.pipeline import Operator, from_bytes, to_bytes
+from ganjax.degradations.pipeline import Operator
+from ganjax.pixels import to_bytes, to_float
 
 FADE = 1 / 64  # of the height
 
@@ -28,7 +29,7 @@ def completed(
   Returns:
     uint8 [H, W, 3].
   """
-  image = from_bytes(restored)
+  image = to_float(restored)
   known, shown = (np.asarray(degradation.expected(jnp.asarray(x))) for x in (degraded, image))
   visible = np.asarray(degradation.visible(*restored.shape[:2]))
   return to_bytes(image + _faded(visible, fade * len(restored)) * (known - shown))

@@ -13,12 +13,11 @@ from ganjax.degradations.pipeline import (
   Leaf,
   Operator,
   clip,
-  from_bytes,
   require_range,
   spell,
-  to_bytes,
 )
 from ganjax.degradations.unknown import Discrete, Unknown
+from ganjax.pixels import to_bytes, to_float
 
 # ITU-T T.81, annex K, tables K.1 (luma) and K.2 (chroma); what libjpeg scales by the quality.
 LUMA_TABLE = np.array(
@@ -92,7 +91,7 @@ class Jpeg(Operator):
     file = io.BytesIO()
     picture = Image.fromarray(to_bytes(image))
     picture.save(file, 'JPEG', quality=int(np.asarray(self.quality)), subsampling='4:2:0')
-    return from_bytes(np.asarray(Image.open(file)))
+    return to_float(np.asarray(Image.open(file)))
 
   def __str__(self) -> str:
     return f'jpeg(quality={spell(self.quality)})'

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations.unknown import Continuous, Discrete, Measured, Unknown
+from ganjax.pixels import to_bytes, to_float
 
 # Parsed operators hold numpy leaves, so that reading a flag does not start a JAX backend.
 Leaf = jax.Array | np.ndarray
@@ -160,7 +161,7 @@ class Pipeline(Operator):
     self.check(*image.shape[:2])
     for index, operator in enumerate(self.operators):
       image = operator.true(image, jax.random.fold_in(key, index))
-    return from_bytes(to_bytes(image))
+    return to_float(to_bytes(image))
 
   def sample(self, key: jax.Array) -> 'Pipeline':
     return Pipeline(
@@ -345,16 +346,6 @@ def _clip_jvp(primals, tangents):
   (x,), (tangent,) = primals, tangents
   clipped = clip(x)
   return clipped, tangent * jnp.exp(-jnp.square(2 * (x - clipped)))
-
-
-def to_bytes(image: np.ndarray) -> np.ndarray:
-  """Float [-1, 1] -> uint8 [0, 255], rounded to the nearest."""
-  return np.rint((np.clip(image, -1, 1) + 1) * 127.5).astype(np.uint8)
-
-
-def from_bytes(image: np.ndarray) -> np.ndarray:
-  """uint8 [0, 255] -> float32 [-1, 1]."""
-  return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def host_rng(key: jax.Array) -> np.random.Generator:

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from ganjax import data, degradations, programs, report
-from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import image_key, sampled, stack
+from ganjax.pixels import to_bytes, to_float
 from ganjax.priors import deep_prior
 from ganjax.tasks import console
 from ganjax.tasks.deep_prior_config import (

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax import data, degradations, metrics, report
-from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import sweeps
+from ganjax.pixels import to_bytes, to_float
 from ganjax.priors import deep_prior
 from ganjax.tasks import combinations
 from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig, settings

@@ -10,8 +10,8 @@ import numpy as np
 from absl import flags
 
 from ganjax import data, faces, inversion, metrics, programs, weights
-from ganjax.data.pixels import to_float
 from ganjax.degradations import levels
+from ganjax.pixels import to_float
 from ganjax.tasks import align, deep_prior, deep_prior_config, restore, restore_config
 from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig
 from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig

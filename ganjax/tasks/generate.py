@@ -11,8 +11,8 @@ import numpy as np
 from absl import flags
 
 from ganjax import data, report, weights
-from ganjax.data.pixels import to_bytes
 from ganjax.models.generator import Generator
+from ganjax.pixels import to_bytes
 from ganjax.tasks import console
 from ganjax.tasks.config import FLAGS, Config, ConfigError, parse_seeds, read
 

@@ -10,10 +10,10 @@ import numpy as np
 from absl import flags
 
 from ganjax import data, editing, inversion, report, weights
-from ganjax.data.pixels import to_float
 from ganjax.editing import rendering
 from ganjax.editing.spaces import Space
 from ganjax.inversion.perceptual import Perceptual
+from ganjax.pixels import to_float
 from ganjax.tasks import latents, restore
 from ganjax.tasks.config import FLAGS, ConfigError, read
 from ganjax.tasks.latents import Judge, LatentConfig, Start

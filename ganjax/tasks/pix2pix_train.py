@@ -10,9 +10,9 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from ganjax import data, degradations, devices, training
-from ganjax.data.pixels import to_bytes
 from ganjax.models.patchgan import PATCHES, PatchGANConfig
 from ganjax.models.unet import UNetConfig
+from ganjax.pixels import to_bytes
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.pix2pix_train_config import (

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
-from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import variants
 from ganjax.inversion.engine import Problem
 from ganjax.models.vgg16 import LPIPS
+from ganjax.pixels import to_bytes, to_float
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.faces import Face, reduced, unfinished

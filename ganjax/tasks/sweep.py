@@ -10,8 +10,8 @@ import numpy as np
 from absl import flags
 
 from ganjax import data, degradations, inversion, metrics, report, weights
-from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import sweeps
+from ganjax.pixels import to_bytes, to_float
 from ganjax.tasks import combinations, console, restore_config
 from ganjax.tasks.config import FLAGS, ConfigError
 from ganjax.tasks.faces import Face, reduced, unfinished

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from ganjax import metrics
-from ganjax.data.pixels import to_float
 from ganjax.degradations import Pipeline, random_boxes
 from ganjax.models.unet import UNet
+from ganjax.pixels import to_float
 from ganjax.translation import blending, examples, masks, predict
 from ganjax.translation.blending import Blend
 

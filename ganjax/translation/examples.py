@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ganjax.data import ImageError, SourceError
-from ganjax.data.pixels import to_bytes, to_float
 from ganjax.degradations import Pipeline, RandomBoxMask
+from ganjax.pixels import to_bytes, to_float
 from ganjax.training import Pictures
 from ganjax.translation.masks import Corner
 

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 from flax import nnx
 
-from ganjax.data.pixels import to_float
 from ganjax.models.unet import UNet
+from ganjax.pixels import to_float
 
 
 def predict(unet: UNet, conditions: np.ndarray) -> np.ndarray:

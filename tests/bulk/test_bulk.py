@@ -16,8 +16,8 @@ from ganjax import data, degradations, inversion, weights
 from ganjax.bulk import finalize, output
 from ganjax.bulk.plan import Shard
 from ganjax.bulk.status import Status
-from ganjax.data.pixels import to_bytes, to_float
 from ganjax.inversion import batch, slots
+from ganjax.pixels import to_bytes, to_float
 from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.report import ReportConfig

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from ganjax.degradations import completed, parse
-from ganjax.degradations.pipeline import from_bytes, to_bytes
+from ganjax.pixels import to_bytes, to_float
 
 KEY = jax.random.key(0)
 SIDE = 32
@@ -30,9 +30,9 @@ def test_what_is_completed_degrades_to_the_input(spec, pictures):
   truth, restored = pictures
   degradation = parse(spec).sample(KEY)
   assert degradation.is_only_projections
-  degraded = degradation.true(from_bytes(truth), KEY)
+  degraded = degradation.true(to_float(truth), KEY)
   whole = completed(degradation, degraded, restored, fade=0.0)
-  again = degradation.true(from_bytes(whole), KEY)
+  again = degradation.true(to_float(whole), KEY)
   assert np.abs(to_bytes(again).astype(int) - to_bytes(degraded)).max() <= 1
   np.testing.assert_allclose(completed(degradation, degraded, truth), truth, atol=1)
 
@@ -40,14 +40,14 @@ def test_what_is_completed_degrades_to_the_input(spec, pictures):
 @EVERY
 def test_applied_again_it_takes_nothing_more(spec, pictures):
   degradation = parse(spec).sample(KEY)
-  once = degradation.true(from_bytes(pictures[0]), KEY)
+  once = degradation.true(to_float(pictures[0]), KEY)
   np.testing.assert_allclose(degradation.true(once, KEY), once, atol=1.1 / 127.5)
 
 
 def test_colours_are_the_restored_ones(pictures):
   truth, restored = pictures
   grey = parse('grayscale')
-  whole = completed(grey, grey.true(from_bytes(truth), KEY), restored)
+  whole = completed(grey, grey.true(to_float(truth), KEY), restored)
   chroma = [picture[..., 0].astype(int) - picture[..., 2] for picture in (whole, restored)]
   assert np.abs(chroma[0] - chroma[1]).max() <= 1
 
@@ -55,7 +55,7 @@ def test_colours_are_the_restored_ones(pictures):
 def test_holes_are_restored_and_their_surroundings_fade(pictures):
   truth, restored = pictures
   degradation = parse('mask(box=8:20:8:20)')
-  degraded = degradation.true(from_bytes(truth), KEY)
+  degraded = degradation.true(to_float(truth), KEY)
   hard, soft = (completed(degradation, degraded, restored, fade) for fade in (0.0, 1 / 16))
   inside = np.zeros((SIDE, SIDE), bool)
   inside[8:20, 8:20] = True
@@ -71,7 +71,7 @@ def test_holes_are_restored_and_their_surroundings_fade(pictures):
 def test_a_tint_and_the_colour_of_holes_do_not_matter(pictures):
   truth, restored = pictures
   degradation = parse('mask(box=8:20:8:20) | grayscale')
-  degraded = degradation.true(from_bytes(truth), KEY)
+  degraded = degradation.true(to_float(truth), KEY)
   white = degraded.copy()
   white[8:20, 8:20] = 1
   # Blue is raised and red lowered so that the luminance stays: a tinted print.

@@ -14,7 +14,7 @@ from ganjax.degradations import (
   parse,
   stack,
 )
-from ganjax.degradations.pipeline import from_bytes, to_bytes
+from ganjax.pixels import to_bytes, to_float
 
 KEY = jax.random.key(0)
 IMAGE = np.random.default_rng(0).uniform(-1, 1, (64, 64, 3)).astype(np.float32)
@@ -85,7 +85,7 @@ def test_operators_of_one_kind_draw_different_noise():
 
 def test_8_bit_round_trip():
   levels = np.arange(256, dtype=np.uint8)
-  np.testing.assert_array_equal(to_bytes(from_bytes(levels)), levels)
+  np.testing.assert_array_equal(to_bytes(to_float(levels)), levels)
   np.testing.assert_array_equal(to_bytes(np.float32([-9, -1, 0.001, 1, 9])), [0, 0, 128, 255, 255])
 
 

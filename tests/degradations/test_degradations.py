@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ganjax.degradations import parse, stack
-from ganjax.degradations.pipeline import from_bytes
+from ganjax.pixels import to_float
 
 PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
 HEIGHT, WIDTH = 64, 96
@@ -71,7 +71,7 @@ KEY = jax.random.key(7)
 def picture() -> np.ndarray:
   with Image.open(PICTURE) as picture:
     square = picture.convert('RGB').resize((128, 128), Image.Resampling.LANCZOS)
-  return from_bytes(np.asarray(square))[:HEIGHT, :WIDTH]
+  return to_float(np.asarray(square))[:HEIGHT, :WIDTH]
 
 
 def sampled(spec):

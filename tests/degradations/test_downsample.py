@@ -6,7 +6,7 @@ from PIL import Image
 
 from ganjax.degradations import DegradationError, Downsample
 from ganjax.degradations.downsample import FILTERS
-from ganjax.degradations.pipeline import from_bytes, to_bytes
+from ganjax.pixels import to_bytes, to_float
 
 KEY = jax.random.key(0)
 PIXELS = np.random.default_rng(0).integers(0, 256, (32, 64, 3)).astype(np.uint8)
@@ -14,13 +14,13 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (32, 64, 3)).astype(np.uint8)
 
 @pytest.mark.parametrize('name', FILTERS)
 def test_true_form_is_pillows_on_8_bits(name):
-  small = to_bytes(Downsample.create(4, name).true(from_bytes(PIXELS), KEY)).astype(int)
+  small = to_bytes(Downsample.create(4, name).true(to_float(PIXELS), KEY)).astype(int)
   expected = np.asarray(Image.fromarray(PIXELS).resize((16, 8), FILTERS[name])).astype(int)
   assert np.abs(small - expected).max() <= 1
 
 
 def test_model_form_is_the_named_filter():
-  image = from_bytes(PIXELS) / 2  # so that nothing overshoots
+  image = to_float(PIXELS) / 2  # so that nothing overshoots
   for name in FILTERS:
     operator = Downsample.create(4, name)
     small = operator.model(jnp.asarray(image), KEY)
@@ -28,7 +28,7 @@ def test_model_form_is_the_named_filter():
 
 
 def test_model_form_without_a_filter_is_the_mean_of_squares():
-  image = from_bytes(PIXELS)
+  image = to_float(PIXELS)
   small = Downsample.create(8).model(jnp.asarray(image), KEY)
   for y, x in ((0, 0), (3, 5), (1, 7)):
     square = image[8 * y : 8 * y + 8, 8 * x : 8 * x + 8]

@@ -16,7 +16,7 @@ from ganjax.degradations.jpeg import (
   quantisation_table,
   soft_round,
 )
-from ganjax.degradations.pipeline import from_bytes
+from ganjax.pixels import to_float
 
 PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
 KEY = jax.random.key(0)
@@ -30,7 +30,7 @@ def model_of(jpeg, image):
 def demo(width, height):
   with Image.open(PICTURE) as picture:
     small = picture.convert('RGB').resize((width, height), Image.Resampling.LANCZOS)
-  return from_bytes(np.asarray(small))
+  return to_float(np.asarray(small))
 
 
 def psnr(first, second):

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from ganjax.degradations import parse, stack
-from ganjax.degradations.pipeline import from_bytes
 from ganjax.degradations.unknown import Continuous
+from ganjax.pixels import to_float
 
 PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
 KEY = jax.random.key(0)
@@ -18,7 +18,7 @@ KEY = jax.random.key(0)
 
 @pytest.fixture(scope='module')
 def picture():
-  return from_bytes(np.asarray(Image.open(PICTURE).convert('RGB').resize((128, 128))))
+  return to_float(np.asarray(Image.open(PICTURE).convert('RGB').resize((128, 128))))
 
 
 def test_continuous_parameters_begin_at_their_start_and_stay_in_their_range():

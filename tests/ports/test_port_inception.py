@@ -17,7 +17,7 @@ from pictures import pattern
 import ports.inception
 from ganjax import weights
 from ganjax.adversarial import quality
-from ganjax.data.pixels import to_float
+from ganjax.pixels import to_float
 from ports.table import PortError
 
 FOLDER = pathlib.Path(__file__).parent

@@ -16,7 +16,7 @@ import pytest
 from pictures import pattern
 
 import ports.pix2pix
-from ganjax.data.pixels import to_float
+from ganjax.pixels import to_float
 from ganjax.weights import pix2pix, store
 from ports import torch_file
 from ports.table import PortError

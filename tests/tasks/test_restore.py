@@ -10,9 +10,9 @@ import tiny
 from PIL import Image
 
 from ganjax import data, inversion, weights
-from ganjax.data.pixels import to_bytes
 from ganjax.inversion import variants
 from ganjax.inversion.presets import Tuning
+from ganjax.pixels import to_bytes
 from ganjax.tasks import main
 from ganjax.tasks.config import FacesConfig
 from ganjax.tasks.generate import GenerateConfig
