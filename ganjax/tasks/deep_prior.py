@@ -15,7 +15,7 @@ from ganjax import data, degradations, programs, report
 from ganjax.inversion import image_key, sampled, stack
 from ganjax.pixels import to_bytes, to_float
 from ganjax.priors import deep_prior
-from ganjax.tasks import console
+from ganjax.tasks import console, grids
 from ganjax.tasks.deep_prior_config import (
   SMALLEST_SIDE,
   DeepPriorTaskConfig,
@@ -53,6 +53,8 @@ def run(config: DeepPriorTaskConfig) -> int:
           write_sweep(store, config, variants, own)
         else:
           write(store, config, variants[0], own[0])
+    if not config.sweep:
+      grids.write(store)
     path = report.write_report(pathlib.Path(config.output))
     return console.summarise(config.task, store, path)
 

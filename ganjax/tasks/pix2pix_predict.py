@@ -14,7 +14,7 @@ from ganjax import data, degradations, report
 from ganjax.data.decode import printable
 from ganjax.data.source import is_picture
 from ganjax.inversion import image_key
-from ganjax.tasks import console
+from ganjax.tasks import console, grids
 from ganjax.tasks.config import FLAGS, Config, ConfigError, read, require_input
 from ganjax.tasks.training import batch_size
 from ganjax.translation import blending, cases, examples, masks
@@ -100,6 +100,7 @@ def run(config: Pix2pixPredictConfig) -> int:
     while batch := list(itertools.islice(work, config.batch_size)):
       _restore(config, store, translator, batch)
     _write_tables(store, config)
+    grids.write(store)
     path = report.write_report(pathlib.Path(config.output))
     _print_scores(store)
     return console.summarise(config.task, store, path)

@@ -14,7 +14,7 @@ from ganjax.inversion import variants
 from ganjax.inversion.engine import Problem
 from ganjax.models.vgg16 import LPIPS
 from ganjax.pixels import to_bytes, to_float
-from ganjax.tasks import console
+from ganjax.tasks import console, grids
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.faces import Face, reduced, unfinished
 from ganjax.tasks.restore_config import (
@@ -78,7 +78,7 @@ def run(config: RestoreConfig) -> int:
       for batch in _batches(itertools.chain([first], found), config.batch_size):
         damaged = [damage(face, pipeline, config) for face in batch]
         _restore_batch(config, store, prior, damaged, networks.sha256)
-    _write_grid(store)
+    grids.write(store)
     path = report.write_report(pathlib.Path(config.output))
     return console.summarise(config.task, store, path)
 
@@ -311,29 +311,3 @@ def _metrics(
       pictures['degraded'] = to_bytes(damaged.target)
     values |= metrics.against_truth(pictures, damaged.truth)
   return {name: round(value, 4) for name, value in values.items()}
-
-
-def _write_grid(store: data.Store) -> None:
-  """Draws grid.png from the first results; all of them are in the report."""
-  results = store.results
-  if not results:
-    return
-  rows = [_row(store, record) for record in results[: report.MAX_ROWS]]
-  picture = report.grid(rows, left_out=len(results) - len(rows))
-  store.write_bytes('grid.png', data.encode_png(picture))
-
-
-def _row(store: data.Store, record: dict) -> report.Row:
-  same = {kind: kind for kind in ('degraded', 'restored', 'completed')}
-  kinds = {'input': 'photo', **same, 'truth': 'aligned'}
-  files, values = record['files'], record['metrics']
-  pictures = {
-    column: data.decode(store.folder / files[kind])
-    for column, kind in kinds.items()
-    if kind in files
-  }
-  captions = {
-    kind: report.quality_caption(*(values.get(name) for name in metrics.names([kind])))
-    for kind in metrics.ENDINGS
-  }
-  return report.Row(record['name'], **pictures, captions=captions)

@@ -93,6 +93,8 @@ def test_known_pixels_can_be_kept_exactly(folder, tmp_path):
   np.testing.assert_array_equal(whole[inside], restored[inside])
   line = json.loads((output / 'results.jsonl').read_text())
   assert line['metrics']['psnr_completed'] > line['metrics']['psnr']
+  # degraded · restored · completed · truth, of 256 px each
+  assert 4 * 256 < data.decode(output / 'grid.png').shape[1] < 5 * 256
 
 
 def test_a_study_is_one_command(folder, tmp_path):

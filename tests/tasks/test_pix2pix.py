@@ -212,6 +212,7 @@ def results(output):
 class TestPredict:
   def test_eight_pictures_are_known_by_heart(self, overfitted, folder, tmp_path):
     assert predict(overfitted, folder, tmp_path / 'out') == 0
+    assert data.decode(tmp_path / 'out' / 'grid.png').size
     errors = [result['metrics']['mse_holes'] for result in results(tmp_path / 'out')]
     assert len(errors) == 8
     assert np.mean(errors) < 0.002
