@@ -16,7 +16,7 @@ SSIM_K1 = 0.01
 SSIM_K2 = 0.03
 
 # The pictures of a result that are compared with the truth -> what their figures' names end in.
-ENDINGS = {'restored': '', 'completed': '_completed', 'degraded': '_degraded'}
+ENDINGS = {'degraded': '_degraded', 'restored': '', 'completed': '_completed'}
 
 _RANGE = 2.0  # of images in [-1, 1]
 

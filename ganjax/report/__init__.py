@@ -1,6 +1,6 @@
 """Evidence of how well it went: curves, grids, animations and the HTML report.
 
-NumPy, Pillow and matplotlib only; pictures are uint8 [0, 255].
+Drawn by NumPy, Pillow and matplotlib; pictures are uint8 [0, 255].
 """
 
 from ganjax.report.animations import animation
@@ -9,6 +9,7 @@ from ganjax.report.figures import curve, deviation_map, loss_curve
 from ganjax.report.grids import MAX_ROWS, Row, grid, quality_caption
 from ganjax.report.heat_maps import heat_map
 from ganjax.report.page import write_report
+from ganjax.report.runs import mean
 from ganjax.report.sheets import MAX_CELLS, Cell, picture_table, sheet
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
   'grid',
   'heat_map',
   'loss_curve',
+  'mean',
   'picture_table',
   'quality_caption',
   'sheet',

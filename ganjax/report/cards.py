@@ -11,15 +11,16 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from ganjax.report.runs import number, section
+from ganjax.metrics import ENDINGS
+from ganjax.report.runs import by_kind, number, section
 
 _RESTORED_NAMES = {
   'generate': 'generated',
   'invert': 'inverted',
   **dict.fromkeys(('interpolate', 'direction', 'traverse'), 'measured'),
 }
-_UNITS = {'psnr': ' dB', 'psnr_completed': ' dB', 'fidelity': ' dB'}
-_DECIMALS = {'psnr': 1, 'ssim': 2, 'psnr_completed': 1, 'ssim_completed': 2, 'fidelity': 1}
+_UNITS = {'psnr': 'dB', 'fidelity': 'dB'}
+_DECIMALS = {'psnr': 1, 'ssim': 2, 'fidelity': 1}
 
 
 class Picture(NamedTuple):
@@ -60,18 +61,23 @@ def text(value: object) -> str:
 
 
 def figure_text(metric: str, value: float) -> str:
-  """'24.1 dB', '0.77'."""
+  """'24.1', '0.77'."""
   decimals = _DECIMALS.get(metric)
-  shown = f'{value:.4g}' if decimals is None else f'{value:.{decimals}f}'
-  return shown + _UNITS.get(metric, '')
+  return f'{value:.4g}' if decimals is None else f'{value:.{decimals}f}'
 
 
 def gain_text(metric: str, before: float, after: float) -> str:
-  """'+3.8 dB'; a true minus sign."""
+  """'+3.8'; a true minus sign."""
   decimals = _DECIMALS.get(metric)
   gain = after - before
   shown = f'{gain:+.4g}' if decimals is None else f'{gain:+.{decimals}f}'
-  return shown.replace('-', '−') + _UNITS.get(metric, '')
+  return shown.replace('-', '−')
+
+
+def with_unit(metric: str, shown: str) -> str:
+  """'24.1 dB'."""
+  unit = _UNITS.get(metric)
+  return f'{shown} {unit}' if unit else shown
 
 
 def card(record: dict, files: Files, identifier: str) -> str:
@@ -193,36 +199,31 @@ def _compare(faces: list[Picture], name: str, files: Files) -> str:
 
 
 def _metrics(metrics: dict, restored: str) -> str:
-  """The figures as a table; without the columns about the degraded picture if none has one."""
-  afters = {m: number(v) for m, v in metrics.items() if not m.endswith('_degraded')}
-  befores = {m: number(metrics.get(f'{m}_degraded')) for m in afters}
-  compared = any(before is not None for before in befores.values())
-  rows = []
-  for metric, after in afters.items():
-    if after is None:
-      continue
-    cells, before = [figure_text(metric, after)], befores[metric]
-    if compared and before is None:
-      cells = ['–', *cells, '–']
-    elif before is not None:
-      cells = [figure_text(metric, before), *cells, gain_text(metric, before, after)]
-    data = ''.join(f'<td>{text(cell)}</td>' for cell in cells)
-    title = text(_title(metric))
-    rows.append(f'<tr><th scope="row">{title}</th>{data}</tr>')
-  if not rows:
+  """The figures as a table; without a column for a kind of picture that was not measured."""
+  names = [m for m in metrics if not m.endswith(tuple(filter(None, ENDINGS.values())))]
+  rows = {m: {k: number(v) for k, v in by_kind(metrics, m).items()} for m in names}
+  rows = {m: row for m, row in rows.items() if row['restored'] is not None}
+  kinds = [kind for kind in ENDINGS if any(row[kind] is not None for row in rows.values())]
+  if not kinds:
     return ''
-  names = ['degraded', restored, 'change'] if compared else [restored]
-  heads = ''.join(f'<th scope="col">{name}</th>' for name in names)
+  heads = [restored if kind == 'restored' else kind for kind in kinds]
+  columns = ''.join(f'<th scope="col">{head}</th>' for head in heads)
+  lines = []
+  for metric, row in rows.items():
+    values = [row[kind] for kind in kinds]
+    cells = ['–' if value is None else figure_text(metric, value) for value in values]
+    data = ''.join(f'<td>{text(cell)}</td>' for cell in cells)
+    lines.append(f'<tr><th scope="row">{text(_title(metric))}</th>{data}</tr>')
   return (
-    f'<table class="metrics"><thead><tr><td></td>{heads}</tr></thead>'
-    f'<tbody>{"".join(rows)}</tbody></table>'
+    f'<table class="metrics"><thead><tr><td></td>{columns}</tr></thead>'
+    f'<tbody>{"".join(lines)}</tbody></table>'
   )
 
 
 def _title(metric: str) -> str:
-  """'PSNR, COMPLETED'; what the latent tasks measure has names of several words instead."""
-  known = metric in _DECIMALS or '_' not in metric
-  return metric.upper().replace('_', ', ') if known else metric.replace('_', ' ')
+  """'PSNR, dB'; what the latent tasks measure has names of several words instead."""
+  title = metric.replace('_', ' ') if '_' in metric else metric.upper()
+  return f'{title}, {_UNITS[metric]}' if metric in _UNITS else title
 
 
 def _curve(record: dict, paths: dict[str, str], name: str, files: Files) -> str:

@@ -8,9 +8,9 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from ganjax.report.cards import Files, card, figure_text, gain_text, text
+from ganjax.report.cards import Files, card, figure_text, gain_text, text, with_unit
 from ganjax.report.errors import ReportError
-from ganjax.report.runs import Run, find_runs, mean, read_run
+from ganjax.report.runs import Mean, Run, find_runs, mean, read_run
 
 REPORT = 'report.html'
 MAX_CARDS = 200  # per run: beyond it a browser labours, and nobody scrolls that far
@@ -121,14 +121,19 @@ def _tiles(runs: list[Run]) -> str:
     if (figures := mean(results, metric)) is None:
       continue
     over = f'mean {metric.upper()} over {figures.pictures:,}'
-    after = figure_text(metric, figures.after)
-    if figures.before is None:
-      tiles.append(_tile(after, over))
-    else:
-      before = figure_text(metric, figures.before).removesuffix(' dB')
+    if figures.completed:
+      over += ', completed'
+    if figures.before is not None:
       gain = gain_text(metric, figures.before, figures.after)
-      tiles.append(_tile(f'{before} → {after}', f'{over} ({gain})'))
+      over += f' ({with_unit(metric, gain)})'
+    tiles.append(_tile(_from_to(metric, figures), over))
   return f'<ul class="tiles">{"".join(tiles)}</ul>'
+
+
+def _from_to(metric: str, figures: Mean) -> str:
+  """'18.2 → 24.1 dB'."""
+  after = with_unit(metric, figure_text(metric, figures.after))
+  return after if figures.before is None else f'{figure_text(metric, figures.before)} → {after}'
 
 
 def _tile(value: str, label: str, kind: str = '') -> str:
@@ -144,13 +149,7 @@ def _overview(runs: list[Run]) -> str:
     cells = [f'{len(run.results):,}', f'{len(run.failures):,}']
     for metric in _HEADLINES:
       figures = mean(run.results, metric)
-      if figures is None:
-        cells.append('–')
-      elif figures.before is None:
-        cells.append(figure_text(metric, figures.after))
-      else:
-        before = figure_text(metric, figures.before).removesuffix(' dB')
-        cells.append(f'{before} → {figure_text(metric, figures.after)}')
+      cells.append('–' if figures is None else _from_to(metric, figures))
     data = ''.join(f'<td>{text(cell)}</td>' for cell in cells)
     rows.append(f'<tr><th scope="row"><a href="#run-{i}">{_name(run)}</a></th>{data}</tr>')
   heads = ''.join(f'<th scope="col">{h}</th>' for h in ('run', 'done', 'failed', 'PSNR', 'SSIM'))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ganjax.data.claim import is_output
 from ganjax.data.store import StoreError, read_results
+from ganjax.metrics import ENDINGS
 from ganjax.report.errors import ReportError
 
 
@@ -21,11 +22,12 @@ class Run(NamedTuple):
 
 
 class Mean(NamedTuple):
-  """Means over `pictures` pictures; `before` is None where nothing was degraded."""
+  """Means over `pictures` pictures."""
 
-  before: float | None
+  before: float | None  # None where nothing was degraded
   after: float
   pictures: int
+  completed: bool  # whether `after` is about completed pictures alone
 
 
 def find_runs(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -72,17 +74,23 @@ def section(record: dict, key: str) -> dict:
 def mean(results: Iterable[dict], metric: str) -> Mean | None:
   """The metric's mean before and after, over the same pictures; None where no picture has it.
 
-  Pictures with both figures are preferred: means over different pictures would make a false gain.
+  What came out is the completed picture, where there is one. Pictures with both figures are
+  preferred: means over different pictures would make a false gain.
   """
-  pairs, alone = [], []
+  found = []
   for record in results:
-    metrics = section(record, 'metrics')
-    after, before = number(metrics.get(metric)), number(metrics.get(f'{metric}_degraded'))
-    if after is not None and before is not None:
-      pairs.append((before, after))
-    elif after is not None:
-      alone.append(after)
-  if pairs:
-    count = len(pairs)
-    return Mean(sum(b for b, _ in pairs) / count, sum(a for _, a in pairs) / count, count)
-  return Mean(None, sum(alone) / len(alone), len(alone)) if alone else None
+    figures = {kind: number(v) for kind, v in by_kind(section(record, 'metrics'), metric).items()}
+    kind = 'restored' if figures['completed'] is None else 'completed'
+    if figures[kind] is not None:
+      found.append((figures['degraded'], figures[kind], kind))
+  found = [one for one in found if one[0] is not None] or found
+  if not found:
+    return None
+  befores, afters, kinds = zip(*found, strict=True)
+  before = None if befores[0] is None else sum(befores) / len(found)
+  return Mean(before, sum(afters) / len(found), len(found), set(kinds) == {'completed'})
+
+
+def by_kind(metrics: dict, metric: str) -> dict:
+  """What a record says of one metric: kind of picture -> figure, or None."""
+  return {kind: metrics.get(f'{metric}{ending}') for kind, ending in ENDINGS.items()}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 from tqdm import tqdm
 
-from ganjax import data
+from ganjax import data, report
 
 
 class Steps:
@@ -39,12 +39,14 @@ def summarise(task: str, store: data.Store, report_path: pathlib.Path) -> int:
   line = f'{task}: {len(results)} done'
   if failures:
     line += f', {len(failures)} failed'
-  for name in ('psnr', 'ssim'):
-    after = _mean(results, name)
-    before = _mean(results, f'{name}_degraded')
-    if after is not None:
-      arrow = '' if before is None else f'{before:.2f} → '
-      line += f', {name.upper()} {arrow}{after:.2f}{" dB" if name == "psnr" else ""}'
+  means = {metric: report.mean(results, metric) for metric in ('psnr', 'ssim')}
+  for metric, figures in means.items():
+    if figures is not None:
+      arrow = '' if figures.before is None else f'{figures.before:.2f} → '
+      unit = ' dB' if metric == 'psnr' else ''
+      line += f', {metric.upper()} {arrow}{figures.after:.2f}{unit}'
+  if any(figures is not None and figures.completed for figures in means.values()):
+    line += ', completed'
   print(line)
   tell_failures(store)
   print(f'report: {report_path}')
@@ -56,8 +58,3 @@ def tell_failures(store: data.Store) -> int:
   for failure in store.failures:
     print(f'failed: {failure["source"]}: {failure["reason"]}', file=sys.stderr)
   return len(store.failures)
-
-
-def _mean(results: list[dict], name: str) -> float | None:
-  values = [r['metrics'][name] for r in results if r.get('metrics', {}).get(name) is not None]
-  return float(np.mean(values)) if values else None

@@ -19,9 +19,9 @@ def page_path(tmp_path_factory):
     for name in ('anna', 'bert & <b>'):
       files = {
         kind: store.write_image(kind, name.split()[0], rng.integers(0, 256, (64, 64, 3), np.uint8))
-        for kind in ('photo', 'degraded', 'restored', 'aligned')
+        for kind in ('photo', 'degraded', 'restored', 'completed', 'aligned')
       }
-      values = {'psnr': 24.0, 'psnr_degraded': 20.0}
+      values = {'fidelity': 31.0, 'psnr': 24.0, 'psnr_degraded': 20.0, 'psnr_completed': 26.0}
       store.add_result({'name': name, 'source': f'{name}.png', 'files': files, 'metrics': values})
     store.add_failure('c.png', 'c', 'no face found')
   return report.write_report(pathlib.Path(folder))
@@ -61,7 +61,7 @@ def test_all_pictures_load_and_have_alternative_texts(page):
     "[...document.querySelectorAll('main img')].every(i => i.complete && i.naturalWidth)"
   )
   texts = page.evaluate("[...document.querySelectorAll('main img')].map(i => i.alt)")
-  assert len(texts) == 12
+  assert len(texts) == 14
   assert all(texts)
   assert page.locator('h3', has_text='bert & <b>').count() == 1
 
@@ -94,6 +94,18 @@ def test_a_picture_opens_steps_and_zooms_by_keyboard(page):
 def test_a_phone_needs_no_sideways_scrolling(page):
   page.set_viewport_size({'width': 360, 'height': 740})
   assert page.evaluate('document.documentElement.scrollWidth') <= 360
+  # Cards cut off what leaves them, which would not make the page any wider.
+  page.add_style_tag(content='.card { content-visibility: visible !important; }')
+  assert page.evaluate("""[...document.querySelectorAll('.card')].every(
+    card => [...card.querySelectorAll('*')].every(
+      part => part.getBoundingClientRect().right <= card.getBoundingClientRect().right))""")
+
+
+def test_four_faces_stand_in_pairs_on_a_phone(page):
+  page.set_viewport_size({'width': 360, 'height': 740})
+  boxes = [box.bounding_box() for box in page.locator('.card').first.locator('.face').all()]
+  assert [box['x'] for box in boxes] == [boxes[0]['x'], boxes[1]['x']] * 2
+  assert boxes[0]['y'] == boxes[1]['y'] < boxes[2]['y'] == boxes[3]['y']
 
 
 def test_failures_are_shown(page):

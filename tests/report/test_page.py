@@ -249,6 +249,23 @@ def test_absent_parts_are_left_out(tmp_path, drop, metrics, labels):
   assert len(page.all('table')) == 1 + bool(metrics)
 
 
+def test_completed_pictures_have_a_column_and_lead_the_means(tmp_path):
+  whole = {'fidelity': 31.0, 'psnr_completed': 28.0, 'psnr': 24.0, 'psnr_degraded': 20.0}
+  page = Page(write_report(make_run(tmp_path / 'a', metrics=whole)))
+  text = ' '.join(page.text.split())
+  assert '20.0 → 28.0 dB mean PSNR over 1, completed (+8.0 dB)' in text
+  table = re.search('<table class="metrics">(.*?)</table>', page.source)[1]
+  rows = [re.findall('<t[hd][^>]*>([^<]*)</t', row) for row in table.split('<tr>')[1:]]
+  assert rows == [
+    ['', 'degraded', 'restored', 'completed'],
+    ['FIDELITY, dB', '–', '31.0', '–'],
+    ['PSNR, dB', '20.0', '24.0', '28.0'],
+  ]
+  make_run(tmp_path / 'b', ['two'], metrics={'psnr': 26.0, 'psnr_degraded': 18.0})
+  text = ' '.join(Page(write_report(tmp_path)).text.split())
+  assert '19.0 → 27.0 dB mean PSNR over 2 (+8.0 dB)' in text
+
+
 def test_the_slider_leads_to_the_completed_picture(tmp_path):
   run = make_run(tmp_path / 'out', more=('completed',))
   page = Page(write_report(run))
