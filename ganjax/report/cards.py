@@ -201,7 +201,7 @@ def _compare(faces: list[Picture], name: str, files: Files) -> str:
 def _metrics(metrics: dict, restored: str) -> str:
   """The figures as a table; without a column for a kind of picture that was not measured."""
   names = [m for m in metrics if not m.endswith(tuple(filter(None, ENDINGS.values())))]
-  rows = {m: {k: number(v) for k, v in by_kind(metrics, m).items()} for m in names}
+  rows = {metric: by_kind(metrics, metric) for metric in names}
   rows = {m: row for m, row in rows.items() if row['restored'] is not None}
   kinds = [kind for kind in ENDINGS if any(row[kind] is not None for row in rows.values())]
   if not kinds:

@@ -79,7 +79,7 @@ def mean(results: Iterable[dict], metric: str) -> Mean | None:
   """
   found = []
   for record in results:
-    figures = {kind: number(v) for kind, v in by_kind(section(record, 'metrics'), metric).items()}
+    figures = by_kind(section(record, 'metrics'), metric)
     kind = 'restored' if figures['completed'] is None else 'completed'
     if figures[kind] is not None:
       found.append((figures['degraded'], figures[kind], kind))
@@ -91,6 +91,6 @@ def mean(results: Iterable[dict], metric: str) -> Mean | None:
   return Mean(before, sum(afters) / len(found), len(found), set(kinds) == {'completed'})
 
 
-def by_kind(metrics: dict, metric: str) -> dict:
+def by_kind(metrics: dict, metric: str) -> dict[str, float | None]:
   """What a record says of one metric: kind of picture -> figure, or None."""
-  return {kind: metrics.get(f'{metric}{ending}') for kind, ending in ENDINGS.items()}
+  return {kind: number(metrics.get(f'{metric}{ending}')) for kind, ending in ENDINGS.items()}
