@@ -263,7 +263,7 @@ def step(
   rate *= preset.phases[phase].rate
   latent, noise, free = jax.tree.map(lambda p, u: p - rate * u, params, update)
   noise = (objective.normalize_noise(noise) if is_normal else noise) or state.noise
-  settling, settled = state.settling.update(terms.loss, state.step + 1, hyper.settled_within)
+  settling, settled = state.settling.update(terms.loss, hyper.settled_within)
   # What has settled only has its ramp-down left.
   early = state.step + 1 + jnp.int32(preset.lr_rampdown * num_steps)
   end = jnp.where(settled, jnp.minimum(state.end, early), state.end)

@@ -36,7 +36,8 @@ class Hyper(NamedTuple):
   noise_reg_weight: jax.Array | float = 1e5
   pixel_weight: jax.Array | float = 0.0
   w_noise: jax.Array | float = 0.05  # in units of w_std
-  # The loss has settled where 20 steps lower it by less than this share; 0: never.
+  # Windows that lower the loss by less than this share show that it has settled; 0: it never has.
+  # See `schedules.Settling`.
   settled_within: jax.Array | float = 0.0
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-SETTLE_WINDOW = 20  # steps
-SMOOTHING = 0.1  # how much of each new loss enters the running mean
+SETTLE_WINDOW = 25  # steps over which a loss is averaged
+PATIENCE = 3  # windows in a row without a gain, after which a loss has settled
 
 
 def learning_rate_factor(t: jax.Array, left: jax.Array, rampup: float, rampdown: float):
@@ -28,30 +28,37 @@ def w_noise_factor(t: jax.Array, ramp: float) -> jax.Array:
 
 
 class Settling(NamedTuple):
-  """Watches one image's loss for the moment after which little happens."""
+  """Watches one image's loss for the moment after which little happens.
 
-  smooth: jax.Array  # running mean of the loss
-  before: jax.Array  # what it was a window ago
+  A single window says little: a loss rises at times while Adam finds its way, or stands still
+  before it falls again.
+  """
+
+  total: jax.Array  # of the losses in the present window
+  steps: jax.Array  # int32, in the present window
+  best: jax.Array  # mean of the last window with a gain
+  windows: jax.Array  # int32, how many without one came after it
 
   @classmethod
   def create(cls) -> 'Settling':
-    return cls(jnp.float32(jnp.inf), jnp.float32(jnp.inf))
+    return cls(jnp.float32(0), jnp.int32(0), jnp.float32(jnp.inf), jnp.int32(0))
 
-  def update(
-    self, loss: jax.Array, step: jax.Array, within: jax.Array | float
-  ) -> tuple['Settling', jax.Array]:
+  def update(self, loss: jax.Array, within: jax.Array | float) -> tuple['Settling', jax.Array]:
     """Takes in the loss of a step.
 
     Args:
       loss: scalar.
-      step: int32, how many steps were taken with it.
-      within: the share by which a window still has to lower the running mean; 0 never settles.
+      within: the share by which a window's mean has to lie below the best for a gain; 0 never
+        settles.
 
     Returns:
       The new state, and whether the loss has settled at this step.
     """
-    smooth = jnp.where(jnp.isinf(self.smooth), loss, self.smooth + SMOOTHING * (loss - self.smooth))
-    is_due = step % SETTLE_WINDOW == 0
-    # Subtraction of an infinite `before` (the first window) counts as a large fall.
-    settled = is_due & (within > 0) & (self.before - smooth < within * smooth)
-    return Settling(smooth, jnp.where(is_due, smooth, self.before)), settled
+    total, steps = self.total + loss, self.steps + 1
+    ends = steps == SETTLE_WINDOW
+    mean = total / SETTLE_WINDOW
+    gains = ends & (mean < (1 - within) * self.best)
+    best = jnp.where(gains, mean, self.best)
+    windows = jnp.where(gains, 0, self.windows + ends.astype(jnp.int32))
+    total, steps = (jnp.where(ends, 0, x) for x in (total, steps))
+    return Settling(total, steps, best, windows), ends & (within > 0) & (windows >= PATIENCE)

@@ -77,29 +77,34 @@ def test_a_flat_loss_settles_and_a_falling_one_does_not():
   def first(losses, within=0.02):
     settling = schedules.Settling.create()
     for step, loss in enumerate(losses, 1):
-      settling, settled = settling.update(jnp.float32(loss), jnp.int32(step), jnp.float32(within))
+      settling, settled = settling.update(jnp.float32(loss), jnp.float32(within))
       if settled:
         return step
     return None
 
-  assert first([5.0] * 100) == 2 * schedules.SETTLE_WINDOW
+  at_first = (1 + schedules.PATIENCE) * schedules.SETTLE_WINDOW
+  assert first([5.0] * 100) == at_first
   assert first(5 * 0.99 ** np.arange(100)) is None
-  rising = np.arange(1.0, 100)
-  assert first(rising) == 2 * schedules.SETTLE_WINDOW
+  rising = np.arange(1.0, 101)
+  assert first(rising) == at_first
   assert first(rising, within=0.0) is None
-  falling_then_flat = np.concatenate([5 * 0.98 ** np.arange(60), np.full(100, 5 * 0.98**60)])
-  assert 60 < first(falling_then_flat) <= 140
+  falling_then_flat = np.concatenate([5 * 0.98 ** np.arange(60), np.full(140, 5 * 0.98**60)])
+  assert first(falling_then_flat) == 100 + schedules.PATIENCE * schedules.SETTLE_WINDOW
+  bump = np.concatenate(
+    [5 * 0.98 ** np.arange(60), np.full(20, 2.0), 5 * 0.98 ** np.arange(60, 120)]
+  )
+  assert first(bump) is None
 
 
 def test_settled_images_stop_early_and_the_others_go_on(prior, photos):
-  """One that may settle at once stops after the window and its ramp-down."""
+  """One that may settle at once stops after these windows and its ramp-down."""
   damage = ganjax.parse_degradation('identity()')
-  window = 2 * schedules.SETTLE_WINDOW
+  windows = schedules.PATIENCE * schedules.SETTLE_WINDOW
   result = ganjax.restore(
-    prior, photos[:2], damage, num_steps=100, settled_within=[0.0, 1e6], chunk_steps=25
+    prior, photos[:2], damage, num_steps=140, settled_within=[0.0, 1e6], chunk_steps=25
   )
-  assert result.num_steps.tolist() == [100, window + 25]
-  plain = ganjax.restore(prior, photos[:2], damage, num_steps=100, chunk_steps=25)
+  assert result.num_steps.tolist() == [140, windows + 35]
+  plain = ganjax.restore(prior, photos[:2], damage, num_steps=140, chunk_steps=25)
   np.testing.assert_allclose(result.image[0], plain.image[0], atol=1e-4)
 
 
