@@ -82,7 +82,7 @@ def batching():
     prior = inversion.prior(weights.load(pathlib.Path(folder) / 'tiny.safetensors'))
   preset = inversion.Preset().within('w_plus', 'free')
   hyper = preset.hyper._replace(
-    num_steps=FLAGS.num_steps, pixel_weight=1.0, noise_reg_weight=1.0, settled_within=0.02
+    num_steps=FLAGS.num_steps, pixel_weight=1.0, noise_reg_weight=1.0, settled_within=0.01
   )
   identity = ganjax.parse_degradation('identity()')
   problems = [

@@ -12,7 +12,7 @@ from ganjax.tasks.config import BATCH_AUTO, FLAGS, ConfigError, FacesConfig, rea
 
 AUTO = 'auto'
 TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
-SETTLED_WITHIN = 0.02  # what --stop_when_settled means by settled; see `Hyper`
+SETTLED_WITHIN = 0.01  # what --stop_when_settled means by settled; see `Hyper`
 
 
 @dataclasses.dataclass(frozen=True)
