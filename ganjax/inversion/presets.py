@@ -91,8 +91,11 @@ PROJECTOR = Preset()
 # W++, where it finds what no latent of W+ has, as far as the degradation leaves anything of it.
 ROBUST = Preset(
   phases=(Phase('w_plus', 0.4), Phase('w_plus_plus', 0.6, rate=0.5)),
+  noise_maps='free',
   pixels='likelihood',
-  hyper=PUBLISHED._replace(num_steps=200, pixel_weight=0.1, latent_dist_reg_weight=0.02),
+  hyper=PUBLISHED._replace(
+    num_steps=200, pixel_weight=0.1, latent_dist_reg_weight=0.02, noise_reg_weight=0.05
+  ),
 )
 
 # Poirier-Ginter and Lalonde 2023: ever larger spaces, a rate that never falls, no regulariser.
