@@ -23,9 +23,9 @@ from absl import app, flags
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLAGS = flags.FLAGS
 flags.DEFINE_enum('part', 'batching', ['batching', 'size'], 'What is measured.')
-flags.DEFINE_integer('pictures', 96, 'Of the batching part.', lower_bound=1)
+flags.DEFINE_integer('pictures', 48, 'Of the batching part.', lower_bound=1)
 flags.DEFINE_integer('batch_size', 8, 'Of the batching part.', lower_bound=1)
-flags.DEFINE_integer('num_steps', 400, 'At most, of the batching part.', lower_bound=1)
+flags.DEFINE_integer('num_steps', 1500, 'At most, of the batching part.', lower_bound=1)
 flags.DEFINE_integer('repeats', 3, 'Of the batching part.', lower_bound=1)
 flags.DEFINE_list('sizes', ['100', '1000', '10000'], 'Of the size part, pictures.')
 
