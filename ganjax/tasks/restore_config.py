@@ -130,7 +130,11 @@ def define_flags() -> None:
     'noise_maps',
     None,
     NOISE_MAPS,
-    _described("The generator's noise maps: optimised with the latent, or zero.", 'noise_maps'),
+    _described(
+      "The generator's noise maps: 'optimised' (drawn, kept at unit variance), 'free' (from zero, "
+      "optimised), 'const' (those of the weights), 'zero' (none).",
+      'noise_maps',
+    ),
   )
   flags.DEFINE_integer(
     'num_steps', None, _described('Optimisation steps.', 'num_steps'), lower_bound=1
@@ -151,7 +155,11 @@ def define_flags() -> None:
   flags.DEFINE_float(
     'noise_reg_weight',
     None,
-    _described("Weight of the noise maps' autocorrelation.", 'noise_reg_weight'),
+    _described(
+      "Weight of what holds noise maps back: of 'free' ones their mean square, of 'optimised' ones "
+      'their autocorrelation.',
+      'noise_reg_weight',
+    ),
     lower_bound=0,
   )
   flags.DEFINE_float(
