@@ -203,6 +203,12 @@ class Pipeline(Operator):
     left = tuple(place for place in self.unknown if place not in values)
     return Pipeline(tuple(operators), left)
 
+  def with_estimates(self, values: dict[tuple[int, str], Any]) -> 'Pipeline':
+    """As `with_values`, with numbers rounded to the three digits that an estimate may claim."""
+    return self.with_values(
+      {place: np.asarray(f'{float(value):.3g}', np.float32) for place, value in values.items()}
+    )
+
   def _places(self, kind: type) -> dict[tuple[int, str], Any]:
     """The unknown parameters that are found in one way."""
     found = {place: self.operators[place[0]].unknowns[place[1]] for place in self.unknown}
@@ -220,12 +226,8 @@ class Pipeline(Operator):
 
   def measured(self, picture: np.ndarray) -> 'Pipeline':
     """Takes what can be read off the degraded picture, float32 [h, w, 3], from there."""
-    return self.with_values(
-      {
-        place: np.asarray(unknown.measure(picture), np.float32)
-        for place, unknown in self._places(Measured).items()
-      }
-    )
+    places = self._places(Measured)
+    return self.with_estimates({place: x.measure(picture) for place, x in places.items()})
 
   def candidates(self, height: int, width: int) -> list['Pipeline']:
     """All combinations of unknown discrete parameters that fit a picture of height × width."""

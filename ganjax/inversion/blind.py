@@ -75,10 +75,9 @@ def identify(
 def _bound(candidate: Pipeline, batched: Any, row: int) -> Pipeline:
   """One row's values of what was found by gradient."""
   values = {
-    (index, name): np.asarray(getattr(batched.operators[index], name)[row])
-    for index, name in candidate.unknown
+    (index, name): getattr(batched.operators[index], name)[row] for index, name in candidate.unknown
   }
-  return candidate.with_values(values)
+  return candidate.with_estimates(values)
 
 
 def _best(i: int, entries: list, found: list[Pipeline], losses: np.ndarray) -> Found:

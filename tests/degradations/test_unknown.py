@@ -1,6 +1,7 @@
 """Parameters written `?`: their ranges, and what can be read off a picture."""
 
 import pathlib
+import re
 
 import jax
 import jax.numpy as jnp
@@ -81,3 +82,10 @@ def test_photons_and_dropped_pixels_are_read_off_the_picture(picture, photons, d
   (found,) = parse('noise(photons=?, drop=?)').measured(noisy).operators
   assert float(found.drop) == pytest.approx(drop, abs=0.05)
   assert float(found.photons) == pytest.approx(photons, rel=0.5)
+
+
+def test_estimates_claim_three_digits(picture):
+  noisy = parse('noise(sigma=0.1)').true(picture, KEY)
+  assert re.fullmatch(r'noise\(sigma=0\.\d{1,4}\)', str(parse('noise(sigma=?)').measured(noisy)))
+  blurred = parse('blur(variance=?)').with_estimates({(0, 'variance'): np.float32(3.6313488)})
+  assert str(blurred) == 'blur(kernel_size=25, variance=3.63)'
