@@ -1,10 +1,10 @@
-"""Evaluate: every task × level × method over a folder, and a table of how well each does."""
+"""Evaluate: every task × level × method over a folder, and tables of how well each does."""
 
 import csv
 import dataclasses
 import io
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from absl import flags
@@ -38,7 +38,8 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 DEEP_PRIOR = 'deep_prior'  # a method without a preset: the task of that name
 DEFAULT_LEVEL = 'default'
-COLUMNS = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'frechet', 'fidelity', 'images_per_s')
+MEASURES = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'fidelity')  # of one picture
+COLUMNS = (*MEASURES[:-1], 'frechet', 'fidelity', 'images_per_s')  # of many
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,22 @@ class EvaluateConfig(RestoreConfig):
   tasks: tuple[str, ...]
   levels: tuple[str, ...]
   methods: tuple[str, ...]
+
+
+class Measured(NamedTuple):
+  """What one picture measures."""
+
+  values: dict[str, Any]  # its name, and those of MEASURES that it has
+  descriptors: tuple[np.ndarray, np.ndarray] | None  # of its face and the true one, [128] each
+
+
+class Cell(NamedTuple):
+  """All pictures of one task, level and method."""
+
+  head: dict[str, str]  # task, level, method
+  num_pictures: int
+  pictures: list[Measured]  # those whose truth is known
+  seconds: float  # that restoring them took; 0 where nothing was restored
 
 
 def define_flags() -> None:
@@ -100,31 +117,35 @@ def run(config: EvaluateConfig) -> int:
   distances = {'perceptual': inversion.prior(networks).perceptual} if networks.discriminator else {}
   if lpips is not None:
     distances['lpips'] = inversion.prior(networks, lpips).perceptual
-  failures, lines = align.run(_aligning(config)), []
+  failures, cells = align.run(_aligning(config)), []
   for task, level, spec in _conditions(config):
-    cell: list[dict] = []
+    found: list[Cell] = []
     for method in config.methods:
       one = _one(config, task, level, spec, method)
       print(f'{task} {level} {method}: {spec}')
       failures += (restore if isinstance(one, RestoreConfig) else deep_prior).run(one)
       pictures = _pictures(one)
-      if not cell and task != 'invert':
-        cell.append(_line(task, level, 'degraded', pictures, 'degraded', distances))
-      cell.append(_line(task, level, method, pictures, 'restored', distances))
+      if not found and task != 'invert':
+        found.append(_cell(task, level, 'degraded', pictures, 'degraded', distances))
+      found.append(_cell(task, level, method, pictures, 'restored', distances))
       if any('completed' in picture for picture in pictures):
         whole = f'{method} (completed)'
-        cell.append(_line(task, level, whole, pictures, 'completed', distances))
+        found.append(_cell(task, level, whole, pictures, 'completed', distances))
       programs.forget_if_many()  # every method has programs of its own
-    lines += cell
-    _write_table(pathlib.Path(config.output), lines)  # whatever comes, these lines are there
-  print(markdown(lines))
-  print(f'table: {config.output}/table.md, {config.output}/table.csv')
+    cells += found
+    _write(pathlib.Path(config.output), cells)  # whatever comes, these are there
+  print(markdown([_line(cell) for cell in cells]))
+  print(f'tables: {config.output}/table.md, table.csv, and pictures.csv with a line for each')
   return failures
 
 
-def _write_table(folder: pathlib.Path, lines: list[dict]) -> None:
-  (folder / 'table.csv').write_text(_csv(lines), 'utf-8')
+def _write(folder: pathlib.Path, cells: list[Cell]) -> None:
+  lines = [_line(cell) for cell in cells]
   (folder / 'table.md').write_text(markdown(lines), 'utf-8')
+  (folder / 'table.csv').write_text(_csv([*cells[0].head, 'n', *COLUMNS], lines), 'utf-8')
+  pictures = [{**cell.head, **one.values} for cell in cells for one in cell.pictures]
+  columns = [*cells[0].head, 'name', *MEASURES]
+  (folder / 'pictures.csv').write_text(_csv(columns, pictures), 'utf-8')
 
 
 def _conditions(config: EvaluateConfig) -> list[tuple[str, str, str]]:
@@ -181,57 +202,57 @@ def _pictures(config: RestoreConfig | DeepPriorTaskConfig) -> list[dict]:
   ]
 
 
-def _line(
+def _cell(
   task: str, level: str, method: str, pictures: list[dict], kind: str, distances: dict
-) -> dict:
-  """One line of the table: means over the pictures."""
-  line: dict[str, Any] = {'task': task, 'level': level, 'method': method, 'n': len(pictures)}
-  usable = [p for p in pictures if kind in p and 'aligned' in p]
-  if not usable:
-    return line
+) -> Cell:
+  head = {'task': task, 'level': level, 'method': method}
+  usable = [_measured(p, kind, distances) for p in pictures if kind in p and 'aligned' in p]
+  seconds = sum(p['seconds'] for p in pictures) if kind == 'restored' else 0.0
+  return Cell(head, len(pictures), usable, seconds)
+
+
+def _measured(picture: dict, kind: str, distances: dict) -> Measured:
+  """One picture, of some kind, beside its truth."""
+  truth = picture['aligned']
+  shown = metrics.enlarged(picture[kind], *truth.shape[:2])
+  values: dict[str, Any] = {'name': picture['name']}
   for name in ('psnr', 'ssim', 'fidelity'):
-    values = [p['metrics'].get(f'{name}{metrics.ENDINGS[kind]}') for p in usable]
-    line[name] = _mean([v for v in values if v is not None])
-  shown = [metrics.enlarged(p[kind], *p['aligned'].shape[:2]) for p in usable]
-  truths = [p['aligned'] for p in usable]
+    values[name] = picture['metrics'].get(f'{name}{metrics.ENDINGS[kind]}')
   for name, distance in distances.items():
-    line[name] = _mean([_distance(distance, a, b) for a, b in zip(shown, truths, strict=True)])
-  line |= _identity(shown, truths)
-  if kind == 'restored':
-    line['images_per_s'] = len(pictures) / sum(p['seconds'] for p in pictures)
+    values[name] = float(inversion.distance(distance, to_float(shown), to_float(truth)))
+  descriptors = _descriptors(shown, truth)
+  if descriptors is not None:
+    values['identity'] = float(np.linalg.norm(np.subtract(*descriptors)))
+  return Measured(values, descriptors)
+
+
+def _descriptors(shown: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+  """Of a picture's face and the true one; None where no face is found in the truth."""
+  found = faces.detect(truth)
+  if not found:
+    return None
+  largest = max(found, key=lambda face: float(np.ptp(face[:, 0])))
+  return faces.descriptor(shown, largest), faces.descriptor(truth, largest)
+
+
+def _line(cell: Cell) -> dict[str, Any]:
+  """One line of the table: means, and the Fréchet distance of the descriptors, × 1000."""
+  line: dict[str, Any] = {**cell.head, 'n': cell.num_pictures}
+  for name in MEASURES:
+    values = [one.values[name] for one in cell.pictures if one.values.get(name) is not None]
+    line[name] = float(np.mean(values)) if values else None
+  pairs = [one.descriptors for one in cell.pictures if one.descriptors is not None]
+  if len(pairs) > 1:
+    ours, theirs = (np.stack(column) for column in zip(*pairs, strict=True))
+    line['frechet'] = metrics.frechet(ours, theirs) / faces.FRECHET_UNIT
+  if cell.seconds:
+    line['images_per_s'] = cell.num_pictures / cell.seconds
   return line
 
 
-def _mean(values: list[float]) -> float | None:
-  return float(np.mean(values)) if values else None
-
-
-def _distance(distance, a: np.ndarray, b: np.ndarray) -> float:
-  """A perceptual distance between two uint8 pictures of one size."""
-  return float(inversion.distance(distance, to_float(a), to_float(b)))
-
-
-def _identity(shown: list[np.ndarray], truths: list[np.ndarray]) -> dict[str, float | None]:
-  """Mean distance of descriptors, and the Fréchet distance of their distributions, × 1000."""
-  pairs = []
-  for picture, truth in zip(shown, truths, strict=True):
-    found = faces.detect(truth)
-    if found:
-      largest = max(found, key=lambda face: float(np.ptp(face[:, 0])))
-      pairs.append((faces.descriptor(picture, largest), faces.descriptor(truth, largest)))
-  if not pairs:
-    return {'identity': None, 'frechet': None}
-  ours, theirs = (np.stack(column) for column in zip(*pairs, strict=True))
-  distance = float(np.mean(np.linalg.norm(ours - theirs, axis=1)))
-  return {
-    'identity': distance,
-    'frechet': metrics.frechet(ours, theirs) / faces.FRECHET_UNIT if len(pairs) > 1 else None,
-  }
-
-
-def _csv(lines: list[dict]) -> str:
+def _csv(columns: list[str], lines: list[dict]) -> str:
   file = io.StringIO()
-  writer = csv.DictWriter(file, ['task', 'level', 'method', 'n', *COLUMNS], restval='')
+  writer = csv.DictWriter(file, columns, restval='')
   writer.writeheader()
   writer.writerows(lines)
   return file.getvalue()

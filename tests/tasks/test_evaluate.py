@@ -55,6 +55,11 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, 
   for line in lines:
     for column in ('psnr', 'ssim', 'perceptual'):
       assert float(line[column]) > -100, column
+  pictures = list(csv.DictReader((tmp_path / 'pictures.csv').read_text().splitlines()))
+  for picture, line in zip(pictures, lines, strict=True):  # of the only one, so means are its own
+    assert picture['name'] == 'astronaut'
+    shared = set(picture) - {'name'}
+    assert {c: picture[c] for c in shared} == {c: line[c] for c in shared}
   by_method = {line['method']: line for line in lines if line['task'] == 'colorize'}
   for method in settings.methods:  # the input's luminance can only bring it nearer
     completed, restored = by_method[f'{method} (completed)'], by_method[method]
