@@ -3,7 +3,7 @@
 from ganjax.faces.align import Mode, align, is_aligned
 from ganjax.faces.appearance import MEASURES, appearance
 from ganjax.faces.identity import FRECHET_UNIT, SAME_PERSON, descriptor
-from ganjax.faces.landmarks import detect
+from ganjax.faces.landmarks import detect, detect_largest
 from ganjax.faces.template import FFHQ, TIGHT, FaceError, Template
 from ganjax.faces.warp import Crop, crop, full_quad, paste
 
@@ -22,6 +22,7 @@ __all__ = [
   'crop',
   'descriptor',
   'detect',
+  'detect_largest',
   'full_quad',
   'is_aligned',
   'paste',

@@ -55,6 +55,11 @@ def detect(image: np.ndarray) -> list[np.ndarray]:
   return []
 
 
+def detect_largest(image: np.ndarray) -> np.ndarray | None:
+  """The widest of the faces that `detect` finds, [68, 2]; None where there is no face."""
+  return max(detect(image), key=lambda face: float(np.ptp(face[:, 0])), default=None)
+
+
 def _detect(image: np.ndarray, look: _Look) -> list[np.ndarray]:
   detector, predictor = _models()
   seen, scale, margin = _prepare(image, look)

@@ -38,8 +38,8 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 DEEP_PRIOR = 'deep_prior'  # a method without a preset: the task of that name
 DEFAULT_LEVEL = 'default'
-MEASURES = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'fidelity')  # of one picture
-COLUMNS = (*MEASURES[:-1], 'frechet', 'fidelity', 'images_per_s')  # of many
+COLUMNS = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'frechet', 'fidelity', 'images_per_s')
+MEASURES = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'fidelity')  # those of one picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,20 +51,11 @@ class EvaluateConfig(RestoreConfig):
   methods: tuple[str, ...]
 
 
-class Measured(NamedTuple):
-  """What one picture measures."""
-
-  values: dict[str, Any]  # its name, and those of MEASURES that it has
-  descriptors: tuple[np.ndarray, np.ndarray] | None  # of its face and the true one, [128] each
-
-
 class Cell(NamedTuple):
   """All pictures of one task, level and method."""
 
-  head: dict[str, str]  # task, level, method
-  num_pictures: int
-  pictures: list[Measured]  # those whose truth is known
-  seconds: float  # that restoring them took; 0 where nothing was restored
+  line: dict[str, Any]  # of the table
+  pictures: list[dict[str, Any]]  # a line for each whose truth is known
 
 
 def define_flags() -> None:
@@ -134,18 +125,17 @@ def run(config: EvaluateConfig) -> int:
       programs.forget_if_many()  # every method has programs of its own
     cells += found
     _write(pathlib.Path(config.output), cells)  # whatever comes, these are there
-  print(markdown([_line(cell) for cell in cells]))
+  print(markdown([cell.line for cell in cells]))
   print(f'tables: {config.output}/table.md, table.csv, and pictures.csv with a line for each')
   return failures
 
 
 def _write(folder: pathlib.Path, cells: list[Cell]) -> None:
-  lines = [_line(cell) for cell in cells]
+  lines = [cell.line for cell in cells]
+  pictures = [line for cell in cells for line in cell.pictures]
   (folder / 'table.md').write_text(markdown(lines), 'utf-8')
-  (folder / 'table.csv').write_text(_csv([*cells[0].head, 'n', *COLUMNS], lines), 'utf-8')
-  pictures = [{**cell.head, **one.values} for cell in cells for one in cell.pictures]
-  columns = [*cells[0].head, 'name', *MEASURES]
-  (folder / 'pictures.csv').write_text(_csv(columns, pictures), 'utf-8')
+  (folder / 'table.csv').write_text(_csv(['n', *COLUMNS], lines), 'utf-8')
+  (folder / 'pictures.csv').write_text(_csv(['name', *MEASURES], pictures), 'utf-8')
 
 
 def _conditions(config: EvaluateConfig) -> list[tuple[str, str, str]]:
@@ -205,14 +195,24 @@ def _pictures(config: RestoreConfig | DeepPriorTaskConfig) -> list[dict]:
 def _cell(
   task: str, level: str, method: str, pictures: list[dict], kind: str, distances: dict
 ) -> Cell:
+  """One kind of a run's pictures: each one's measures, and what they are together."""
   head = {'task': task, 'level': level, 'method': method}
-  usable = [_measured(p, kind, distances) for p in pictures if kind in p and 'aligned' in p]
-  seconds = sum(p['seconds'] for p in pictures) if kind == 'restored' else 0.0
-  return Cell(head, len(pictures), usable, seconds)
+  measured = [_measured(p, kind, distances) for p in pictures if kind in p and 'aligned' in p]
+  lines = [{**head, **values} for values, _ in measured]
+  whole: dict[str, Any] = {name: _mean([line.get(name) for line in lines]) for name in MEASURES}
+  whole['frechet'] = _frechet([pair for _, pair in measured if pair is not None])
+  if lines and kind == 'restored':
+    whole['images_per_s'] = len(pictures) / sum(p['seconds'] for p in pictures)
+  return Cell({**head, 'n': len(pictures), **whole}, lines)
 
 
-def _measured(picture: dict, kind: str, distances: dict) -> Measured:
-  """One picture, of some kind, beside its truth."""
+def _measured(
+  picture: dict, kind: str, distances: dict
+) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray] | None]:
+  """One picture's name and measures, and the descriptors of its face and the true one.
+
+  Without identity and descriptors where no face is found in the truth.
+  """
   truth = picture['aligned']
   shown = metrics.enlarged(picture[kind], *truth.shape[:2])
   values: dict[str, Any] = {'name': picture['name']}
@@ -220,39 +220,30 @@ def _measured(picture: dict, kind: str, distances: dict) -> Measured:
     values[name] = picture['metrics'].get(f'{name}{metrics.ENDINGS[kind]}')
   for name, distance in distances.items():
     values[name] = float(inversion.distance(distance, to_float(shown), to_float(truth)))
-  descriptors = _descriptors(shown, truth)
-  if descriptors is not None:
-    values['identity'] = float(np.linalg.norm(np.subtract(*descriptors)))
-  return Measured(values, descriptors)
+  face = faces.detect_largest(truth)
+  if face is None:
+    return values, None
+  ours, theirs = faces.descriptor(shown, face), faces.descriptor(truth, face)
+  values['identity'] = float(np.linalg.norm(ours - theirs))
+  return values, (ours, theirs)
 
 
-def _descriptors(shown: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-  """Of a picture's face and the true one; None where no face is found in the truth."""
-  found = faces.detect(truth)
-  if not found:
+def _mean(values: list[float | None]) -> float | None:
+  known = [value for value in values if value is not None]
+  return float(np.mean(known)) if known else None
+
+
+def _frechet(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float | None:
+  """The Fréchet distance of the descriptors' distributions, × 1000."""
+  if len(pairs) < 2:
     return None
-  largest = max(found, key=lambda face: float(np.ptp(face[:, 0])))
-  return faces.descriptor(shown, largest), faces.descriptor(truth, largest)
-
-
-def _line(cell: Cell) -> dict[str, Any]:
-  """One line of the table: means, and the Fréchet distance of the descriptors, × 1000."""
-  line: dict[str, Any] = {**cell.head, 'n': cell.num_pictures}
-  for name in MEASURES:
-    values = [one.values[name] for one in cell.pictures if one.values.get(name) is not None]
-    line[name] = float(np.mean(values)) if values else None
-  pairs = [one.descriptors for one in cell.pictures if one.descriptors is not None]
-  if len(pairs) > 1:
-    ours, theirs = (np.stack(column) for column in zip(*pairs, strict=True))
-    line['frechet'] = metrics.frechet(ours, theirs) / faces.FRECHET_UNIT
-  if cell.seconds:
-    line['images_per_s'] = cell.num_pictures / cell.seconds
-  return line
+  ours, theirs = (np.stack(column) for column in zip(*pairs, strict=True))
+  return metrics.frechet(ours, theirs) / faces.FRECHET_UNIT
 
 
 def _csv(columns: list[str], lines: list[dict]) -> str:
   file = io.StringIO()
-  writer = csv.DictWriter(file, columns, restval='')
+  writer = csv.DictWriter(file, ['task', 'level', 'method', *columns], restval='')
   writer.writeheader()
   writer.writerows(lines)
   return file.getvalue()

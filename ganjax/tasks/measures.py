@@ -20,21 +20,16 @@ def appearances(pictures: np.ndarray) -> Appearances:
 
   Where no face is found in a step, the centre's landmarks stand in.
   """
-  centre = _landmarks(pictures[len(pictures) // 2])
+  centre = faces.detect_largest(pictures[len(pictures) // 2])
   if centre is None:
     return Appearances({}, None)
-  found = [_landmarks(picture) for picture in pictures]
+  found = [faces.detect_largest(picture) for picture in pictures]
   marks = [centre if own is None else own for own in found]
   described = [faces.descriptor(picture, own) for picture, own in zip(pictures, marks, strict=True)]
   seen = [faces.appearance(picture, own) for picture, own in zip(pictures, marks, strict=True)]
   values = {name: np.array([one[name] for one in seen]) for name in faces.MEASURES}
   middle = described[len(described) // 2]
   return Appearances(values, [round(float(np.linalg.norm(d - middle)), 4) for d in described])
-
-
-def _landmarks(picture: np.ndarray) -> np.ndarray | None:
-  found = faces.detect(picture)
-  return max(found, key=lambda face: float(np.ptp(face[:, 0]))) if found else None
 
 
 def flip_cost(
