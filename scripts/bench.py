@@ -22,16 +22,10 @@ import subprocess
 import sys
 import time
 
+import configurations
 from absl import app, flags
 
 FLAGS = flags.FLAGS
-# name -> resolution, channel_base, channel_max, latent size, mapping layers, perceptual distance.
-CONFIGURATIONS: dict[str, tuple | None] = {
-  'default': None,
-  'tiny': (16, 256, 16, 8, 2, 'discriminator'),
-  '256': (256, 16384, 512, 512, 8, 'vgg16'),
-  '1024': (1024, 32768, 512, 512, 8, 'vgg16'),
-}
 # name -> resolution, channel_base, channel_max, latent size, mapping layers.
 TRAINING = {
   'train_tiny': (8, 32, 4, 4, 1),
@@ -46,10 +40,9 @@ PIX2PIX = {
   'pix2pix_256': (256, 8, 64, 512, 70),  # the paper's
 }
 CYCLE = 16  # steps of training after which R1 and path lengths are due again
-VGG_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 PER_IMAGE = 1000  # steps that an image per hour is counted with
 
-NAMES = [*CONFIGURATIONS, *TRAINING, *PIX2PIX]
+NAMES = [*configurations.INVERSION, *TRAINING, *PIX2PIX]
 
 flags.DEFINE_list('configurations', ['default', '256', '1024'], f'Of {NAMES}.')
 flags.DEFINE_list('batch_sizes', ['1', '4', '16'], 'Images that are optimised together.')
@@ -60,45 +53,6 @@ flags.DEFINE_string('output', 'bench.json', 'Where the JSON goes; empty for nowh
 flags.DEFINE_bool('worker', False, 'Measure one line in this process and print it as JSON.')
 
 
-def networks(name):
-  """The prior of one configuration."""
-  import jax
-  import jax.numpy as jnp
-  from flax import nnx
-
-  from ganjax import inversion, weights
-  from ganjax.models import config
-  from ganjax.models.discriminator import Discriminator
-  from ganjax.models.generator import Generator
-  from ganjax.models.vgg16 import LPIPS
-
-  def randomised(module):
-    state = nnx.state(module, nnx.Param)
-    for i, (_, variable) in enumerate(nnx.to_flat_state(state)):
-      variable[...] = jax.random.normal(jax.random.key(i), variable.shape) * 0.1
-    nnx.update(module, state)
-    return module
-
-  made_up = CONFIGURATIONS[name]
-  if made_up is None:
-    return inversion.prior(weights.load(precision=FLAGS.precision))
-  resolution, base, most, w_dim, layers, perceptual = made_up
-  dtype = weights.networks.PRECISIONS[FLAGS.precision]
-  widths = config.channel_widths(resolution, base, most)
-  mapping = config.MappingConfig(layers, w_dim)
-  made = config.GeneratorConfig(resolution, widths, mapping, z_dim=w_dim, w_dim=w_dim)
-  generator = randomised(Generator(made, dtype))
-  template = weights.CropTemplate(2.0, 1.8, 0.1)
-  if perceptual == 'vgg16':
-    lpips = randomised(LPIPS(VGG_WIDTHS, dtype))
-    for i in range(5):
-      head = getattr(lpips, f'lin{i}').weight
-      head[...] = jnp.abs(head[...])
-    return inversion.prior(weights.Networks(generator, None, template, ''), lpips)
-  discriminator = randomised(Discriminator(config.DiscriminatorConfig(resolution, widths), dtype))
-  return inversion.prior(weights.Networks(generator, discriminator, template, ''))
-
-
 def measure(name, batch):
   """One line: milliseconds per step of the batch, compile time, peak memory."""
   import numpy as np
@@ -106,7 +60,7 @@ def measure(name, batch):
   import ganjax
   from ganjax.inversion import parallel
 
-  prior = networks(name)
+  prior = configurations.prior(name, FLAGS.precision)
   side = prior.generator.config.resolution
   photos = np.random.RandomState(0).uniform(-1, 1, (batch, side, side, 3)).astype(np.float32)
   identity = ganjax.parse_degradation('identity()')
@@ -285,7 +239,7 @@ def run(argv):
     from ganjax import devices, heap
 
     devices.one_per_core()  # as the tasks do
-    if name in CONFIGURATIONS:
+    if name in configurations.INVERSION:
       line = measure(name, batch)
     else:
       heap.unite()

@@ -23,6 +23,7 @@ from ganjax import descent, devices
 from ganjax.adversarial import augmentation, losses
 from ganjax.adversarial.phases import PATH_DECAY, fool, paths, slopes, tell_apart
 from ganjax.adversarial.planning import Batch, Params, Plan, State
+from ganjax.runtime import platforms
 
 DEVICES = 'data'  # the mesh's axis
 ADAM = (0.0, 0.99)
@@ -73,7 +74,7 @@ def _results(
 ) -> list[Any]:
   """((loss, more), gradient) of equal parts of the batch."""
   count = plan.num_chunks // mesh.size
-  together = 1 if jax.default_backend() == 'cpu' else count  # a CPU's caches hold no more
+  together = 1 if platforms.is_cpu() else count  # a CPU's caches hold no more
   return [
     _slope(plan, mesh, loss, together, state, batch, number, first)
     for first in range(0, count, together)

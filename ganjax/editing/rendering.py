@@ -12,6 +12,7 @@ from ganjax.editing import spaces
 from ganjax.editing.spaces import Space
 from ganjax.models.attributes import Classifier
 from ganjax.models.generator import Generator
+from ganjax.runtime.mapping import map_images
 
 BLOCK = 16  # latents per call; one compilation serves any number of them
 
@@ -61,25 +62,18 @@ def _blocks(function: Callable[[Any], jax.Array], batched: Any) -> Iterator[np.n
     yield np.asarray(function(part))[: count - start]
 
 
-def _each(function: Callable, batched: Any) -> jax.Array:
-  """One after another on a CPU, where batching gains nothing; elsewhere all at once."""
-  if jax.default_backend() == 'cpu':
-    return jax.lax.map(function, batched)
-  return jax.vmap(function)(batched)
-
-
 def _pixels(image: jax.Array) -> jax.Array:
   return jnp.clip(jnp.round((image + 1.0) * 127.5), 0.0, 255.0).astype(jnp.uint8)
 
 
 @jax.jit
 def _draw(generator, ws):
-  return _each(lambda ws: _pixels(generator.synthesis(ws)), ws)
+  return map_images(lambda ws: _pixels(generator.synthesis(ws)), ws)
 
 
 @jax.jit
 def _draw_with(generator, ws, noise):
-  return _each(lambda pair: _pixels(generator.synthesis(pair[0], pair[1])), (ws, noise))
+  return map_images(lambda ws, noise: _pixels(generator.synthesis(ws, noise)), ws, noise)
 
 
 @functools.partial(jax.jit, static_argnums=4)
@@ -88,4 +82,4 @@ def _ask(generator, classifier, points, psi, space):
     image = generator.synthesis(spaces.rows(generator, point, psi, space=space))
     return classifier(jnp.clip(image, -1.0, 1.0))
 
-  return _each(one, points)
+  return map_images(one, points)

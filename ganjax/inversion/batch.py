@@ -11,11 +11,12 @@ from flax import nnx
 from ganjax import degradations
 from ganjax.inversion import engine, objective
 from ganjax.inversion.engine import Prior, Problem, State
-from ganjax.inversion.parallel import each, filled, over_devices
+from ganjax.inversion.parallel import filled, over_devices
 from ganjax.inversion.pivotal import tune
 from ganjax.inversion.presets import Preset, Tuning
 from ganjax.models.generator import Noise
 from ganjax.models.layers import freeze
+from ganjax.runtime.mapping import map_images
 from ganjax.weights.tuned import Difference
 
 CHUNK_STEPS = 50
@@ -46,7 +47,7 @@ def start(prior: Prior, preset: Preset, problems: Problem, phase: int = 0) -> St
   """Where the images start; in a later phase, as if those before it had no steps."""
 
   def function(prior, problems):
-    return each(functools.partial(engine.init, prior, preset, phase=phase), problems)
+    return map_images(functools.partial(engine.init, prior, preset, phase=phase), problems)
 
   return over_devices(function, prior, problems)
 
@@ -56,7 +57,7 @@ def enter(prior: Prior, preset: Preset, phase: int, problems: Problem, states: S
   """Takes the images from one phase into the next one, number `phase`."""
 
   def function(prior, problems, states):
-    return each(functools.partial(engine.enter, prior, preset, phase), problems, states)
+    return map_images(functools.partial(engine.enter, prior, preset, phase), problems, states)
 
   return over_devices(function, prior, problems, states)
 
@@ -70,7 +71,7 @@ def advance(
   def function(prior, problems, states):
     frozen = jax.tree.map(freeze, prior, is_leaf=lambda x: isinstance(x, nnx.Module))
     one = functools.partial(engine.advance, frozen, preset, phase, num_steps)
-    return each(one, problems, states)
+    return map_images(one, problems, states)
 
   return over_devices(function, prior, problems, states)
 
@@ -79,7 +80,7 @@ def advance(
 def render(prior: Prior, states: State) -> jax.Array:
   """The pictures that the states stand for, [N, H, W, 3]."""
   return over_devices(
-    lambda prior, states: each(functools.partial(engine.render, prior), states), prior, states
+    lambda prior, states: map_images(functools.partial(engine.render, prior), states), prior, states
   )
 
 

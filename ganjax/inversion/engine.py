@@ -15,6 +15,7 @@ from ganjax.inversion import objective, schedules, spaces
 from ganjax.inversion.perceptual import Perceptual
 from ganjax.inversion.presets import Hyper, Preset
 from ganjax.models.generator import Generator, Noise
+from ganjax.runtime.mapping import step_if
 
 MISFIT_DRAWS = 4  # of a degradation's noise, which `misfit` is averaged over
 
@@ -281,13 +282,12 @@ def advance(
   prepared = target(prior, preset, problem)
 
   def body(state, _):
-    # Under vmap this turns into a selection; alone, finished images cost nothing.
     idle = objective.Terms(*[jnp.float32(jnp.nan)] * 4)
-    return jax.lax.cond(
+    return step_if(
       state.step < state.end,
       lambda s: step(prior, preset, phase, problem, prepared, s, draw(problem, s)),
-      lambda s: (s, idle),
       state,
+      idle,
     )
 
   return jax.lax.scan(body, state, length=num_steps)

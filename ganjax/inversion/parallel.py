@@ -1,7 +1,6 @@
-"""Many images at once: mapped over the batch and the devices here, and nowhere else.
+"""Batches of images, and how they are split over the local devices (by `shard_map`).
 
-On accelerators images are mapped by `vmap`, on a CPU one after another (batching gains nothing
-there), and over the local devices by `shard_map`. Images never influence each other.
+`runtime.mapping` maps over the images of one device. Images never influence each other.
 """
 
 from collections.abc import Sequence
@@ -12,20 +11,14 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from ganjax import degradations, devices
+from ganjax.runtime import platforms
 
 Problem = TypeVar('Problem')  # a named tuple, one of whose fields is `degradation`
 
 
-def each(function, *batched):
-  """Applies a function of one image to a batch, on one device."""
-  if jax.default_backend() == 'cpu':
-    return jax.lax.map(lambda args: function(*args), batched)
-  return jax.vmap(function)(*batched)
-
-
 def mesh(count: int) -> jax.sharding.Mesh:
   """Local devices in a row, no more than `count` images need to be ready as soon as with all."""
-  there = jax.local_devices()
+  there = platforms.local_devices()
   each_takes = -(-count // len(there))
   return devices.data_mesh('images', there[: -(-count // each_takes)])
 

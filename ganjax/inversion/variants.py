@@ -9,8 +9,9 @@ import numpy as np
 
 from ganjax.inversion import engine
 from ganjax.inversion.engine import Prior, Problem
-from ganjax.inversion.parallel import each, filled, over_devices
+from ganjax.inversion.parallel import filled, over_devices
 from ganjax.inversion.presets import Preset
+from ganjax.runtime.mapping import map_images
 
 # Weights that the choice is made from: half decades around the tasks' own defaults.
 LADDER = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -61,7 +62,7 @@ def misfits(
 @functools.partial(jax.jit, static_argnums=(1,))
 def _misfits(prior, preset, problems, images):
   def function(prior, problems, images):
-    return each(functools.partial(engine.misfit, prior, preset), problems, images)
+    return map_images(functools.partial(engine.misfit, prior, preset), problems, images)
 
   return over_devices(function, prior, problems, images)
 

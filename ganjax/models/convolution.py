@@ -16,9 +16,21 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ganjax.models.resampling import (
+  depth_to_space,
+  fold_down,
+  fold_up,
+  low_pass,
+  space_to_depth,
+)
+from ganjax.runtime import platforms
+
 LARGE = 16**2  # pixels from which on a CPU wants another form than XLA's own
 STRIP = 2**17  # numbers of a strip of the output's gradient; with its input within a core's cache
 NARROW, WIDENED = (8, 16), 18  # channels that XLA:CPU is slow at, and outputs that it is quick at
+# Channels up to which accelerators have the low-pass filter in the kernel: for more, four times the
+# multiplications outweigh the memory traffic that it saves.
+FOLDED = 128
 
 _NONE = ((0, 0), (0, 0))
 # XLA:CPU is up to five times as slow at convolutions without any padding. This row of zeros no
@@ -49,6 +61,18 @@ class FrozenDown(NamedTuple):
   adjoint: Phases  # of [3, 3, C_out, C_in], not flipped: a transposed convolution's
 
 
+class Folded(NamedTuple):
+  """A kernel with the low-pass filter in it, of an image that is packed four pixels to one."""
+
+  kernel: Any  # frozen or not: [3, 3, C_in, 4·C_out] to double the size, or [3, 3, 4·C_in, C_out]
+
+
+class Own(NamedTuple):
+  """A kernel that one image of a batch has for itself, as in W++."""
+
+  kernel: jax.Array  # [kh, kw, C_in, C_out]
+
+
 def _convolve(x, kernel, padding, stride=1, dilation=1):
   c_in, c_out = kernel.shape[2:]
   if _large_on_cpu(x) and NARROW[0] <= c_in <= NARROW[1] >= c_out and dilation == 1:
@@ -64,12 +88,8 @@ def _convolve(x, kernel, padding, stride=1, dilation=1):
   return y[..., :c_out]
 
 
-def _on_cpu() -> bool:
-  return jax.default_backend() == 'cpu'
-
-
 def _large_on_cpu(x) -> bool:
-  return _on_cpu() and x.shape[0] * x.shape[1] >= LARGE
+  return platforms.is_cpu() and x.shape[0] * x.shape[1] >= LARGE
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -95,26 +115,54 @@ def _back(padding, kernel):
   return tuple((k - 1 - lo, k - 1 - hi) for k, (lo, hi) in zip(sizes, padding, strict=True))
 
 
-def conv(x: jax.Array, kernel: jax.Array | Frozen, padding=None) -> jax.Array:
+def conv(x: jax.Array, kernel: jax.Array | Frozen | Own, padding=None) -> jax.Array:
   """Stride-1 convolution (cross-correlation), [H, W, C_in] -> [H, W, C_out] by default.
 
   Args:
     x: [H, W, C_in].
-    kernel: [kh, kw, C_in, C_out], frozen or not.
+    kernel: [kh, kw, C_in, C_out], frozen or not, or the image's own.
     padding: ((top, bottom), (left, right)); None keeps the size of odd kernels.
   """
-  weight = kernel.kernel if isinstance(kernel, Frozen) else kernel
+  weight = kernel.kernel if isinstance(kernel, Frozen | Own) else kernel
   if padding is None:
     padding = tuple(((k - 1) // 2, k // 2) for k in weight.shape[:2])
+  if weight.shape[:2] == (1, 1) and padding == _NONE and not platforms.is_cpu():
+    return x @ weight[0, 0]
+  if isinstance(kernel, Own) and platforms.current() == 'gpu':
+    return _by_rows(x, weight, padding)
   if isinstance(kernel, Frozen):
     return _frozen_conv(x, kernel.kernel, kernel.adjoint, padding)
-  return _trained_conv(x, kernel, padding) if _large_on_cpu(x) else _convolve(x, kernel, padding)
+  return _trained_conv(x, weight, padding) if _large_on_cpu(x) else _convolve(x, weight, padding)
 
 
-def conv_down(x: jax.Array, kernel: jax.Array | FrozenDown) -> jax.Array:
+def _by_rows(x, kernel, padding):
+  """A convolution as one matrix product for each row of the kernel.
+
+  Under `vmap`, kernels of several images make it a few batched products, which keep a GPU's tensor
+  cores busy; a convolution with groups would take one image after another. A TPU's compiler makes
+  better programs of groups (a third to half of the traffic from 128 channels on, compiled for v5e).
+  """
+  height, width, c_in, c_out = kernel.shape
+  x = jnp.pad(x, (*padding, (0, 0)))
+  rows, columns = x.shape[0] - height + 1, x.shape[1] - width + 1
+  beside = jnp.concatenate([x[:, j : j + columns] for j in range(width)], axis=2)
+  products = [beside[i : i + rows] @ kernel[i].reshape(width * c_in, c_out) for i in range(height)]
+  return functools.reduce(jnp.add, products)
+
+
+def conv_down(x: jax.Array, kernel: jax.Array | FrozenDown | Folded) -> jax.Array:
   """3×3 convolution of the low-passed image with stride 2, [H, W, C_in] -> [H/2, W/2, C_out]."""
+  if not isinstance(kernel, FrozenDown | Folded) and _is_folded(kernel):
+    kernel = Folded(fold_down(kernel))
+  if isinstance(kernel, Folded):
+    return conv(space_to_depth(x), kernel.kernel)
   x = low_pass(x, (2, 2))
   return _frozen_strided(x, kernel) if isinstance(kernel, FrozenDown) else conv_inside(x, kernel, 2)
+
+
+def _is_folded(kernel: jax.Array) -> bool:
+  """Whether a change of size is one convolution with the low-pass filter in its kernel."""
+  return not platforms.is_cpu() and max(kernel.shape[2:]) <= FOLDED
 
 
 def conv_inside(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
@@ -129,12 +177,12 @@ def conv_inside(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     return _trained_strided(x, kernel) if _large_on_cpu(x) else _strided(x, kernel)
   if kernel.shape[:2] == (1, 1):
     return x @ kernel[0, 0]
-  return conv(x, kernel, _SPARE_ROW)[:-1] if _on_cpu() else conv(x, kernel, _NONE)
+  return conv(x, kernel, _SPARE_ROW)[:-1] if platforms.is_cpu() else conv(x, kernel, _NONE)
 
 
 def _strided(x, kernel):
   """y[i] = Σ_k x[2i + k]·w[k]; [2H + 1, 2W + 1, C_in] -> [H, W, C_out]."""
-  return _convolve(x, kernel, _SPARE_ROW if _on_cpu() else _NONE, stride=2)
+  return _convolve(x, kernel, _SPARE_ROW if platforms.is_cpu() else _NONE, stride=2)
 
 
 @jax.custom_vjp
@@ -251,15 +299,22 @@ def _in_turn(of_one: Callable) -> Callable:
   return mapped
 
 
-def conv_up(x: jax.Array, kernel: jax.Array | Phases) -> jax.Array:
+def conv_up(x: jax.Array, kernel: jax.Array | Phases | Folded | Own) -> jax.Array:
   """3×3 transposed convolution with stride 2, then low-pass: [H, W, C_in] -> [2H, 2W, C_out]."""
+  if not isinstance(kernel, Phases | Folded | Own) and _is_folded(kernel):
+    kernel = Folded(fold_up(kernel))
+  if isinstance(kernel, Folded):
+    return depth_to_space(conv(x, kernel.kernel))
   return low_pass(_transposed(x, kernel), (1, 1), gain=4.0)
 
 
 def _transposed(x, kernel):
   """y[2i + k] += x[i]·w[k]; [H, W, C_in] -> [2H + 1, 2W + 1, C_out]."""
+  if isinstance(kernel, Own) and platforms.current() == 'gpu':
+    kernel = Phases(*map(Own, phases(kernel.kernel)))
+  kernel = kernel.kernel if isinstance(kernel, Own) else kernel
   if not isinstance(kernel, Phases):
-    if not _on_cpu():  # which is several times slower at a dilated convolution; cuDNN is not
+    if not platforms.is_cpu():  # it is several times slower at a dilated convolution
       return _convolve(x, kernel[::-1, ::-1], ((2, 2), (2, 2)), dilation=2)
     kernel = phases(kernel)
   height, width, _ = x.shape
@@ -302,49 +357,15 @@ def _adjoint(kernel):
   return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
-def frozen_up(kernel: jax.Array) -> jax.Array | Phases:
+def frozen_up(kernel: jax.Array) -> jax.Array | Phases | Folded:
   """`frozen` for `conv_up`."""
-  return Phases(*(frozen(part) for part in phases(kernel))) if _on_cpu() else kernel
+  if _is_folded(kernel):
+    return Folded(frozen(fold_up(kernel)))
+  return Phases(*(frozen(part) for part in phases(kernel))) if platforms.is_cpu() else kernel
 
 
-def frozen_down(kernel: jax.Array) -> jax.Array | FrozenDown:
+def frozen_down(kernel: jax.Array) -> jax.Array | FrozenDown | Folded:
   """`frozen` for `conv_down`."""
-  return FrozenDown(kernel, phases(kernel.swapaxes(2, 3))) if _on_cpu() else kernel
-
-
-def low_pass(x: jax.Array, padding: tuple[int, int], gain: float = 1.0) -> jax.Array:
-  """Filters with outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64 · gain after zero padding.
-
-  Separable shifts and adds: XLA runs a depthwise convolution far slower on a CPU.
-
-  Args:
-    x: [H, W, C].
-    padding: zeros before and after, both axes; the result is 3 smaller than the padded image.
-    gain: factor on the result.
-  """
-  x = jnp.pad(x, (padding, padding, (0, 0)))
-  scale = (gain**0.5) / 8
-  for axis in (0, 1):
-    size = x.shape[axis] - 3
-    a, b, c, d = (jax.lax.slice_in_dim(x, i, i + size, axis=axis) for i in range(4))
-    x = (a + d) * scale + (b + c) * (3 * scale)
-  return x
-
-
-def upsample(x: jax.Array) -> jax.Array:
-  """Twice the size with the [1, 3, 3, 1] filter, [H, W, C] -> [2H, 2W, C]."""
-  for axis in (0, 1):
-    widths = [(0, 0)] * 3
-    widths[axis] = (1, 1)
-    padded = jnp.pad(x, widths)
-    size = x.shape[axis]
-    before = jax.lax.slice_in_dim(padded, 0, size, axis=axis)
-    after = jax.lax.slice_in_dim(padded, 2, size + 2, axis=axis)
-    pair = jnp.stack([0.25 * before + 0.75 * x, 0.75 * x + 0.25 * after], axis=axis + 1)
-    x = pair.reshape(*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
-  return x
-
-
-def downsample(x: jax.Array) -> jax.Array:
-  """Half the size with the [1, 3, 3, 1] filter, [H, W, C] -> [H/2, W/2, C]."""
-  return low_pass(x, (1, 1))[::2, ::2]
+  if _is_folded(kernel):
+    return Folded(frozen(fold_down(kernel)))
+  return FrozenDown(kernel, phases(kernel.swapaxes(2, 3))) if platforms.is_cpu() else kernel

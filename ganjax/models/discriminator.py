@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import convolution, layers
+from ganjax.models import layers, resampling
 from ganjax.models.config import DiscriminatorConfig, resolutions
 from ganjax.models.mapping import Mapping
 
@@ -35,7 +35,7 @@ class DiscriminatorBlock(nnx.Module):
     if self.architecture == 'resnet':
       shortcut = self.skip(x, gain=0.5**0.5)
       return shortcut + self.conv1(self.conv0(x), gain=0.5**0.5), image
-    image = convolution.downsample(image) if self.architecture == 'skip' else image
+    image = resampling.downsample(image) if self.architecture == 'skip' else image
     return self.conv1(self.conv0(x)), image
 
 

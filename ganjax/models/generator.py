@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import convolution, layers
+from ganjax.models import convolution, layers, resampling
 from ganjax.models.config import GeneratorConfig, resolutions
 from ganjax.models.mapping import Mapping
 
@@ -115,7 +115,7 @@ class SynthesisBlock(nnx.Module):
       x = self.conv0(x, ws[0], take('conv0'))
       x = self.conv1(x, ws[1], take('conv1'))
     if image is not None:
-      image = convolution.upsample(image)
+      image = resampling.upsample(image)
     if self.has_torgb:
       rgb = self.torgb(x, ws[self.num_convs])
       image = rgb if image is None else image + rgb

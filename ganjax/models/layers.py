@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import convolution
+from ganjax.models import convolution, resampling
 
 SQRT2 = 2**0.5
 LEAKY_SLOPE = 0.2
@@ -111,8 +111,8 @@ class Conv(nnx.Module):
     if self.resample == 'down' and self.weight.shape[0] > 1:
       x = convolution.conv_down(x, kernel)
     else:
-      x = convolution.conv(convolution.downsample(x) if self.resample == 'down' else x, kernel)
-      x = convolution.upsample(x) if self.resample == 'up' else x
+      x = convolution.conv(resampling.downsample(x) if self.resample == 'down' else x, kernel)
+      x = resampling.upsample(x) if self.resample == 'up' else x
     if self.bias is None:
       return x * gain
     return activate(x + _spread(self.bias[...], x), gain, self.clamp)
@@ -157,7 +157,7 @@ def modulated_conv(
     weight = kernel.astype(jnp.float32) * style.T[None, None]
     if energy is not None:
       weight *= jax.lax.rsqrt(jnp.sum(jnp.square(weight), axis=(0, 1, 2), keepdims=True) + 1e-8)
-    return apply(x, weight.astype(x.dtype))
+    return apply(x, convolution.Own(weight.astype(x.dtype)))
   x = apply(x * _spread(style, x), kernel)
   if energy is None:
     return x

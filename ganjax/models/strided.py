@@ -13,6 +13,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from ganjax.runtime import platforms
+
 SIZE = 4  # of every kernel
 SMALL, HEAVY = 64, 2**20  # pixels, weights
 
@@ -27,14 +29,14 @@ def conv_down(x: jax.Array, kernel: jax.Array) -> jax.Array:
   Returns:
     [H/2, W/2, C_out].
   """
-  if _by_matrices():
+  if platforms.is_cpu():
     return _multiplied(_windows(x, SIZE, 2, 1), kernel.reshape(-1, kernel.shape[3]))
   return _convolve(x, kernel, 2, 1)
 
 
 def conv_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
   """4×4 convolution with stride 1 and one row of zeros around: [H, W, C] -> [H-1, W-1, C_out]."""
-  if not _by_matrices():
+  if not platforms.is_cpu():
     return _convolve(x, kernel, 1, 1)
   if not _is_narrow(kernel):
     return _multiplied(_windows(x, SIZE, 1, 1), kernel.reshape(-1, kernel.shape[3]))
@@ -60,7 +62,7 @@ def conv_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
   """
   height, width, _ = x.shape
   is_heavy = height * width <= SMALL and kernel.size >= HEAVY
-  if _by_matrices() and (is_heavy or _is_narrow(kernel)):
+  if platforms.is_cpu() and (is_heavy or _is_narrow(kernel)):
     rows = _parities_by_products(x, kernel)
   else:
     rows = _parities_by_windows(x, kernel)
@@ -75,7 +77,7 @@ def _parities_by_windows(x: jax.Array, kernel: jax.Array) -> list[list[jax.Array
   # Output row 2i + a sees rows i - 1 + a + r of the input, r = 0, 1, through tap k = 3 - a - 2r.
   taps = kernel[::-1, ::-1].reshape(2, 2, 2, 2, c_in, c_out)  # [r, a, s, b, C_in, C_out]
   taps = taps.transpose(0, 2, 4, 1, 3, 5)  # [r, s, C_in, a, b, C_out]
-  if _by_matrices():
+  if platforms.is_cpu():
     y = _multiplied(_windows(x, 2, 1, 1), taps.reshape(4 * c_in, 4 * c_out))
   else:
     y = _convolve(x, taps.reshape(2, 2, c_in, 4 * c_out), 1, 1)
@@ -127,10 +129,6 @@ def _products(x: jax.Array, kernel: jax.Array) -> list[jax.Array]:
 def _shifted(x: jax.Array, margins: tuple[tuple[int, int], tuple[int, int]]) -> jax.Array:
   """Adds rows and columns of zeros at the edges, or takes some off."""
   return jax.lax.pad(x, x.dtype.type(0), [(*rows, 0) for rows in (*margins, (0, 0))])
-
-
-def _by_matrices() -> bool:
-  return jax.default_backend() == 'cpu'
 
 
 def _windows(x: jax.Array, size: int, stride: int, padding: int) -> jax.Array:

@@ -15,8 +15,9 @@ import numpy as np
 from flax import nnx
 
 from ganjax import degradations, descent
-from ganjax.inversion.parallel import each, filled, over_devices
+from ganjax.inversion.parallel import filled, over_devices
 from ganjax.models.deep_prior import DeepPrior, DeepPriorConfig
+from ganjax.runtime.mapping import map_images, step_if
 
 Loss = Literal['l2', 'l1', 'kl']
 LOSSES: tuple[Loss, ...] = get_args(Loss)
@@ -229,9 +230,8 @@ def advance(setup: Setup, num_steps: int, problem: Problem, state: State) -> tup
 
   def body(state, _):
     idle = Terms(*[jnp.float32(jnp.nan)] * len(Terms._fields))
-    return jax.lax.cond(
-      finished(problem, state), lambda s: (s, idle), lambda s: step(setup, problem, s), state
-    )
+    active = ~finished(problem, state)
+    return step_if(active, functools.partial(step, setup, problem), state, idle)
 
   return jax.lax.scan(body, state, length=num_steps)
 
@@ -239,15 +239,15 @@ def advance(setup: Setup, num_steps: int, problem: Problem, state: State) -> tup
 @functools.partial(jax.jit, static_argnums=(0,))
 def _start(setup, problems):
   return over_devices(
-    lambda _, problems: each(functools.partial(init, setup), problems), (), problems
+    lambda _, problems: map_images(functools.partial(init, setup), problems), (), problems
   )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(3,))
 def _advance(setup, num_steps, problems, states):
   def function(_, problems, states):
-    states, terms = each(functools.partial(advance, setup, num_steps), problems, states)
-    return states, terms, each(finished, problems, states)
+    states, terms = map_images(functools.partial(advance, setup, num_steps), problems, states)
+    return states, terms, map_images(finished, problems, states)
 
   return over_devices(function, (), problems, states)
 

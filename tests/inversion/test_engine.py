@@ -9,6 +9,7 @@ import ganjax
 from ganjax import inversion
 from ganjax.inversion import batch as batches
 from ganjax.inversion import objective, spaces
+from ganjax.runtime import platforms
 
 NUM_STEPS = 20
 NAMES = list('abcdefgh')
@@ -63,13 +64,12 @@ def test_the_number_of_devices_changes_nothing(prior, photos, batch, monkeypatch
     jax.clear_caches()
 
 
-def test_vmap_gives_what_the_loop_gives(prior, photos, batch, monkeypatch):
-  monkeypatch.setattr(batches, 'each', lambda function, *batched: jax.vmap(function)(*batched))
-  jax.clear_caches()
-  try:
-    assert_same(restored(prior, photos, NAMES), 1, batch, 1)
-  finally:
-    jax.clear_caches()
+@pytest.mark.parametrize('platform', ['gpu', 'tpu'])
+def test_the_forms_for_accelerators_give_what_the_cpu_gives(prior, photos, batch, platform):
+  with platforms.traced_for(platform):
+    result = restored(prior, photos, NAMES)
+  for i in (1, 6):
+    assert_same(result, i, batch, i)
 
 
 def test_the_name_decides_the_randomness(prior, photos, batch):

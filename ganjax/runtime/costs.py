@@ -1,0 +1,127 @@
+"""What a compiled program costs: arithmetic, memory traffic, room; and what devices can do."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_COLLECTIVE = re.compile(r' (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)')
+# An array of an optimised program: type, sizes, layout (the minor axis first), and tiles.
+_ARRAY = re.compile(r'([a-z]+\d+)\[([\d,]+)\]\{([\d,]+):T\((\d+),(\d+)\)')
+_BYTES = {'pred': 1, 's8': 1, 'u8': 1, 'bf16': 2, 'f16': 2, 'u16': 2, 's16': 2, 'f64': 8, 's64': 8}
+
+
+class Limits(NamedTuple):
+  """What a device can do at best."""
+
+  flops: float  # per second, of matrix products in the type that is asked about
+  bandwidth: float  # bytes per second, of its main memory
+  memory: float = 0.0  # bytes; 0 where nobody asked
+
+
+# The makers' figures for bfloat16, by the device's kind as JAX names it.
+SPECIFIED = {
+  'TPU v5 lite': Limits(197e12, 819e9, 16 * 2**30),  # v5e
+  'TPU v6 lite': Limits(918e12, 1640e9, 32 * 2**30),  # v6e
+}
+
+
+class Cost(NamedTuple):
+  """What running a program once takes.
+
+  As its compiler counts: a loop's body counts once, however often it runs, and traffic is that of
+  every operation that is left after fusion, whether a cache serves it or the main memory.
+  """
+
+  flops: float
+  bytes: float
+
+  @classmethod
+  def of(cls, compiled: Any) -> 'Cost':
+    """That of a compiled program."""
+    found = compiled.cost_analysis() or {}
+    return cls(float(found.get('flops', 0.0)), float(found.get('bytes accessed', 0.0)))
+
+  def seconds(self, limits: Limits) -> float:
+    """The roofline: what it takes at least."""
+    return max(self.flops / limits.flops, self.bytes / limits.bandwidth)
+
+
+class Padded(NamedTuple):
+  """An array of a TPU program, whose two minor axes fill tiles."""
+
+  name: str  # as the program writes its type and sizes
+  bytes: int  # with what its tiles have to spare
+  factor: float  # times as many as its values need
+  count: int  # how often it is written
+
+
+def padded_arrays(text: str, smallest: int = 2**20) -> list[Padded]:
+  """The arrays that an optimised TPU program writes, largest first.
+
+  Args:
+    text: the program's HLO.
+    smallest: bytes from which on an array is told.
+  """
+  found: dict[tuple[str, int, float], int] = {}
+  for line in _written(text):
+    match = _ARRAY.match(line)
+    if match is None:
+      continue
+    kind, sizes, layout, *tile = match.groups()
+    shape = [int(size) for size in sizes.split(',')]
+    minor_first = [shape[int(axis)] for axis in layout.split(',')]
+    filled = [
+      -(-size // t) * t for size, t in zip(minor_first, (int(tile[1]), int(tile[0])), strict=False)
+    ]
+    values, places = np.prod(shape), np.prod(filled) * np.prod(minor_first[len(filled) :])
+    size = int(places) * _BYTES.get(kind, 4)
+    if size >= smallest:
+      key = f'{kind}[{sizes}]{{{layout}}}', size, float(places / values)
+      found[key] = found.get(key, 0) + 1
+  return sorted((Padded(*key, n) for key, n in found.items()), key=lambda p: -p.bytes * p.count)
+
+
+def _written(text: str) -> Iterator[str]:
+  """The results of a program's instructions, without those inside fusions, which stay there."""
+  inside = False
+  for line in text.splitlines():
+    if line and not line[0].isspace():
+      inside = 'fused' in line or 'region' in line.split('(')[0]
+    head, equals, result = line.strip().removeprefix('ROOT ').partition(' = ')
+    passes_on = re.search(r'\} (parameter|get-tuple-element|bitcast|tuple|while)\(', result)
+    if equals and not inside and not passes_on:
+      yield result
+
+
+def collectives(text: str) -> int:
+  """How many instructions of an optimised program exchange data between devices."""
+  return len(_COLLECTIVE.findall(text))
+
+
+def measured_limits(dtype: Any = jnp.float32, side: int = 2048) -> Limits:
+  """What the default device does here and now: a product of matrices, and a sum of long vectors.
+
+  Args:
+    dtype: of the matrices.
+    side: of the matrices; a vector has 8·side² values.
+  """
+  a = jnp.ones((side, side), dtype)
+  x = jnp.ones((8 * side * side,), jnp.float32)
+  product = _seconds(jax.jit(lambda a: a @ a), a)
+  added = _seconds(jax.jit(lambda x: x + 1.0), x)
+  return Limits(2 * side**3 / product, 2 * x.nbytes / added)
+
+
+def _seconds(function: Any, *args: Any, repeats: int = 5) -> float:
+  jax.block_until_ready(function(*args))
+  taken = []
+  for _ in range(repeats):
+    start = time.perf_counter()
+    jax.block_until_ready(function(*args))
+    taken.append(time.perf_counter() - start)
+  return min(taken)

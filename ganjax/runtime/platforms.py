@@ -1,0 +1,51 @@
+"""The platform that programs are traced for: 'cpu', 'gpu' or 'tpu'.
+
+CPUs and accelerators are quick at different formulations of the same thing: one image after another
+or a whole batch, phase convolutions or strided ones. What is traced follows JAX's default device,
+or what `traced_for` names, so that a program can be lowered or compiled for devices that are not
+there. That is part of the key of JAX's caches: programs of two platforms never mix.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import jax
+
+PLATFORMS = ('cpu', 'gpu', 'tpu')
+_SYNONYMS = {'cuda': 'gpu', 'rocm': 'gpu'}
+
+_platform = jax.make_user_context(None)
+_devices = jax.make_user_context(None)
+
+
+def current() -> str:
+  """The platform of what is being traced; one of `PLATFORMS`, or JAX's name of another."""
+  return _platform.value or jax.default_backend()
+
+
+def is_cpu() -> bool:
+  """Whether that is a CPU."""
+  return current() == 'cpu'
+
+
+def local_devices() -> list[jax.Device]:
+  """The devices of this process that batches are split over."""
+  return list(_devices.value or jax.local_devices())
+
+
+@contextlib.contextmanager
+def traced_for(platform: str, devices: Sequence[jax.Device] = ()) -> Iterator[None]:
+  """Within it, functions are traced as they are for a platform.
+
+  Args:
+    platform: 'cpu', 'gpu' (or 'cuda', 'rocm') or 'tpu'.
+    devices: what batches are split over; by default those that are there.
+
+  Raises:
+    ValueError: it is none of these.
+  """
+  platform = _SYNONYMS.get(platform, platform)
+  if platform not in PLATFORMS:
+    raise ValueError(f'platform must be one of {PLATFORMS}, not {platform!r}')
+  with _platform(platform), _devices(tuple(devices) or None):
+    yield
