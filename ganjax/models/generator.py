@@ -46,10 +46,9 @@ class StyledConv(nnx.Module):
     kernel, energy = self.weight[...].astype(self.dtype), self._energy()
     if self.frozen is not None and style.ndim == 1:
       kernel, energy = self.frozen
-    x = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, self.up)
-    if noise is not None:
-      x += (noise * self.noise_strength[...])[:, :, None].astype(x.dtype)
-    return layers.activate(x + self.bias[...].astype(x.dtype)[None, None], gain, self.clamp)
+    x, scale = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, self.up)
+    noise = None if noise is None else noise * self.noise_strength[...]
+    return layers.bias_act(x, scale, noise, self.bias[...], gain, self.clamp)
 
 
 class ToRGB(nnx.Module):
@@ -71,7 +70,7 @@ class ToRGB(nnx.Module):
     kernel = self.weight[...].astype(self.dtype)
     if self.frozen is not None and style.ndim == 1:
       kernel = self.frozen
-    x = layers.modulated_conv(x.astype(self.dtype), kernel, None, style)
+    x, _ = layers.modulated_conv(x.astype(self.dtype), kernel, None, style)
     return layers.limit(x.astype(jnp.float32) + self.bias[...][None, None], self.clamp)
 
 

@@ -1,5 +1,6 @@
 """Layers that the networks share, all for one image [H, W, C]."""
 
+import functools
 from typing import Any
 
 import jax
@@ -16,6 +17,63 @@ def activate(x: jax.Array, gain: float = 1.0, clamp: float | None = None) -> jax
   """Leaky ReLU 0.2 · √2 · gain, clamped to ±clamp · gain."""
   x = jnp.where(x >= 0, x, LEAKY_SLOPE * x) * (SQRT2 * gain)
   return limit(x, clamp, gain)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
+def bias_act(
+  x: jax.Array,
+  scale: jax.Array | None,
+  noise: jax.Array | None,
+  bias: jax.Array,
+  gain: float = 1.0,
+  clamp: float | None = None,
+) -> jax.Array:
+  """What follows a convolution, in one pass: leaky ReLU of x · scale + noise + bias.
+
+  The gradient needs the output alone: leaky ReLU is one-to-one, so that what went into it is found
+  again, and a layer keeps one array of its size instead of three.
+
+  Args:
+    x: [H, W, C].
+    scale: [C], positive: demodulation; None for none.
+    noise: [H, W]; None for none.
+    bias: [C].
+    gain: factor on the result, beside leaky ReLU's √2.
+    clamp: the result is clamped to ±clamp · gain.
+
+  Returns:
+    [H, W, C], of x's type.
+  """
+  return activate(_before_act(x, scale, noise, bias), gain, clamp)
+
+
+def _before_act(x, scale, noise, bias):
+  x = x if scale is None else x * _spread(scale, x)
+  x = x if noise is None else x + noise[:, :, None].astype(x.dtype)
+  return x + _spread(bias, x)
+
+
+def _bias_act_fwd(x, scale, noise, bias, gain, clamp):
+  y = bias_act(x, scale, noise, bias, gain, clamp)
+  return y, (y, scale, noise, bias)
+
+
+def _bias_act_bwd(gain, clamp, residuals, gradient):
+  y, scale, noise, bias = residuals
+  slope = jnp.where(y >= 0, 1.0, LEAKY_SLOPE).astype(y.dtype) * (SQRT2 * gain)
+  slope_ = slope if clamp is None else jnp.where(jnp.abs(y) < clamp * gain, slope, 0)
+  inner = gradient * slope_
+  to_bias = jnp.sum(inner, axis=(0, 1)).astype(bias.dtype)
+  to_noise = None if noise is None else jnp.sum(inner, axis=2).astype(noise.dtype)
+  if scale is None:
+    return inner, None, to_noise, to_bias
+  x = y / slope - _spread(bias, y)
+  x = x if noise is None else x - noise[:, :, None].astype(y.dtype)
+  to_scale = jnp.sum(inner * x, axis=(0, 1)).astype(scale.dtype) / scale
+  return inner * _spread(scale, y), to_scale, to_noise, to_bias
+
+
+bias_act.defvjp(_bias_act_fwd, _bias_act_bwd)
 
 
 def limit(x: jax.Array, clamp: float | None, gain: float = 1.0) -> jax.Array:
@@ -115,7 +173,7 @@ class Conv(nnx.Module):
       x = resampling.upsample(x) if self.resample == 'up' else x
     if self.bias is None:
       return x * gain
-    return activate(x + _spread(self.bias[...], x), gain, self.clamp)
+    return bias_act(x, None, None, self.bias[...], gain, self.clamp)
 
 
 class Modulation(nnx.Module):
@@ -139,7 +197,7 @@ def modulated_conv(
   energy: jax.Array | None,
   style: jax.Array,
   up: bool = False,
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array | None]:
   """Modulated convolution (Karras et al. 2020, section 2.2).
 
   A style vector scales the activations, so that the kernel is shared by a batch; a style per
@@ -151,17 +209,19 @@ def modulated_conv(
     energy: Σ_k w² [C_in, C_out], for demodulation; None leaves it out.
     style: [C_in], float32, or [C_out, C_in] (W++).
     up: doubles the size.
+
+  Returns:
+    The image, and what demodulates it: a factor for each channel [C_out], or None where nothing is
+    left to do.
   """
   apply = convolution.conv_up if up else convolution.conv
   if style.ndim == 2:
     weight = kernel.astype(jnp.float32) * style.T[None, None]
     if energy is not None:
       weight *= jax.lax.rsqrt(jnp.sum(jnp.square(weight), axis=(0, 1, 2), keepdims=True) + 1e-8)
-    return apply(x, convolution.Own(weight.astype(x.dtype)))
+    return apply(x, convolution.Own(weight.astype(x.dtype))), None
   x = apply(x * _spread(style, x), kernel)
-  if energy is None:
-    return x
-  return x * _spread(jax.lax.rsqrt(jnp.square(style) @ energy + 1e-8), x)
+  return x, None if energy is None else jax.lax.rsqrt(jnp.square(style) @ energy + 1e-8)
 
 
 def _spread(vector, x):

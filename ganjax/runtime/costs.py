@@ -91,8 +91,8 @@ def _written(text: str) -> Iterator[str]:
   inside = False
   for line in text.splitlines():
     if line and not line[0].isspace():
-      inside = 'fused' in line or 'region' in line.split('(')[0]
-    head, equals, result = line.strip().removeprefix('ROOT ').partition(' = ')
+      inside = 'fused' in line.split('(')[0]
+    _, equals, result = line.strip().removeprefix('ROOT ').partition(' = ')
     passes_on = re.search(r'\} (parameter|get-tuple-element|bitcast|tuple|while)\(', result)
     if equals and not inside and not passes_on:
       yield result

@@ -21,12 +21,18 @@ def plain_autocorrelation(noise):
     noise = (noise[::2, ::2] + noise[1::2, ::2] + noise[::2, 1::2] + noise[1::2, 1::2]) / 4
 
 
-@pytest.mark.parametrize('side', [4, 8, 32])
-def test_noise_autocorrelation(side):
-  noise = RANDOM.randn(side, side).astype(np.float32)
-  noise[1:] += noise[:-1]
-  ours = objective.noise_autocorrelation(jnp.asarray(noise))
-  np.testing.assert_allclose(ours, plain_autocorrelation(noise.astype(np.float64)), rtol=1e-5)
+@pytest.mark.parametrize('sides', [(4,), (8,), (32,), (4, 8, 8, 16, 16, 32, 32), (32, 8, 4)])
+def test_autocorrelation(sides):
+  maps = [RANDOM.randn(side, side).astype(np.float32) for side in sides]
+  for noise in maps:
+    noise[1:] += noise[:-1]
+  ours = objective.autocorrelation({str(i): jnp.asarray(n) for i, n in enumerate(maps)})
+  expected = sum(plain_autocorrelation(noise.astype(np.float64)) for noise in maps)
+  np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+def test_no_maps_have_no_autocorrelation():
+  assert objective.autocorrelation({}) == 0
 
 
 def test_normalized_noise():
