@@ -48,7 +48,7 @@ flags.DEFINE_list('configurations', ['default', '256', '1024'], f'Of {NAMES}.')
 flags.DEFINE_list('batch_sizes', ['1', '4', '16'], 'Images that are optimised together.')
 flags.DEFINE_integer('num_steps', 10, 'Steps per timed chunk.', lower_bound=1)
 flags.DEFINE_integer('repeats', 5, 'Timed chunks, after one that compiles.', lower_bound=1)
-flags.DEFINE_enum('precision', 'float32', ['float32', 'bfloat16'], 'Of the convolutions.')
+flags.DEFINE_enum('precision', 'auto', ['auto', 'float32', 'tf32', 'bfloat16'], 'Of the networks.')
 flags.DEFINE_string('output', 'bench.json', 'Where the JSON goes; empty for nowhere.')
 flags.DEFINE_bool('worker', False, 'Measure one line in this process and print it as JSON.')
 
@@ -92,7 +92,7 @@ def training_plan(name, batch):
     batch,
     losses.r1_weight(side, batch),
     augment_target=None,
-    dtype=weights.networks.PRECISIONS[FLAGS.precision],
+    dtype=weights.networks.compute_type(FLAGS.precision),
   )
 
 
@@ -140,7 +140,7 @@ def measure_pix2pix(name, batch):
     UNetConfig(depth, width, most, 'batch'),
     PatchGANConfig(patch, width, most, 'batch'),
     num_steps=CYCLE,
-    dtype=weights.networks.PRECISIONS[FLAGS.precision],
+    dtype=weights.networks.compute_type(FLAGS.precision),
   )
   mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(1))
   state = devices.replicate(mesh, trainer.init(plan))
@@ -239,6 +239,7 @@ def run(argv):
     from ganjax import devices, heap
 
     devices.one_per_core()  # as the tasks do
+    devices.plain_cpu_fusions()
     if name in configurations.INVERSION:
       line = measure(name, batch)
     else:

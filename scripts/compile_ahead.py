@@ -91,16 +91,15 @@ def tell_compiled(compiled, device):
     print(f'most padded: {worst.name} × {worst.factor:.1f}, {worst.bytes / 2**20:.0f} MiB')
   print('largest arrays: times written, MiB each, padding')
   for array in arrays[:SHOWN]:
-    print(f'{array.count:>6} {array.bytes / 2**20:>8.1f} × {array.factor:<6.2f} {array.name}')
+    print(f'{array.times:>6} {array.bytes / 2**20:>8.1f} × {array.factor:<6.2f} {array.name}')
 
 
 def run(argv):
   """Lowers, and compiles unless told not to."""
   del argv
   preset = inversion.PRESETS[FLAGS.preset]
-  platform, devices = FLAGS.platform, ()
-  if not FLAGS.lower_only:
-    platform, devices = 'tpu', topology_devices()
+  devices = [] if FLAGS.lower_only else topology_devices()
+  platform = 'tpu' if devices else FLAGS.platform
   prior = jax.eval_shape(lambda: configurations.prior(FLAGS.configuration, FLAGS.precision))
   with platforms.traced_for(platform, devices):
     program = lower(platform, prior, preset)
@@ -108,7 +107,10 @@ def run(argv):
   if FLAGS.lower_only:
     return
   start = time.monotonic()
-  compiled = program.compile()
+  try:
+    compiled = program.compile()
+  except jax.errors.JaxRuntimeError as error:  # above all: too little memory, and how much it is
+    sys.exit(f'compile_ahead: {str(error).splitlines()[0]}')
   print(f'compiled for {devices[0].device_kind} in {time.monotonic() - start:.0f} s')
   tell_compiled(compiled, devices[0])
 

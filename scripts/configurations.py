@@ -36,7 +36,7 @@ def prior(name: str, precision: str):
   if made_up is None:
     return inversion.prior(weights.load(precision=precision))
   resolution, base, most, w_dim, layers, perceptual = made_up
-  dtype = weights.networks.PRECISIONS[precision]
+  dtype = weights.networks.compute_type(precision)
   widths = config.channel_widths(resolution, base, most)
   mapping = config.MappingConfig(layers, w_dim)
   made = config.GeneratorConfig(resolution, widths, mapping, z_dim=w_dim, w_dim=w_dim)

@@ -41,7 +41,8 @@ class Plan:
   augment_target: float | None = augmentation.TARGET  # None keeps the probability as it is
   augment_rise: int = augmentation.RISE  # pictures in which the probability may go from 0 to 1
   seed: int = 0
-  dtype: Any = jnp.float32  # of the convolutions
+  dtype: Any = jnp.float32  # of the convolutions …
+  dtype_from: int = 0  # … from this resolution on; smaller ones compute in float32
 
   @property
   def chunk_size(self) -> int:
@@ -81,8 +82,9 @@ def _is_trained(path, value) -> bool:
 @functools.cache
 def graphs(plan: Plan):
   """The structures of generator and discriminator, to be merged with parameters."""
-  generator, *_ = nnx.split(Generator(plan.generator, plan.dtype), _is_trained, ...)
-  discriminator, *_ = nnx.split(Discriminator(plan.discriminator, plan.dtype), _is_trained, ...)
+  types = plan.dtype, plan.dtype_from
+  generator, *_ = nnx.split(Generator(plan.generator, *types), _is_trained, ...)
+  discriminator, *_ = nnx.split(Discriminator(plan.discriminator, *types), _is_trained, ...)
   return generator, discriminator
 
 

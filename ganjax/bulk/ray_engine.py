@@ -13,6 +13,7 @@ from ganjax.bulk.parts import Parts
 from ganjax.bulk.plan import Shard
 from ganjax.bulk.status import Status
 from ganjax.bulk.work import Tally
+from ganjax.runtime import compile_cache, precision
 
 
 class RayError(ValueError):
@@ -23,6 +24,8 @@ class Actor:
   """What Ray Data keeps alive on each device."""
 
   def __init__(self, job: local.Job):
+    compile_cache.enable()
+    precision.set_default(job.settings.precision)
     made = plan.read(job.folder)
     assert made is not None  # the driver has made it
     self._scratch = output.passing_scratch(job.folder)

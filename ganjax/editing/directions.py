@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from sklearn.model_selection import train_test_split
-from sklearn.svm import LinearSVC
 
 TEST_SHARE = 0.3
 # Of the squared hinge loss, for points of unit length: with fewer points than dimensions, or not
@@ -73,6 +71,9 @@ def fit_direction(points: jax.Array, labels: jax.Array, seed: int | jax.Array = 
 
 def _fit(points, labels, seed) -> tuple[Any, ...]:
   """`fit_direction` on the host; the fields of a `Fit` in NumPy."""
+  from sklearn.model_selection import train_test_split  # a second that other tasks need not wait
+  from sklearn.svm import LinearSVC
+
   points, labels = np.asarray(points, np.float64), np.asarray(labels)
   shape = points.shape[1:]
   kept, wanted = points[labels != 0].reshape(-1, int(np.prod(shape))), labels[labels != 0]

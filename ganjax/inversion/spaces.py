@@ -1,5 +1,6 @@
 """Latent spaces: what is optimised, and how the generator reads it."""
 
+import functools
 from typing import Literal
 
 import jax
@@ -40,6 +41,7 @@ def rows(latent: jax.Array, num_ws: int) -> jax.Array:
   return jnp.broadcast_to(latent, (num_ws, *latent.shape[1:])) if latent.ndim == 2 else latent
 
 
+@functools.partial(jax.jit, static_argnames=('num_samples', 'seed'))
 def statistics(
   generator, num_samples: int = 10_000, seed: int = 123
 ) -> tuple[jax.Array, jax.Array]:

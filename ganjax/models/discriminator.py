@@ -31,7 +31,7 @@ class DiscriminatorBlock(nnx.Module):
     """x [H, W, C] or None for the first block, image [H, W, 3] -> both at half the size."""
     if self.has_fromrgb:
       rgb = self.fromrgb(image)
-      x = rgb if x is None else x + rgb
+      x = rgb if x is None else x.astype(rgb.dtype) + rgb
     if self.architecture == 'resnet':
       shortcut = self.skip(x, gain=0.5**0.5)
       return shortcut + self.conv1(self.conv0(x), gain=0.5**0.5), image
@@ -79,11 +79,17 @@ class Epilogue(nnx.Module):
 class Discriminator(nnx.Module):
   """Scores images; `features` serves inversion."""
 
-  def __init__(self, config: DiscriminatorConfig, dtype=jnp.float32):
+  def __init__(self, config: DiscriminatorConfig, dtype=jnp.float32, dtype_from: int = 0):
+    """Args:
+    config: the architecture.
+    dtype: of the convolutions.
+    dtype_from: resolution from which that holds; smaller ones compute in float32.
+    """
     self.config = config
     self.sizes = resolutions(config.resolution)
     for index in reversed(range(1, len(self.sizes))):
-      setattr(self, f'b{self.sizes[index]}', DiscriminatorBlock(config, index, dtype))
+      own = layers.dtype_at(self.sizes[index], dtype, dtype_from)
+      setattr(self, f'b{self.sizes[index]}', DiscriminatorBlock(config, index, own))
     self.b4 = Epilogue(config)
     if config.c_dim:
       assert config.mapping is not None, 'a conditional discriminator maps its label'

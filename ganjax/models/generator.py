@@ -122,14 +122,16 @@ class SynthesisBlock(nnx.Module):
 
 
 class Synthesis(nnx.Module):
-  """From the rows of W+ to an image."""
+  """From the rows of W+ to an image; see `Generator` for the types."""
 
-  def __init__(self, config: GeneratorConfig, dtype):
+  def __init__(self, config: GeneratorConfig, dtype, dtype_from: int = 0):
     self.use_noise = config.use_noise
     self.remat = False  # whether a gradient computes the blocks again instead of storing them
     self.sizes = resolutions(config.resolution)
     for index, size in enumerate(self.sizes):
-      setattr(self, f'b{size}', SynthesisBlock(config, index, dtype))
+      setattr(
+        self, f'b{size}', SynthesisBlock(config, index, layers.dtype_at(size, dtype, dtype_from))
+      )
 
   def blocks(self) -> list[SynthesisBlock]:
     """From 4 px to the image's size."""
@@ -197,7 +199,12 @@ class Synthesis(nnx.Module):
 class Generator(nnx.Module):
   """Mapping and synthesis; `generator.synthesis(generator.mapping(z))` is an image."""
 
-  def __init__(self, config: GeneratorConfig, dtype=jnp.float32):
+  def __init__(self, config: GeneratorConfig, dtype=jnp.float32, dtype_from: int = 0):
+    """Args:
+    config: the architecture.
+    dtype: of the convolutions.
+    dtype_from: resolution from which that holds; smaller ones compute in float32.
+    """
     self.config = config
     self.mapping = Mapping(config.mapping, config.z_dim, config.c_dim, config.w_dim, config.num_ws)
-    self.synthesis = Synthesis(config, dtype)
+    self.synthesis = Synthesis(config, dtype, dtype_from)

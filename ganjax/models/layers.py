@@ -13,6 +13,11 @@ SQRT2 = 2**0.5
 LEAKY_SLOPE = 0.2
 
 
+def dtype_at(resolution: int, dtype: Any, dtype_from: int) -> Any:
+  """The type of a resolution's convolutions: `dtype` from a resolution on, float32 below."""
+  return dtype if resolution >= dtype_from else jnp.float32
+
+
 def activate(x: jax.Array, gain: float = 1.0, clamp: float | None = None) -> jax.Array:
   """Leaky ReLU 0.2 · √2 · gain, clamped to ±clamp · gain."""
   x = jnp.where(x >= 0, x, LEAKY_SLOPE * x) * (SQRT2 * gain)

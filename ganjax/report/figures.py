@@ -1,24 +1,21 @@
-"""Figures: the loss curve of one picture, and where its restarts disagree.
+"""Figures: the loss curve of one picture, and where its restarts disagree."""
 
-matplotlib's object interface throughout: pyplot keeps every figure in a global list, and a bulk
-run draws millions.
-"""
+from __future__ import annotations
 
-import io
 import itertools
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
-from PIL import Image
 
+from ganjax.report.canvas import canvas, png
 from ganjax.report.errors import ReportError
 from ganjax.report.lettering import drawable, fitted
+
+if TYPE_CHECKING:
+  from matplotlib.axes import Axes
+  from matplotlib.lines import Line2D
 
 TOTAL = 'total'
 
@@ -27,7 +24,7 @@ _INK, _QUIET, _MARK = '#1a1a1a', '#5f6368', '#d55e00'
 _COLOURS = ('#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9')
 _PSNR = '#b03a86'
 _DASHES = ('--', '-.', ':')
-_SIZE, _DPI = (7.2, 3.6), 100  # inches, dots per inch
+_SIZE = (7.2, 3.6)  # inches
 _TITLE_WIDTH = 600  # px
 _SHADES = 128  # PNG palette: enough for smooth edges, half the bytes
 _DECADES_BELOW = 4  # a term this far below the smallest loss would only squeeze the picture
@@ -64,8 +61,8 @@ def loss_curve(
   floor = _floor(curves[main])
   num_steps = len(curves[main])
 
-  figure = Figure(figsize=_SIZE, dpi=_DPI, layout='constrained', facecolor='white')
-  canvas = FigureCanvasAgg(figure)
+  drawn = canvas(*_SIZE)
+  figure = drawn.figure
   axes = figure.subplots()
   styles = itertools.cycle(zip(itertools.cycle(_DASHES), _COLOURS, strict=False))
   handles = []
@@ -84,8 +81,7 @@ def loss_curve(
   axes.set_title(
     fitted(title, 15, _TITLE_WIDTH), loc='left', fontsize=11, color=_INK, pad=20, parse_math=False
   )
-  canvas.draw()
-  return _png(np.asarray(canvas.buffer_rgba()))
+  return png(drawn, _SHADES)
 
 
 def curve(steps: np.ndarray, values: np.ndarray, title: str) -> bytes:
@@ -104,8 +100,8 @@ def curve(steps: np.ndarray, values: np.ndarray, title: str) -> bytes:
   """
   if len(steps) != len(values) or not len(steps):
     raise ReportError(f'a curve needs as many steps as values; found {len(steps)}, {len(values)}')
-  figure = Figure(figsize=_SIZE, dpi=_DPI, layout='constrained', facecolor='white')
-  canvas = FigureCanvasAgg(figure)
+  drawn = canvas(*_SIZE)
+  figure = drawn.figure
   axes = figure.subplots()
   axes.plot(steps, values, color=_COLOURS[0], linewidth=1.4, marker='.' if len(steps) < 3 else '')
   axes.set_xlabel('step', color=_QUIET)
@@ -114,8 +110,7 @@ def curve(steps: np.ndarray, values: np.ndarray, title: str) -> bytes:
   for side in ('top', 'right'):
     axes.spines[side].set_visible(False)
   axes.set_title(fitted(title, 15, _TITLE_WIDTH), loc='left', fontsize=11, parse_math=False)
-  canvas.draw()
-  return _png(np.asarray(canvas.buffer_rgba()))
+  return png(drawn, _SHADES)
 
 
 def deviation_map(deviation: np.ndarray) -> bytes:
@@ -132,16 +127,15 @@ def deviation_map(deviation: np.ndarray) -> bytes:
   """
   if deviation.ndim != 2 or not np.all(np.isfinite(deviation)):
     raise ReportError(f'a deviation map needs finite [H, W]; found {deviation.shape}')
-  figure = Figure(figsize=(4.8, 4), dpi=_DPI, layout='constrained', facecolor='white')
-  canvas = FigureCanvasAgg(figure)
+  drawn = canvas(4.8, 4)
+  figure = drawn.figure
   axes = figure.subplots()
   image = axes.imshow(deviation, cmap='magma', vmin=0, vmax=max(float(deviation.max()), 1e-3))
   axes.set_axis_off()
   bar = figure.colorbar(image, ax=axes, shrink=0.9)
   bar.set_label('deviation between restarts, of the full range', color=_QUIET)
   bar.ax.tick_params(colors=_QUIET, labelsize=10)
-  canvas.draw()
-  return _png(np.asarray(canvas.buffer_rgba()))
+  return png(drawn, _SHADES)
 
 
 def _checked(terms: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -204,6 +198,8 @@ def _draw_psnr(axes: Axes, psnr: np.ndarray) -> Line2D:
 
 
 def _dress(axes: Axes, num_steps: int, curves: Mapping[str, np.ndarray], floor: float) -> None:
+  from matplotlib.ticker import FuncFormatter, NullFormatter  # as `canvas` does
+
   values = np.concatenate(list(curves.values()))
   values = values[np.isfinite(values) & (values >= floor)]
   if values.size:
@@ -252,10 +248,3 @@ def _mark(axes: Axes, mark: str, settled_at: int, num_steps: int) -> None:
     fontsize=10,
     color='#a84600',  # the mark's colour, dark enough for text on white
   )
-
-
-def _png(rgba: np.ndarray) -> bytes:
-  picture = Image.fromarray(rgba).convert('RGB').quantize(_SHADES, dither=Image.Dither.NONE)
-  buffer = io.BytesIO()
-  picture.save(buffer, 'PNG', optimize=True)
-  return buffer.getvalue()

@@ -1,19 +1,14 @@
 """A sweep's heat map of a figure of merit."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from PIL import Image
 
+from ganjax.report.canvas import canvas, png
 from ganjax.report.errors import ReportError
 from ganjax.report.lettering import drawable
 
 _INK, _QUIET, _BEST = '#1a1a1a', '#5f6368', '#d55e00'
-_DPI = 100
 
 
 def heat_map(
@@ -40,10 +35,10 @@ def heat_map(
   """
   if values.shape != (len(rows), len(columns)) or not np.all(np.isfinite(values)):
     raise ReportError(f'a heat map of {values.shape} values needs a label for every row and column')
-  size = (2.6 + 0.9 * len(columns), 1.6 + 0.5 * len(rows))
-  figure = Figure(figsize=size, dpi=_DPI, layout='constrained', facecolor='white')
-  canvas = FigureCanvasAgg(figure)
-  axes = figure.subplots()
+  from matplotlib.patches import Rectangle  # as `canvas` does
+
+  drawn = canvas(2.6 + 0.9 * len(columns), 1.6 + 0.5 * len(rows))
+  axes = drawn.figure.subplots()
   axes.imshow(values, cmap='viridis', aspect='auto')
   middle = float(values.min() + 0.6 * np.ptp(values))  # above it viridis is bright
   axes.set_xticks(range(len(columns)), [drawable(c) for c in columns])
@@ -57,7 +52,4 @@ def heat_map(
     corner = (best[1] - 0.5, best[0] - 0.5)
     axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=_BEST, linewidth=3))
   axes.set_title(drawable(title), loc='left', fontsize=11, color=_INK, parse_math=False)
-  canvas.draw()
-  buffer = io.BytesIO()
-  Image.fromarray(np.asarray(canvas.buffer_rgba())).convert('RGB').save(buffer, 'PNG')
-  return buffer.getvalue()
+  return png(drawn)

@@ -3,24 +3,30 @@
 import functools
 import pathlib
 
-import matplotlib
-from matplotlib.ft2font import FT2Font
 from PIL import ImageFont
 
-_FONT = pathlib.Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')
 _MISSING = '\N{REPLACEMENT CHARACTER}'
 _ELLIPSIS = '…'
 
 
 @functools.cache
+def _file() -> pathlib.Path:
+  import matplotlib  # once something is drawn
+
+  return pathlib.Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')
+
+
+@functools.cache
 def font(size: int) -> ImageFont.FreeTypeFont:
   """DejaVu Sans, as shipped with matplotlib, at `size` pixels."""
-  return ImageFont.truetype(_FONT, size)
+  return ImageFont.truetype(_file(), size)
 
 
 @functools.cache
 def _glyphs() -> frozenset[int]:
-  return frozenset(FT2Font(str(_FONT)).get_charmap())
+  from matplotlib.ft2font import FT2Font
+
+  return frozenset(FT2Font(str(_file())).get_charmap())
 
 
 def drawable(text: str) -> str:

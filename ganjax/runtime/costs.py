@@ -57,7 +57,7 @@ class Padded(NamedTuple):
   name: str  # as the program writes its type and sizes
   bytes: int  # with what its tiles have to spare
   factor: float  # times as many as its values need
-  count: int  # how often it is written
+  times: int  # how often it is written
 
 
 def padded_arrays(text: str, smallest: int = 2**20) -> list[Padded]:
@@ -83,7 +83,7 @@ def padded_arrays(text: str, smallest: int = 2**20) -> list[Padded]:
     if size >= smallest:
       key = f'{kind}[{sizes}]{{{layout}}}', size, float(places / values)
       found[key] = found.get(key, 0) + 1
-  return sorted((Padded(*key, n) for key, n in found.items()), key=lambda p: -p.bytes * p.count)
+  return sorted((Padded(*key, n) for key, n in found.items()), key=lambda p: -p.bytes * p.times)
 
 
 def _written(text: str) -> Iterator[str]:

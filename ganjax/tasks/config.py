@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from absl import flags
 
 from ganjax.faces import Mode
-from ganjax.weights.networks import PRECISIONS
+from ganjax.runtime.precision import AUTO, PRECISIONS
 
 FLAGS = flags.FLAGS
 BATCH_AUTO = 'auto'
@@ -69,7 +69,14 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'weights', None, 'Generator: a file made by ports.stylegan2. Default: the bundled 128 px faces.'
   )
-  flags.DEFINE_enum('precision', 'float32', list(PRECISIONS), 'Of the convolutions.')
+  flags.DEFINE_enum(
+    'precision',
+    AUTO,
+    list(PRECISIONS),
+    'Of the networks: float32 (really, on every device), tf32 (a GPU rounds what it multiplies to '
+    '10 bits), bfloat16 (convolutions to 7 bits; the latent, the losses and the optimiser stay '
+    'float32). Default: float32 on a CPU, bfloat16 on accelerators.',
+  )
   flags.DEFINE_integer('seed', 0, "For all randomness; with a picture's name it fixes the result.")
   flags.DEFINE(
     _BatchSizeParser(),

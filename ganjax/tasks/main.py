@@ -11,6 +11,7 @@ from ganjax.bulk.ray_engine import RayError
 from ganjax.editing import EditingError
 from ganjax.inversion.sweeps import SweepError
 from ganjax.report import ReportError
+from ganjax.runtime import compile_cache, precision
 from ganjax.tasks import (
   align,
   bulk,
@@ -71,6 +72,12 @@ def main() -> None:
 def define_flags() -> None:
   """Declares all flags of the command line."""
   flags.DEFINE_enum('task', None, list(TASKS), 'What to do.')
+  flags.DEFINE_string(
+    'compilation_cache',
+    None,
+    "Folder for compiled programs, so that a machine compiles each of them once; 'none' keeps "
+    "none. Default: ganjax/compiled in the user's folder of caches.",
+  )
   config.define_flags()
   training.define_flags()
   for family in FAMILIES:
@@ -105,6 +112,9 @@ def _run(argv: list[str]) -> None:
   try:
     chosen = from_flags()
     devices.one_per_core()
+    devices.plain_cpu_fusions()
+    compile_cache.enable(FLAGS.compilation_cache)
+    precision.set_default(FLAGS.precision)
     if isinstance(chosen, training.TrainingConfig):
       heap.keep()
     failures = run(chosen)

@@ -13,6 +13,7 @@ from ganjax import data, degradations, devices, training
 from ganjax.models.patchgan import PATCHES, PatchGANConfig
 from ganjax.models.unet import UNetConfig
 from ganjax.pixels import to_bytes
+from ganjax.runtime import precision
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.pix2pix_train_config import (
@@ -24,7 +25,6 @@ from ganjax.tasks.pix2pix_train_config import (
 from ganjax.tasks.training import WEIGHTS, Run, opened, progress
 from ganjax.translation import examples, predict, trainer
 from ganjax.weights import pix2pix
-from ganjax.weights.networks import PRECISIONS
 
 __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 
@@ -98,7 +98,7 @@ def _plan(config: Pix2pixTrainConfig, side: int) -> trainer.Plan:
     dropout=config.dropout,
     ema_decay=config.ema_decay,
     seed=config.seed,
-    dtype=PRECISIONS[config.precision],
+    dtype=precision.dtype(config.precision),
   )
 
 

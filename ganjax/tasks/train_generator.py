@@ -13,6 +13,7 @@ from jax.sharding import Mesh, PartitionSpec
 from ganjax import data, devices, faces, training, weights
 from ganjax.adversarial import photographs, planning, quality, sampling, trainer
 from ganjax.models.inception import Inception
+from ganjax.runtime import precision
 from ganjax.tasks import console, train_generator_config
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train_generator_config import BUNDLED, KIMG, TrainGeneratorConfig
@@ -235,7 +236,7 @@ def _card(
   kept = {
     *('init_from', 'augmentation', 'augmentation_probability', 'ada_target', 'ada_kimg'),
     *('r1_gamma', 'r1_interval', 'path_weight', 'path_interval', 'style_mixing', 'ema_kimg'),
-    *('learning_rate', 'batch_size', 'mirror', 'precision', 'seed', 'class_conditional'),
+    *('learning_rate', 'batch_size', 'mirror', 'seed', 'class_conditional', 'bfloat16_from'),
   }
   return {
     'trained_by': f'ganjax --task={config.task}',
@@ -246,6 +247,7 @@ def _card(
     'terms': config.terms,
     'init_sha256': judge.init_sha256,
     'settings': {name: settings[name] for name in sorted(kept)},
+    'precision': precision.resolved(config.precision),
   }
 
 

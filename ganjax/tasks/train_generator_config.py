@@ -12,10 +12,10 @@ from ganjax.models.config import (
   MappingConfig,
   channel_widths,
 )
+from ganjax.runtime import precision
 from ganjax.tasks.config import FLAGS, ConfigError, read
 from ganjax.tasks.training import TrainingConfig, batch_size
 from ganjax.weights import Networks
-from ganjax.weights.networks import PRECISIONS
 
 DEFAULTS = {'num_steps': 100_000, 'learning_rate': 0.0025}
 BUNDLED = 'default'  # --init_from: the weights that come with ganjax
@@ -49,6 +49,7 @@ class TrainGeneratorConfig(TrainingConfig):
   evaluate_every: float
   frechet_pictures: int
   inception: str | None
+  bfloat16_from: int
   terms: str
 
 
@@ -125,6 +126,13 @@ def define_flags() -> None:
     'train_generator: Inception weights made by ports.inception: the Fréchet distance of its '
     'features is measured, too, and says which weights are best.',
   )
+  flags.DEFINE_integer(
+    'bfloat16_from',
+    32,
+    'train_generator: with --precision=bfloat16, the resolution from which it holds, px: smaller '
+    'ones take little time, are numerically delicate, and compute in float32.',
+    4,
+  )
   flags.DEFINE_string(
     'terms', '', "train_generator: for the weights' card: on what terms they may be used."
   )
@@ -190,7 +198,8 @@ def plan(config: TrainGeneratorConfig, given: Networks | None, classes: int) -> 
     augment_target=config.ada_target if adaptive else None,
     augment_rise=round((default_ada if config.ada_kimg is None else config.ada_kimg) * KIMG),
     seed=config.seed,
-    dtype=PRECISIONS[config.precision],
+    dtype=precision.dtype(config.precision),
+    dtype_from=config.bfloat16_from,
   )
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import orbax.checkpoint.experimental.v1 as ocp
 from etils import epath
 
 from ganjax.training.errors import TrainingError
@@ -22,6 +21,8 @@ class Checkpoints:
     folder: of the checkpoints alone; made if missing. All processes see the same one.
     keep: how many of the latest remain.
     """
+    import orbax.checkpoint.experimental.v1 as ocp  # other tasks do without it
+
     self._folder = epath.Path(folder)
     self._checkpointer = ocp.training.Checkpointer(
       self._folder if '://' in str(folder) else self._folder.resolve(),

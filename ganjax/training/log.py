@@ -6,7 +6,6 @@ import pathlib
 from typing import Any
 
 import numpy as np
-from tensorboardX import SummaryWriter
 
 from ganjax.data import journal
 
@@ -24,6 +23,8 @@ class Log:
     folder: made if missing; METRICS and EVENTS go there.
     first: how many steps the run has taken already.
     """
+    from tensorboardX import SummaryWriter  # other tasks do without it
+
     self._path = pathlib.Path(folder) / METRICS
     self._path.parent.mkdir(parents=True, exist_ok=True)
     self._lines = [line for line in journal.read(self._path) if line['step'] <= first]

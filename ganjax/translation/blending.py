@@ -3,8 +3,6 @@
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage, sparse
-from scipy.sparse import linalg
 
 Blend = Literal['none', 'feather', 'poisson']
 BLENDS: tuple[Blend, ...] = ('none', 'feather', 'poisson')
@@ -33,6 +31,8 @@ def blend(filled: np.ndarray, known: np.ndarray, kind: Blend = 'none') -> np.nda
   correction = np.zeros_like(filled)
   correction[hole] = _membrane(filled, hole)
   if kind == 'feather':
+    from scipy import ndimage  # other tasks do without it
+
     distance = ndimage.distance_transform_edt(hole)
     correction *= np.clip(1 - (distance - 1) / FEATHER, 0, 1).astype(np.float32)[:, :, None]
   return filled + correction
@@ -44,6 +44,9 @@ def _membrane(filled: np.ndarray, hole: np.ndarray) -> np.ndarray:
   For each pixel p of the hole, the sum over neighbours q of c(p) - c(q), where c(q) of a known q is
   the step that is there to be removed, filled(q) - filled(p).
   """
+  from scipy import sparse
+  from scipy.sparse import linalg
+
   height, width = hole.shape
   count = int(hole.sum())
   number = np.full(hole.shape, -1)

@@ -1,8 +1,10 @@
 """Builds networks from weights files, checking every tensor in both directions."""
 
 import dataclasses
+import functools
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -15,13 +17,12 @@ from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
 from ganjax.models.inception import Inception
 from ganjax.models.vgg16 import LPIPS
+from ganjax.runtime import precision as precisions
 from ganjax.weights import store
 
 DEFAULT = pathlib.Path(__file__).parent / 'stylegan2-faces128.safetensors'
 
 SAVED = (nnx.Param, nnx.BatchStat)  # what of a module belongs in a file
-
-PRECISIONS = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16}
 
 
 class CropTemplate(NamedTuple):
@@ -48,6 +49,18 @@ class Networks:
     return self.generator.config.resolution
 
 
+def compute_type(name: str) -> Any:
+  """`runtime.precision.dtype`.
+
+  Raises:
+    WeightsError: there is no such precision.
+  """
+  try:
+    return precisions.dtype(name)
+  except ValueError as error:
+    raise store.WeightsError(str(error)) from None
+
+
 def load(
   path: str | os.PathLike | None = None, precision: str = 'float32', remat: bool = False
 ) -> Networks:
@@ -55,7 +68,9 @@ def load(
 
   Args:
     path: a file made by `python -m ports.stylegan2`; None for the bundled 128 px face generator.
-    precision: 'float32', or 'bfloat16' for the convolutions alone.
+    precision: of the convolutions; one of `runtime.precision.PRECISIONS`: 'float32', 'tf32',
+      'bfloat16', or 'auto', which is the first on CPUs and the last on accelerators. The type
+      alone is set: on accelerators JAX's default_matmul_precision says what float32 is worth.
     remat: gradients compute the generator's blocks again instead of storing them: about a third
       more work, and far less memory. Results are the same.
 
@@ -64,21 +79,24 @@ def load(
       those of the architecture in its header.
   """
   path = pathlib.Path(path) if path is not None else DEFAULT
-  if precision not in PRECISIONS:
-    raise store.WeightsError(f'precision must be one of {list(PRECISIONS)}, not {precision!r}')
   tensors, header = read_family(path, 'stylegan2')
-  dtype = PRECISIONS[precision]
+  dtype = compute_type(precision)
   try:
-    generator = Generator(generator_config(header['generator']), dtype)
+    generator = _empty(Generator, generator_config(header['generator']), dtype)
     generator.synthesis.remat = remat
     entry = header.get('discriminator')
-    discriminator = Discriminator(discriminator_config(entry), dtype) if entry else None
+    discriminator = _empty(Discriminator, discriminator_config(entry), dtype) if entry else None
     template = CropTemplate(**header['template'])
   except (KeyError, TypeError, ValueError) as error:
     raise store.WeightsError(f'{path}: broken header: {error}') from None
   modules = {'generator': generator, 'discriminator': discriminator}
   assign({name: m for name, m in modules.items() if m is not None}, tensors, path)
   return Networks(generator, discriminator, template, store.sha256(path))
+
+
+def _empty(kind: Callable[..., Any], *args: Any) -> Any:
+  """A module without arrays, to be filled by `assign`."""
+  return nnx.eval_shape(functools.partial(kind, *args))
 
 
 def load_lpips(path: str | os.PathLike, precision: str = 'float32') -> LPIPS:
@@ -91,7 +109,7 @@ def load_lpips(path: str | os.PathLike, precision: str = 'float32') -> LPIPS:
   tensors, header = read_family(path, 'vgg16')
   if not header.get('lpips'):
     raise store.WeightsError(f'{path}: holds no LPIPS heads; port it again with --lpips')
-  lpips = LPIPS(tuple(header['widths']), PRECISIONS[precision])
+  lpips = LPIPS(tuple(header['widths']), compute_type(precision))
   assign({'': lpips}, tensors, path)
   return lpips
 
@@ -147,7 +165,7 @@ def assign(
     state = nnx.state(module, SAVED)
     for keys, variable in nnx.to_flat_state(state):
       name = '.'.join((*([prefix] if prefix else []), *map(str, keys)))
-      variable[...] = jnp.asarray(tensors[name], jnp.float32)
+      variable.set_value(jnp.asarray(tensors[name], jnp.float32))
     nnx.update(module, state)
 
 

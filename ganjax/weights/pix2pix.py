@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ganjax.models.unet import UNet, unet_config
 from ganjax.weights import store
-from ganjax.weights.networks import PRECISIONS, assign, read_family, tensors_of
+from ganjax.weights.networks import assign, compute_type, read_family, tensors_of
 
 FAMILY = 'pix2pix'
 DEFAULT = pathlib.Path(__file__).parent / 'pix2pix-faces128.safetensors'
@@ -36,7 +36,7 @@ def load(path: str | os.PathLike | None = None, precision: str = 'float32') -> T
   path = pathlib.Path(path) if path is not None else DEFAULT
   tensors, header = read_family(path, FAMILY)
   try:
-    unet = UNet(unet_config(header['generator']), PRECISIONS[precision])
+    unet = UNet(unet_config(header['generator']), compute_type(precision))
     side, degradation = int(header['side']), str(header['degradation'])
     if side < 1 or side % unet.config.multiple:
       raise ValueError(f'side {side} is no multiple of {unet.config.multiple}')

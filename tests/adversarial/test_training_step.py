@@ -12,6 +12,7 @@ import reference
 from ganjax import devices
 from ganjax.adversarial import phases, planning, trainer
 from ganjax.models.config import DiscriminatorConfig, GeneratorConfig, MappingConfig
+from ganjax.runtime import lowered, platforms
 
 SIDE, WIDTHS = 8, (6, 4)
 PLAN = planning.Plan(
@@ -219,6 +220,37 @@ def four_devices():
 def test_one_device_is_as_four(four_devices):
   _, measured = steps(1, 1)
   assert measured[0] == pytest.approx(four_devices[1][0], rel=2e-3)
+
+
+@pytest.mark.slow
+def test_the_programs_for_accelerators_take_the_same_step(four_devices):
+  with platforms.traced_for('gpu'):
+    state, measured = steps(4, 1)
+  assert measured[0] == pytest.approx(four_devices[1][0], rel=2e-3)
+  assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+
+
+@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
+def test_on_accelerators_each_loss_is_one_program_with_shared_kernels(platform):
+  state = jax.eval_shape(functools.partial(planning.init, PLAN))
+  mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:1])
+  batch = planning.Batch(jax.ShapeDtypeStruct(PIXELS.shape, jnp.uint8), None)
+  with platforms.traced_for(platform):
+    for loss in trainer.LOSSES:
+      program = lowered.lower(trainer._take_at_once, platform, PLAN, mesh, loss, state, batch, 0)
+      networks = state.generator, state.discriminator
+      found = lowered.counts(program.as_text(), networks, PLAN.batch_size)
+      assert found.convolutions > 0
+      assert (found.grouped, found.weights_broadcast) == (0, 0)
+
+
+def test_small_resolutions_may_stay_in_single_precision():
+  plan = dataclasses.replace(PLAN, dtype=jnp.bfloat16, dtype_from=8)
+  generator, discriminator = planning.networks(plan, planning.init(plan))
+  assert generator.synthesis.b4.conv1.dtype == jnp.float32
+  assert generator.synthesis.b8.conv0.dtype == generator.synthesis.b8.torgb.dtype == jnp.bfloat16
+  assert discriminator.b8.conv0.dtype == jnp.bfloat16
+  assert discriminator.b4.conv.dtype == jnp.float32
 
 
 @pytest.mark.slow
