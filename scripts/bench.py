@@ -10,6 +10,11 @@ memory does not show in another's. On a CPU the peak is the process's resident m
 
 A step of training a generator (`train_…`) is the mean of sixteen: R1 once, path lengths four times,
 augmentation with probability 0.2. Images per hour are then pictures shown, as they are of pix2pix.
+
+GFLOP and GB are those of one step of one image, as the compiler counts them: every operation's
+operands and results, whether a cache serves them or the memory, and what a chunk does once among
+them. FLOP/s and GB/s are the shares of what this device does at best, measured beside it: a large
+product of matrices in the type of the convolutions, and a sum of long vectors.
 """
 
 import json
@@ -54,27 +59,50 @@ flags.DEFINE_bool('worker', False, 'Measure one line in this process and print i
 
 
 def measure(name, batch):
-  """One line: milliseconds per step of the batch, compile time, peak memory."""
+  """One line: milliseconds per step of the batch, compile time, peak memory, cost."""
+  import jax
   import numpy as np
 
   import ganjax
+  from ganjax import inversion, weights
+  from ganjax.inversion import batch as batches
   from ganjax.inversion import parallel
+  from ganjax.runtime import costs, platforms
 
-  prior = configurations.prior(name, FLAGS.precision)
+  if batch < 1:
+    raise ValueError(f'--batch_sizes: {batch} photos; give 1 or more')
+  prior, preset = configurations.prior(name, FLAGS.precision), inversion.PROJECTOR
   side = prior.generator.config.resolution
   photos = np.random.RandomState(0).uniform(-1, 1, (batch, side, side, 3)).astype(np.float32)
   identity = ganjax.parse_degradation('identity()')
-  marks = [time.perf_counter()]
-  ganjax.restore(
-    prior,
-    photos,
-    identity,
-    on_progress=lambda progress: marks.append(time.perf_counter()),
-    chunk_steps=FLAGS.num_steps,
-    num_steps=FLAGS.num_steps * (FLAGS.repeats + 1),
+  hyper = preset.hyper._replace(num_steps=FLAGS.num_steps * (FLAGS.repeats + 1))
+  problems = parallel.filled(
+    parallel.stack(
+      [inversion.problem(prior, x, identity, str(i), 0, hyper) for i, x in enumerate(photos)]
+    )
   )
+  states = batches.start(prior, preset, problems)
+  started = time.perf_counter()
+  chunk = batches.advance.lower(prior, preset, 0, FLAGS.num_steps, problems, states).compile()
+  compiled = time.perf_counter()
+  marks = []
+  for _ in range(FLAGS.repeats + 1):  # the first one meets cold caches
+    states, _ = chunk(prior, problems, states)
+    jax.block_until_ready(states)
+    marks.append(time.perf_counter())
   num_devices = parallel.mesh(batch).size
-  return line_of(name, batch, np.diff(marks), FLAGS.num_steps, PER_IMAGE, num_devices)
+  line = line_of(name, batch, np.diff(marks), FLAGS.num_steps, PER_IMAGE, num_devices)
+  line['compile_seconds'] = compiled - started
+  # A CPU's program takes one image after another: its loop's body is one image's step.
+  together = 1 if platforms.is_cpu() else parallel.whole(batch) // num_devices
+  cost = costs.Cost(*(x / together for x in costs.Cost.of(chunk)))
+  limits = costs.measured_limits(weights.networks.compute_type(FLAGS.precision))
+  devices = 1 if platforms.is_cpu() else num_devices  # cores share what one measures
+  seconds = line['ms_per_step'][1] / 1000 / batch
+  line['gflop_per_image_step'], line['gb_per_image_step'] = (x / 1e9 for x in cost)
+  line['share_of_flops'] = cost.flops / seconds / (limits.flops * devices)
+  line['share_of_bandwidth'] = cost.bytes / seconds / (limits.bandwidth * devices)
+  return line
 
 
 def training_plan(name, batch):
@@ -170,15 +198,16 @@ def timed(name, batch, step, state, num_devices):
       state = step(state, number)
     jax.block_until_ready(state)
     marks.append(time.perf_counter())
-  return line_of(name, batch, np.diff(marks), CYCLE, 1, num_devices)
+  seconds = np.diff(marks)
+  line = line_of(name, batch, seconds[1:], CYCLE, 1, num_devices)
+  return {**line, 'compile_seconds': float(seconds[0] - statistics.median(seconds[1:]))}
 
 
 def line_of(name, batch, seconds, num_steps, per_image, num_devices):
-  """What is told of chunks of steps, of which the first one was compiled, too."""
+  """What is told of timed chunks of steps."""
   import jax
 
-  first, *chunks = seconds
-  step = [1000 * chunk / num_steps for chunk in chunks]
+  step = [1000 * chunk / num_steps for chunk in seconds]
   stats = jax.local_devices()[0].memory_stats() or {}
   resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
   return {
@@ -186,7 +215,6 @@ def line_of(name, batch, seconds, num_steps, per_image, num_devices):
     'batch': batch,
     'ms_per_step': [min(step), statistics.median(step), max(step)],
     'images_per_hour': 3.6e6 * batch / (statistics.median(step) * per_image),
-    'compile_seconds': float(first - statistics.median(chunks)),
     'peak_mib': stats.get('peak_bytes_in_use', resident) / 2**20,
     'device': f'{num_devices} × {jax.local_devices()[0].device_kind}',
     'jax': jax.__version__,
@@ -215,7 +243,17 @@ def row(line):
   each = median / line['batch']
   return (
     f'{start} {step:>26} {each:>10.1f} {line["images_per_hour"]:>9.1f} '
-    f'{line["compile_seconds"]:>9.1f} {line["peak_mib"]:>9.0f}'
+    f'{line["compile_seconds"]:>9.1f} {line["peak_mib"]:>9.0f}{cost_of(line)}'
+  )
+
+
+def cost_of(line):
+  """The columns of what a step of one image takes."""
+  if 'gflop_per_image_step' not in line:
+    return ''
+  return (
+    f' {line["gflop_per_image_step"]:>9.1f} {line["gb_per_image_step"]:>8.2f} '
+    f'{line["share_of_flops"]:>7.0%} {line["share_of_bandwidth"]:>7.0%}'
   )
 
 
@@ -252,7 +290,8 @@ def run(argv):
   print(f'{host["cpu"]}, {host["cores"]} cores, load {host["load"]:.1f}; {FLAGS.precision}')
   print(
     f'{"network":>12} {"batch":>5} {"ms per step [min–max]":>26} {"per image":>10} '
-    f'{"images/h":>9} {"compile s":>9} {"peak MiB":>9}'
+    f'{"images/h":>9} {"compile s":>9} {"peak MiB":>9} {"GFLOP":>9} {"GB":>8} '
+    f'{"FLOP/s":>7} {"GB/s":>7}'
   )
   lines = []
   for name in FLAGS.configurations:

@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from ganjax import devices
 from ganjax.models.patchgan import PatchGANConfig
 from ganjax.models.unet import UNetConfig
-from ganjax.translation import objective, trainer
+from ganjax.runtime import lowered, platforms
+from ganjax.translation import objective, predict, trainer
 
 SIDE, BATCH = 8, 4
 
@@ -143,3 +145,20 @@ class TestObjective:
   def test_the_rate_falls_to_nothing(self):
     rates = [float(objective.learning_rate(jnp.int32(t), 0.1, 100, 0.5)) for t in (0, 50, 75, 100)]
     assert rates == pytest.approx([0.1, 0.1, 0.05, 0.0])
+
+
+@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
+def test_no_shared_kernel_is_batched_on_accelerators(platform):
+  made, mesh = plan(), devices.data_mesh(trainer.DEVICES, jax.devices()[:1])
+  state = trainer.init(made)
+  graph, weights = nnx.split(trainer.network(made, state))
+  with platforms.traced_for(platform):
+    programs = [
+      lowered.lower(trainer.step, platform, made, mesh, state, batch()),
+      lowered.lower(predict._predict, platform, graph, weights, batch().truth[0]),
+    ]
+  for program in programs:
+    networks = state.generator, state.discriminator
+    found = lowered.counts(program.as_text(), networks, BATCH)
+    assert found.convolutions > 0
+    assert (found.grouped, found.weights_broadcast) == (0, 0)
