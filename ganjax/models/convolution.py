@@ -27,6 +27,7 @@ from ganjax.runtime import platforms
 
 LARGE = 16**2  # pixels from which on a CPU wants another form than XLA's own
 STRIP = 2**17  # numbers of a strip of the output's gradient; with its input within a core's cache
+LANES = 128  # of a TPU: what its arrays' minor axis is padded to
 NARROW, WIDENED = (8, 16), 18  # channels that XLA:CPU is slow at, and outputs that it is quick at
 # Channels up to which accelerators have the low-pass filter in the kernel: for more, four times the
 # multiplications outweigh the memory traffic that it saves.
@@ -65,6 +66,12 @@ class Folded(NamedTuple):
   """A kernel with the low-pass filter in it, of an image that is packed four pixels to one."""
 
   kernel: Any  # frozen or not: [3, 3, C_in, 4·C_out] to double the size, or [3, 3, 4·C_in, C_out]
+
+
+class Packed(NamedTuple):
+  """A kernel whose output stays packed, four pixels to one."""
+
+  kernel: Any  # frozen or not: [k, k, C_in or 4·C_in, 4·C_out]
 
 
 class Own(NamedTuple):
@@ -115,14 +122,16 @@ def _back(padding, kernel):
   return tuple((k - 1 - lo, k - 1 - hi) for k, (lo, hi) in zip(sizes, padding, strict=True))
 
 
-def conv(x: jax.Array, kernel: jax.Array | Frozen | Own, padding=None) -> jax.Array:
+def conv(x: jax.Array, kernel: jax.Array | Frozen | Packed | Own, padding=None) -> jax.Array:
   """Stride-1 convolution (cross-correlation), [H, W, C_in] -> [H, W, C_out] by default.
 
   Args:
     x: [H, W, C_in].
-    kernel: [kh, kw, C_in, C_out], frozen or not, or the image's own.
+    kernel: [kh, kw, C_in, C_out], frozen or not; or the image's own; or for packed images.
     padding: ((top, bottom), (left, right)); None keeps the size of odd kernels.
   """
+  if isinstance(kernel, Packed):
+    return conv(x, kernel.kernel)
   weight = kernel.kernel if isinstance(kernel, Frozen | Own) else kernel
   if padding is None:
     padding = tuple(((k - 1) // 2, k // 2) for k in weight.shape[:2])
@@ -299,8 +308,13 @@ def _in_turn(of_one: Callable) -> Callable:
   return mapped
 
 
-def conv_up(x: jax.Array, kernel: jax.Array | Phases | Folded | Own) -> jax.Array:
-  """3×3 transposed convolution with stride 2, then low-pass: [H, W, C_in] -> [2H, 2W, C_out]."""
+def conv_up(x: jax.Array, kernel: jax.Array | Phases | Folded | Packed | Own) -> jax.Array:
+  """3×3 transposed convolution with stride 2, then low-pass: [H, W, C_in] -> [2H, 2W, C_out].
+
+  With a packed kernel the result is [H, W, 4·C_out].
+  """
+  if isinstance(kernel, Packed):
+    return conv(x, kernel)
   if not isinstance(kernel, Phases | Folded | Own) and _is_folded(kernel):
     kernel = Folded(fold_up(kernel))
   if isinstance(kernel, Folded):
@@ -348,8 +362,10 @@ def phases(kernel: jax.Array) -> Phases:
   )
 
 
-def frozen(kernel: jax.Array) -> Frozen:
+def frozen(kernel: jax.Array | Packed) -> Frozen | Packed:
   """Pairs a kernel with that of its input's gradient (flipped, inputs and outputs exchanged)."""
+  if isinstance(kernel, Packed):
+    return Packed(frozen(kernel.kernel))
   return Frozen(kernel, _adjoint(kernel))
 
 
@@ -357,8 +373,15 @@ def _adjoint(kernel):
   return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
-def frozen_up(kernel: jax.Array) -> jax.Array | Phases | Folded:
+def is_packed(channels: int) -> bool:
+  """Whether images of so many channels are packed four pixels to one, to fill a TPU's lanes."""
+  return platforms.current() == 'tpu' and 4 * channels <= LANES
+
+
+def frozen_up(kernel: jax.Array | Packed) -> jax.Array | Phases | Folded | Packed:
   """`frozen` for `conv_up`."""
+  if isinstance(kernel, Packed):
+    return Packed(frozen(kernel.kernel))
   if _is_folded(kernel):
     return Folded(frozen(fold_up(kernel)))
   return Phases(*(frozen(part) for part in phases(kernel))) if platforms.is_cpu() else kernel

@@ -23,6 +23,7 @@ class StyledConv(nnx.Module):
     c_out: int,
     resolution: int,
     up: bool,
+    may_pack: bool,
     dtype,
   ):
     self.weight = nnx.Param(jnp.zeros((3, 3, c_in, c_out)))
@@ -32,45 +33,66 @@ class StyledConv(nnx.Module):
       self.noise_strength = nnx.Param(jnp.zeros(()))
       self.noise_const = nnx.Param(jnp.zeros((resolution, resolution)))
     self.up, self.clamp, self.dtype = up, config.conv_clamp, dtype
+    self.may_pack = may_pack
     self.frozen: Any = nnx.data(None)
+
+  def packs(self, w: jax.Array) -> bool:
+    """Whether the result is packed, and where the size stays the input, too."""
+    return _packs(self.may_pack, w, self.weight.shape[3])
 
   def freeze(self) -> None:
     prepare = convolution.frozen_up if self.up else convolution.frozen
-    self.frozen = nnx.data((prepare(self.weight[...].astype(self.dtype)), self._energy()))
+    kernel = prepare(self._kernel(self.packs(self.bias[...])))
+    self.frozen = nnx.data((self._in_type(kernel), self._energy()))
+
+  def _kernel(self, packed: bool) -> Any:
+    weight = self.weight[...]
+    if not packed:
+      return weight
+    change = resampling.fold_up if self.up else resampling.packed_kernel
+    return convolution.Packed(change(weight))
+
+  def _in_type(self, kernel: Any) -> Any:
+    return jax.tree.map(lambda x: x.astype(self.dtype), kernel)
 
   def _energy(self):
     return jnp.sum(jnp.square(self.weight[...]), axis=(0, 1))
 
   def __call__(self, x, w, noise: jax.Array | None, gain: float = 1.0) -> jax.Array:
-    style = self.affine(w, self.weight.shape[3])
-    kernel, energy = self.weight[...].astype(self.dtype), self._energy()
+    style, packed = self.affine(w, self.weight.shape[3]), self.packs(w)
     if self.frozen is not None and style.ndim == 1:
       kernel, energy = self.frozen
+    else:
+      kernel, energy = self._in_type(self._kernel(packed)), self._energy()
     x, scale = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, self.up)
-    noise = None if noise is None else noise * self.noise_strength[...]
+    if noise is not None:
+      noise = (noise * self.noise_strength[...])[:, :, None]
+      noise = resampling.space_to_depth(noise) if packed else noise
     return layers.bias_act(x, scale, noise, self.bias[...], gain, self.clamp)
+
+
+def _packs(may_pack: bool, w: jax.Array, channels: int) -> bool:
+  """Whether a layer of so many channels is packed for a row w; those of W++ never are."""
+  return may_pack and w.ndim == 1 and convolution.is_packed(channels)
 
 
 class ToRGB(nnx.Module):
   """1×1 modulated convolution to an image, without demodulation; float32 out."""
 
-  def __init__(self, config: GeneratorConfig, c_in: int, dtype):
+  def __init__(self, config: GeneratorConfig, c_in: int, may_pack: bool, dtype):
     self.weight = nnx.Param(jnp.zeros((1, 1, c_in, config.img_channels)))
     self.bias = nnx.Param(jnp.zeros((config.img_channels,)))
     self.affine = layers.Modulation(config.w_dim, c_in)
-    self.clamp, self.dtype = config.conv_clamp, dtype
-    self.frozen: Any = nnx.data(None)
-
-  def freeze(self) -> None:
-    self.frozen = nnx.data(convolution.frozen(self.weight[...].astype(self.dtype)))
+    self.clamp, self.dtype, self.may_pack = config.conv_clamp, dtype, may_pack
 
   def __call__(self, x, w) -> jax.Array:
     c_in, c_out = self.weight.shape[2:]
     style = self.affine(w, c_out) * c_in**-0.5
-    kernel = self.weight[...].astype(self.dtype)
-    if self.frozen is not None and style.ndim == 1:
-      kernel = self.frozen
+    kernel, packed = self.weight[...].astype(self.dtype), _packs(self.may_pack, w, c_in)
+    if packed:
+      kernel = convolution.Packed(resampling.packed_kernel(kernel))
     x, _ = layers.modulated_conv(x.astype(self.dtype), kernel, None, style)
+    x = resampling.depth_to_space(x) if packed else x
     return layers.limit(x.astype(jnp.float32) + self.bias[...][None, None], self.clamp)
 
 
@@ -81,18 +103,19 @@ class SynthesisBlock(nnx.Module):
     sizes = resolutions(config.resolution)
     self.resolution, self.architecture = sizes[index], config.architecture
     c_out = config.channels[index]
+    may_pack = index > 0 and config.architecture != 'resnet'
     if index == 0:
       self.const = nnx.Param(jnp.zeros((4, 4, c_out)))
     else:
       c_in = config.channels[index - 1]
-      self.conv0 = StyledConv(config, c_in, c_out, self.resolution, True, dtype)
+      self.conv0 = StyledConv(config, c_in, c_out, self.resolution, True, may_pack, dtype)
       if config.architecture == 'resnet':
         self.skip = layers.Conv(1, c_in, c_out, bias=False, resample='up', dtype=dtype)
-    self.conv1 = StyledConv(config, c_out, c_out, self.resolution, False, dtype)
+    self.conv1 = StyledConv(config, c_out, c_out, self.resolution, False, may_pack, dtype)
     self.num_convs = 1 if index == 0 else 2
     self.has_torgb = config.architecture == 'skip' or index == len(sizes) - 1
     if self.has_torgb:
-      self.torgb = ToRGB(config, c_out, dtype)
+      self.torgb = ToRGB(config, c_out, may_pack, dtype)
 
   def conv_names(self) -> list[str]:
     """The block's convolutions, in the order in which they take rows of ws."""
@@ -118,7 +141,7 @@ class SynthesisBlock(nnx.Module):
     if self.has_torgb:
       rgb = self.torgb(x, ws[self.num_convs])
       image = rgb if image is None else image + rgb
-    return x, image
+    return resampling.depth_to_space(x) if self.conv1.packs(ws[0]) else x, image
 
 
 class Synthesis(nnx.Module):

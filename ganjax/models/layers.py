@@ -39,9 +39,9 @@ def bias_act(
   again, and a layer keeps one array of its size instead of three.
 
   Args:
-    x: [H, W, C].
+    x: [H, W, C], or packed [H / 2, W / 2, 4·C].
     scale: [C], positive: demodulation; None for none.
-    noise: [H, W]; None for none.
+    noise: [H, W, 1], or [H / 2, W / 2, 4]; None for none.
     bias: [C].
     gain: factor on the result, beside leaky ReLU's √2.
     clamp: the result is clamped to ±clamp · gain.
@@ -54,8 +54,19 @@ def bias_act(
 
 def _before_act(x, scale, noise, bias):
   x = x if scale is None else x * _spread(scale, x)
-  x = x if noise is None else x + noise[:, :, None].astype(x.dtype)
+  x = x if noise is None else x + _over_channels(noise, x)
   return x + _spread(bias, x)
+
+
+def _over_channels(noise, x):
+  noise = noise.astype(x.dtype)
+  return noise if noise.shape[2] == 1 else noise @ _groups(noise, x)
+
+
+def _groups(noise, x):
+  """Which value of the noise each channel gets, [P, C] of 0 and 1."""
+  count = noise.shape[2]
+  return jnp.repeat(jnp.eye(count, dtype=x.dtype), x.shape[2] // count, axis=1)
 
 
 def _bias_act_fwd(x, scale, noise, bias, gain, clamp):
@@ -68,14 +79,20 @@ def _bias_act_bwd(gain, clamp, residuals, gradient):
   slope = jnp.where(y >= 0, 1.0, LEAKY_SLOPE).astype(y.dtype) * (SQRT2 * gain)
   slope_ = slope if clamp is None else jnp.where(jnp.abs(y) < clamp * gain, slope, 0)
   inner = gradient * slope_
-  to_bias = jnp.sum(inner, axis=(0, 1)).astype(bias.dtype)
-  to_noise = None if noise is None else jnp.sum(inner, axis=2).astype(noise.dtype)
+  to_bias = _gathered(inner, bias)
+  to_noise = None if noise is None else _to_noise(inner, noise)
   if scale is None:
     return inner, None, to_noise, to_bias
   x = y / slope - _spread(bias, y)
-  x = x if noise is None else x - noise[:, :, None].astype(y.dtype)
-  to_scale = jnp.sum(inner * x, axis=(0, 1)).astype(scale.dtype) / scale
+  x = x if noise is None else x - _over_channels(noise, y)
+  to_scale = _gathered(inner * x, scale) / scale
   return inner * _spread(scale, y), to_scale, to_noise, to_bias
+
+
+def _to_noise(inner, noise):
+  if noise.shape[2] == 1:
+    return jnp.sum(inner, axis=2, keepdims=True).astype(noise.dtype)
+  return (inner @ _groups(noise, inner).T).astype(noise.dtype)
 
 
 bias_act.defvjp(_bias_act_fwd, _bias_act_bwd)
@@ -230,8 +247,16 @@ def modulated_conv(
 
 
 def _spread(vector, x):
-  """[C] -> [1, 1, C] in x's type."""
-  return vector.astype(x.dtype)[None, None]
+  """[C] -> [1, 1, C] in x's type, again for each of the pixels that x has packed into one."""
+  count = x.shape[2] // vector.shape[0]
+  vector = vector.astype(x.dtype)
+  return (vector if count == 1 else jnp.tile(vector, count))[None, None]
+
+
+def _gathered(x, vector):
+  """The adjoint of `_spread`: the sums of x's channels over all pixels, like `vector`."""
+  sums = jnp.sum(x, axis=(0, 1)).astype(vector.dtype)
+  return sums if sums.shape == vector.shape else jnp.sum(sums.reshape(-1, *vector.shape), axis=0)
 
 
 def freeze(module):

@@ -13,7 +13,7 @@ KEY = jax.random.key(0)
 def plain(x, scale, noise, bias, gain, clamp):
   """The same, for JAX to differentiate."""
   x = x if scale is None else x * scale[None, None]
-  x = x if noise is None else x + noise[:, :, None]
+  x = x if noise is None else x + noise
   return layers.activate(x + bias[None, None], gain, clamp)
 
 
@@ -25,7 +25,7 @@ def test_value_gradient_and_its_gradient(gain, clamp, has_scale, has_noise):
   keys = jax.random.split(KEY, 4)
   x = jax.random.normal(keys[0], (6, 5, 4))
   scale = jnp.exp(jax.random.normal(keys[1], (4,))) if has_scale else None
-  noise = jax.random.normal(keys[2], (6, 5)) if has_noise else None
+  noise = jax.random.normal(keys[2], (6, 5, 1)) if has_noise else None
   bias = jax.random.normal(keys[3], (4,))
   arrays = x, scale, noise, bias
 
@@ -45,7 +45,7 @@ def test_value_gradient_and_its_gradient(gain, clamp, has_scale, has_noise):
 
 def test_a_layer_keeps_one_array_of_its_size():
   """Leaky ReLU's mask and the convolution's output are not kept beside the activations."""
-  x, scale, noise, bias = (jnp.ones(s) for s in ((6, 5, 4), (4,), (6, 5), (4,)))
+  x, scale, noise, bias = (jnp.ones(s) for s in ((6, 5, 4), (4,), (6, 5, 1), (4,)))
   _, pull = jax.vjp(lambda *a: layers.bias_act(*a), x, scale, noise, bias)
   kept = [leaf for leaf in jax.tree.leaves(pull) if getattr(leaf, 'shape', ()) == x.shape]
   assert len(kept) == 1
