@@ -275,9 +275,11 @@ def run(argv):
   if FLAGS.worker:
     name, batch = FLAGS.configurations[0], int(FLAGS.batch_sizes[0])
     from ganjax import devices, heap
+    from ganjax.runtime import precision
 
     devices.one_per_core()  # as the tasks do
     devices.plain_cpu_fusions()
+    precision.set_default(FLAGS.precision)
     if name in configurations.INVERSION:
       line = measure(name, batch)
     else:

@@ -28,7 +28,7 @@ from absl import app, flags
 import ganjax
 from ganjax import inversion
 from ganjax.inversion import batch
-from ganjax.runtime import costs, lowered, platforms
+from ganjax.runtime import costs, lowered, platforms, precision
 
 FLAGS = flags.FLAGS
 CHUNK_STEPS = 5  # any number: the loop's body is compiled once
@@ -97,9 +97,11 @@ def tell_compiled(compiled, device):
 def run(argv):
   """Lowers, and compiles unless told not to."""
   del argv
+  precision.set_default(FLAGS.precision)
   preset = inversion.PRESETS[FLAGS.preset]
-  devices = [] if FLAGS.lower_only else topology_devices()
-  platform = 'tpu' if devices else FLAGS.platform
+  platform, devices = FLAGS.platform, jax.local_devices()[: FLAGS.devices]
+  if not FLAGS.lower_only:
+    platform, devices = 'tpu', topology_devices()
   prior = jax.eval_shape(lambda: configurations.prior(FLAGS.configuration, FLAGS.precision))
   with platforms.traced_for(platform, devices):
     program = lower(platform, prior, preset)

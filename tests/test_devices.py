@@ -57,3 +57,19 @@ def test_every_core_is_a_device_unless_the_user_says_otherwise():
   assert seen(JAX_PLATFORMS='cpu') == len(os.sched_getaffinity(0))
   assert seen(JAX_PLATFORMS='cpu', JAX_NUM_CPU_DEVICES='3') == 3
   assert seen(JAX_PLATFORMS='cpu', XLA_FLAGS=f'--{devices.FAKED}=5') == 5
+
+
+@pytest.mark.parametrize(
+  ('version', 'given', 'expected'),
+  [
+    ((0, 10, 2), '', '--xla_cpu_use_fusion_emitters=false'),
+    ((0, 10, 2), '--xla_a=1', '--xla_a=1 --xla_cpu_use_fusion_emitters=false'),
+    ((0, 10, 2), '--xla_cpu_use_fusion_emitters=true', '--xla_cpu_use_fusion_emitters=true'),
+    ((0, 12, 0), '--xla_a=1', '--xla_a=1'),  # which would not know the flag, and not start
+  ],
+)
+def test_plain_fusions_where_jax_has_the_choice(monkeypatch, version, given, expected):
+  monkeypatch.setattr(jax, '__version_info__', version)
+  monkeypatch.setenv('XLA_FLAGS', given)
+  devices.plain_cpu_fusions()
+  assert os.environ['XLA_FLAGS'] == expected

@@ -10,6 +10,7 @@ from ganjax import degradations
 from ganjax.inversion.perceptual import Perceptual, resize
 from ganjax.inversion.presets import Comparison
 from ganjax.models.generator import Noise
+from ganjax.runtime import platforms
 
 SMALLEST_NOISE_SIDE = 8
 # Mean square of a difference of pixels in [-1, 1] that hardly anybody sees, four steps of 8 bits;
@@ -186,7 +187,7 @@ def autocorrelation(noise: Noise) -> jax.Array:
     maps = [one[None] for one in noise.values() if one.shape[0] == side] + averaged
     averaged = []
     if maps:
-      together = jnp.concatenate(maps)
+      together = platforms.in_lanes(jnp.concatenate(maps))
       total += _correlation(together)
       averaged = [_halved(together)] if side > SMALLEST_NOISE_SIDE else []
     side //= 2

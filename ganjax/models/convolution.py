@@ -23,7 +23,7 @@ from ganjax.models.resampling import (
   low_pass,
   space_to_depth,
 )
-from ganjax.runtime import platforms
+from ganjax.runtime import platforms, precision
 
 LARGE = 16**2  # pixels from which on a CPU wants another form than XLA's own
 STRIP = 2**17  # numbers of a strip of the output's gradient; with its input within a core's cache
@@ -91,6 +91,7 @@ def _convolve(x, kernel, padding, stride=1, dilation=1):
     padding=padding,
     lhs_dilation=(dilation, dilation),
     dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    precision=precision.of_operands(x.dtype),
   )[0]
   return y[..., :c_out]
 
@@ -136,7 +137,7 @@ def conv(x: jax.Array, kernel: jax.Array | Frozen | Packed | Own, padding=None) 
   if padding is None:
     padding = tuple(((k - 1) // 2, k // 2) for k in weight.shape[:2])
   if weight.shape[:2] == (1, 1) and padding == _NONE and not platforms.is_cpu():
-    return x @ weight[0, 0]
+    return jnp.matmul(x, weight[0, 0], precision=precision.of_operands(x.dtype))
   if isinstance(kernel, Own) and platforms.current() == 'gpu':
     return _by_rows(x, weight, padding)
   if isinstance(kernel, Frozen):
@@ -155,7 +156,14 @@ def _by_rows(x, kernel, padding):
   x = jnp.pad(x, (*padding, (0, 0)))
   rows, columns = x.shape[0] - height + 1, x.shape[1] - width + 1
   beside = jnp.concatenate([x[:, j : j + columns] for j in range(width)], axis=2)
-  products = [beside[i : i + rows] @ kernel[i].reshape(width * c_in, c_out) for i in range(height)]
+  products = [
+    jnp.matmul(
+      beside[i : i + rows],
+      kernel[i].reshape(width * c_in, c_out),
+      precision=precision.of_operands(x.dtype),
+    )
+    for i in range(height)
+  ]
   return functools.reduce(jnp.add, products)
 
 

@@ -9,6 +9,7 @@ from flax import nnx
 from ganjax.models import convolution, layers, resampling
 from ganjax.models.config import GeneratorConfig, resolutions
 from ganjax.models.mapping import Mapping
+from ganjax.runtime import platforms
 
 Noise = dict[str, jax.Array]  # 'b8.conv0' -> [8, 8]
 
@@ -66,8 +67,9 @@ class StyledConv(nnx.Module):
       kernel, energy = self._in_type(self._kernel(packed)), self._energy()
     x, scale = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, self.up)
     if noise is not None:
-      noise = (noise * self.noise_strength[...])[:, :, None]
-      noise = resampling.space_to_depth(noise) if packed else noise
+      noise = (platforms.in_lanes(noise) * self.noise_strength[...])[:, :, None]
+      if packed:
+        noise = platforms.in_lanes(resampling.space_to_depth(noise), axis=1)
     return layers.bias_act(x, scale, noise, self.bias[...], gain, self.clamp)
 
 
@@ -88,7 +90,8 @@ class ToRGB(nnx.Module):
   def __call__(self, x, w) -> jax.Array:
     c_in, c_out = self.weight.shape[2:]
     style = self.affine(w, c_out) * c_in**-0.5
-    kernel, packed = self.weight[...].astype(self.dtype), _packs(self.may_pack, w, c_in)
+    packed = _packs(self.may_pack, w, c_in)
+    kernel: Any = self.weight[...].astype(self.dtype)
     if packed:
       kernel = convolution.Packed(resampling.packed_kernel(kernel))
     x, _ = layers.modulated_conv(x.astype(self.dtype), kernel, None, style)

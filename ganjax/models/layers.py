@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ganjax.models import convolution, resampling
+from ganjax.runtime import precision
 
 SQRT2 = 2**0.5
 LEAKY_SLOPE = 0.2
@@ -60,7 +61,9 @@ def _before_act(x, scale, noise, bias):
 
 def _over_channels(noise, x):
   noise = noise.astype(x.dtype)
-  return noise if noise.shape[2] == 1 else noise @ _groups(noise, x)
+  if noise.shape[2] == 1:
+    return noise
+  return jnp.matmul(noise, _groups(noise, x), precision=precision.of_operands(x.dtype))
 
 
 def _groups(noise, x):
@@ -92,7 +95,8 @@ def _bias_act_bwd(gain, clamp, residuals, gradient):
 def _to_noise(inner, noise):
   if noise.shape[2] == 1:
     return jnp.sum(inner, axis=2, keepdims=True).astype(noise.dtype)
-  return (inner @ _groups(noise, inner).T).astype(noise.dtype)
+  groups = _groups(noise, inner).T
+  return jnp.matmul(inner, groups, precision=precision.of_operands(inner.dtype)).astype(noise.dtype)
 
 
 bias_act.defvjp(_bias_act_fwd, _bias_act_bwd)

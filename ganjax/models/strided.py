@@ -13,7 +13,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from ganjax.runtime import platforms
+from ganjax.runtime import platforms, precision
 
 SIZE = 4  # of every kernel
 SMALL, HEAVY = 64, 2**20  # pixels, weights
@@ -161,4 +161,5 @@ def _convolve(x, kernel, stride, padding):
     window_strides=(stride, stride),
     padding=((padding, padding), (padding, padding)),
     dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    precision=precision.of_operands(x.dtype),
   )[0]

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 import jax
+from jax.experimental.layout import Layout, with_layout_constraint
 
 PLATFORMS = ('cpu', 'gpu', 'tpu')
 _SYNONYMS = {'cuda': 'gpu', 'rocm': 'gpu'}
@@ -31,6 +32,18 @@ def is_cpu() -> bool:
 def local_devices() -> list[jax.Device]:
   """The devices of this process that batches are split over."""
   return list(_devices.value or jax.local_devices())
+
+
+def in_lanes(x: jax.Array, axis: int = -1) -> jax.Array:
+  """Keeps one axis of an image's array in a TPU's lanes, which hold 128 values; `x` elsewhere.
+
+  Of maps [H, W] of a small batch its compiler would rather fill them with the batch: room and
+  traffic for 128 images instead of four.
+  """
+  if current() != 'tpu':
+    return x
+  order = [i for i in range(x.ndim) if i != axis % x.ndim]
+  return with_layout_constraint(x, Layout(major_to_minor=(*order, axis % x.ndim)))
 
 
 @contextlib.contextmanager

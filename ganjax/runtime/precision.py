@@ -39,6 +39,14 @@ def dtype(precision: str) -> Any:
   return _PRECISIONS[resolved(precision)][0]
 
 
+def of_operands(kind: Any) -> jax.lax.Precision | None:
+  """The precision of a product of two arrays of a type.
+
+  What is bfloat16 already is multiplied as it is; what is float32, as `set_default` says.
+  """
+  return jax.lax.Precision.DEFAULT if kind == jnp.bfloat16 else None
+
+
 def set_default(precision: str) -> None:
   """Has this process compute float32 products as a precision says; before anything is traced."""
   name = 'float32' if precision == AUTO else precision
