@@ -67,9 +67,8 @@ class StyledConv(nnx.Module):
       kernel, energy = self._in_type(self._kernel(packed)), self._energy()
     x, scale = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, self.up)
     if noise is not None:
-      noise = (platforms.in_lanes(noise) * self.noise_strength[...])[:, :, None]
-      if packed:
-        noise = platforms.in_lanes(resampling.space_to_depth(noise), axis=1)
+      noise = platforms.in_lanes(noise) * self.noise_strength[...]
+      noise = resampling.packed_map(noise) if packed else noise[:, :, None]
     return layers.bias_act(x, scale, noise, self.bias[...], gain, self.clamp)
 
 
