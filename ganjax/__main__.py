@@ -1,9 +1,15 @@
-"""python -m ganjax --task=…"""
+"""python -m ganjax --task=…, or ganjax --task=…"""
 
 from ganjax import heap
 
-if __name__ == '__main__':
-  heap.unite()  # before the libraries of the tasks start threads
-  from ganjax.tasks.main import main
 
+def main() -> None:
+  """Runs a command."""
+  heap.unite()  # before the libraries of the tasks start threads
+  from ganjax.tasks.main import main as run
+
+  run()
+
+
+if __name__ == '__main__':
   main()

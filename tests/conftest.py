@@ -9,6 +9,10 @@ os.environ.setdefault(
   'XLA_FLAGS', '--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0'
 )
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+# Commands that tests start keep their programs beside pytest's own files, not the user's.
+os.environ['GANJAX_COMPILATION_CACHE'] = str(
+  pathlib.Path(__file__).resolve().parents[1] / '.pytest_cache' / 'compiled'
+)
 
 import jax
 import pytest

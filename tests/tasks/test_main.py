@@ -1,6 +1,7 @@
 """Wrong flags and files: one line on stderr, an exit code, nothing damaged."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -39,6 +40,13 @@ def test_wrong_flags_are_one_line(tmp_path, flags, message):
   assert 'Traceback' not in result.stderr
   assert len(result.stderr.strip().splitlines()) == 1
   assert not (tmp_path / 'out').exists()
+
+
+def test_the_console_command_is_the_same_program(tmp_path):
+  command = pathlib.Path(sys.executable).with_name('ganjax')
+  result = subprocess.run([command, '--task=deblur'], cwd=tmp_path, capture_output=True, text=True)
+  assert result.returncode == 1
+  assert '--input is missing' in result.stderr
 
 
 def test_seeds():
