@@ -37,14 +37,14 @@ class StyledConv(nnx.Module):
     self.may_pack = may_pack
     self.frozen: Any = nnx.data(None)
 
-  def packs(self, w: jax.Array) -> bool:
+  def packs(self, w: jax.Array | None = None) -> bool:
     """Whether the result is packed, and where the size stays the input, too."""
-    return _packs(self.may_pack, w, self.weight.shape[3])
+    return _packs(self.may_pack, self.weight.shape[3], w)
 
   def freeze(self) -> None:
     prepare = convolution.frozen_up if self.up else convolution.frozen
-    kernel = prepare(self._kernel(self.packs(self.bias[...])))
-    self.frozen = nnx.data((self._in_type(kernel), self._energy()))
+    kernel = prepare(self._kernel(self.packs()))
+    self.frozen = nnx.data((_in_type(kernel, self.dtype), self._energy()))
 
   def _kernel(self, packed: bool) -> Any:
     weight = self.weight[...]
@@ -52,9 +52,6 @@ class StyledConv(nnx.Module):
       return weight
     change = resampling.fold_up if self.up else resampling.packed_kernel
     return convolution.Packed(change(weight))
-
-  def _in_type(self, kernel: Any) -> Any:
-    return jax.tree.map(lambda x: x.astype(self.dtype), kernel)
 
   def _energy(self):
     return jnp.sum(jnp.square(self.weight[...]), axis=(0, 1))
@@ -64,7 +61,7 @@ class StyledConv(nnx.Module):
     if self.frozen is not None and style.ndim == 1:
       kernel, energy = self.frozen
     else:
-      kernel, energy = self._in_type(self._kernel(packed)), self._energy()
+      kernel, energy = _in_type(self._kernel(packed), self.dtype), self._energy()
     x, scale = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, self.up)
     if noise is not None:
       noise = platforms.in_lanes(noise) * self.noise_strength[...]
@@ -72,9 +69,13 @@ class StyledConv(nnx.Module):
     return layers.bias_act(x, scale, noise, self.bias[...], gain, self.clamp)
 
 
-def _packs(may_pack: bool, w: jax.Array, channels: int) -> bool:
-  """Whether a layer of so many channels is packed for a row w; those of W++ never are."""
-  return may_pack and w.ndim == 1 and convolution.is_packed(channels)
+def _packs(may_pack: bool, channels: int, w: jax.Array | None = None) -> bool:
+  """Whether a layer of so many channels is packed; with a row `w` of W++ none is."""
+  return may_pack and convolution.is_packed(channels) and (w is None or w.ndim == 1)
+
+
+def _in_type(kernel: Any, dtype: Any) -> Any:
+  return jax.tree.map(lambda x: x.astype(dtype), kernel)
 
 
 class ToRGB(nnx.Module):
@@ -85,14 +86,23 @@ class ToRGB(nnx.Module):
     self.bias = nnx.Param(jnp.zeros((config.img_channels,)))
     self.affine = layers.Modulation(config.w_dim, c_in)
     self.clamp, self.dtype, self.may_pack = config.conv_clamp, dtype, may_pack
+    self.frozen: Any = nnx.data(None)
+
+  def freeze(self) -> None:
+    packed = _packs(self.may_pack, self.weight.shape[2])
+    self.frozen = nnx.data(convolution.frozen(_in_type(self._kernel(packed), self.dtype)))
+
+  def _kernel(self, packed: bool) -> Any:
+    weight = self.weight[...]
+    return convolution.Packed(resampling.packed_kernel(weight)) if packed else weight
 
   def __call__(self, x, w) -> jax.Array:
     c_in, c_out = self.weight.shape[2:]
     style = self.affine(w, c_out) * c_in**-0.5
-    packed = _packs(self.may_pack, w, c_in)
-    kernel: Any = self.weight[...].astype(self.dtype)
-    if packed:
-      kernel = convolution.Packed(resampling.packed_kernel(kernel))
+    packed = _packs(self.may_pack, c_in, w)
+    kernel = _in_type(self._kernel(packed), self.dtype)
+    if self.frozen is not None and style.ndim == 1:
+      kernel = self.frozen
     x, _ = layers.modulated_conv(x.astype(self.dtype), kernel, None, style)
     x = resampling.depth_to_space(x) if packed else x
     return layers.limit(x.astype(jnp.float32) + self.bias[...][None, None], self.clamp)

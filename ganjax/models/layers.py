@@ -94,7 +94,7 @@ def _bias_act_bwd(gain, clamp, residuals, gradient):
 
 def _to_noise(inner, noise):
   if noise.shape[2] == 1:
-    return jnp.sum(inner, axis=2, keepdims=True).astype(noise.dtype)
+    return jnp.sum(inner, axis=2, keepdims=True, dtype=noise.dtype)
   groups = _groups(noise, inner).T
   return jnp.matmul(inner, groups, precision=precision.of_operands(inner.dtype)).astype(noise.dtype)
 
@@ -259,7 +259,7 @@ def _spread(vector, x):
 
 def _gathered(x, vector):
   """The adjoint of `_spread`: the sums of x's channels over all pixels, like `vector`."""
-  sums = jnp.sum(x, axis=(0, 1)).astype(vector.dtype)
+  sums = jnp.sum(x, axis=(0, 1), dtype=vector.dtype)
   return sums if sums.shape == vector.shape else jnp.sum(sums.reshape(-1, *vector.shape), axis=0)
 
 
