@@ -100,6 +100,7 @@ class Discriminator(nnx.Module):
     x = None
     for size in reversed(self.sizes[1:]):
       x, image = getattr(self, f'b{size}')(x, image)
+      x = layers.kept(x)
       yield x, image
 
   def features(self, image: jax.Array, num_blocks: int | None = None) -> tuple[jax.Array, ...]:

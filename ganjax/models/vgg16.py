@@ -66,6 +66,7 @@ class LPIPS(nnx.Module):
       x = layers.max_pool(x) if stage > 1 else x
       for i in range(1, count + 1):
         x = getattr(self, f'conv{stage}_{i}')(x)
+      x = layers.kept(x)
       taps.append(x.astype(jnp.float32))
     return taps
 
