@@ -3,11 +3,13 @@
 JAX keeps and finds them; here is where, and how much of them.
 """
 
+import contextlib
 import hashlib
 import os
 import pathlib
 import platform
 import shutil
+import time
 import uuid
 import warnings
 
@@ -18,6 +20,7 @@ NONE = 'none'
 # Tells processes that this one starts, such as Ray's actors, where.
 INHERITED = 'GANJAX_COMPILATION_CACHE'
 MOST_BYTES = 4 * 2**30
+WRITING_SECONDS = 60  # that an entry may take to be written
 SPARE_BYTES = 2**30  # that a disk has to have free: a program that is cut short would be of no use
 
 
@@ -43,6 +46,7 @@ def enable(folder: str | os.PathLike | None = None) -> pathlib.Path | None:
   path = base / f'jax-{jax.__version__}-{machine()}'
   if not _is_usable(path):
     return None
+  _sweep(path)
   # A cache that fails later costs the time of compiling, and nobody's attention.
   warnings.filterwarnings('ignore', '.*persistent compilation cache', UserWarning)
   jax.config.update('jax_compilation_cache_dir', str(path))
@@ -63,6 +67,19 @@ def machine() -> str:
     told += '\n'.join(sorted({line for line in lines if line.startswith(wanted)}))
   digest = hashlib.sha256(told.encode()).hexdigest()[:8]
   return f'{platform.system()}-{platform.machine()}-{digest}'.lower()
+
+
+def _sweep(path: pathlib.Path) -> None:
+  """Removes what a killed process left half written: JAX would neither read nor replace it.
+
+  JAX notes beside each entry when it was used last, after it has written it.
+  """
+  noted = {note.name.removesuffix('-atime') for note in path.glob('*-atime')}
+  settled = time.time() - WRITING_SECONDS
+  for entry in path.glob('*-cache') if noted else ():
+    with contextlib.suppress(OSError):  # another process may sweep, too
+      if entry.name.removesuffix('-cache') not in noted and entry.stat().st_mtime < settled:
+        entry.unlink()
 
 
 def _is_usable(path: pathlib.Path) -> bool:

@@ -5,6 +5,7 @@ import pathlib
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -83,6 +84,16 @@ def test_broken_entries_are_compiled_anew(tmp_path):
   for entry in pathlib.Path(folder).glob('*-cache'):
     entry.write_bytes(b'not a program')
   assert run(tmp_path) == (folder, 0)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+  folder = pathlib.Path(run(tmp_path)[0])
+  whole = {entry.name for entry in folder.glob('*-cache')}
+  for name, age in (('cut-cache', 3600), ('in_writing-cache', 0)):
+    (folder / name).write_bytes(b'half')
+    os.utime(folder / name, (time.time() - age, time.time() - age))
+  assert run(tmp_path)[1] > 0
+  assert {entry.name for entry in folder.glob('*-cache')} == whole | {'in_writing-cache'}
 
 
 def test_other_machines_have_another_name(monkeypatch):
