@@ -1,5 +1,6 @@
 """Strict JAX for every test: no silent promotion, no silent broadcasting, four devices."""
 
+import importlib.metadata
 import os
 import pathlib
 
@@ -9,6 +10,9 @@ os.environ.setdefault(
   'XLA_FLAGS', '--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0'
 )
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+if importlib.metadata.version('jax').startswith('0.10.'):
+  # As commands do (`devices.plain_cpu_fusions`): the same program here and there, to the last bit.
+  os.environ['XLA_FLAGS'] += ' --xla_cpu_use_fusion_emitters=false'
 # Commands that tests start keep their programs beside pytest's own files, not the user's.
 os.environ['GANJAX_COMPILATION_CACHE'] = str(
   pathlib.Path(__file__).resolve().parents[1] / '.pytest_cache' / 'compiled'
