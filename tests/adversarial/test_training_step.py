@@ -256,7 +256,7 @@ def test_small_resolutions_may_stay_in_single_precision():
 @pytest.mark.slow
 def test_what_a_step_changes(four_devices):
   state, measured = four_devices
-  start = planning.init(PLAN)
+  start = jax.jit(functools.partial(planning.init, PLAN))()  # as `steps` does: bit by bit
   assert all(np.isfinite(list(values.values())).all() for values in measured)
   assert ['r1' in values for values in measured] == [True, False] * 4
   assert ['path' in values for values in measured] == [True, False] * 4
