@@ -6,8 +6,9 @@ result = ganjax.restore(networks, photos, damage, num_steps=300)
 """
 
 from ganjax.degradations import parse as parse_degradation
-from ganjax.inversion import Preset, Restoration, prior, restore
+from ganjax.inversion import Preset, Restoration, make_prior
 from ganjax.metrics import psnr, ssim
+from ganjax.restoration.arrays import restore
 from ganjax.weights import Networks, load, load_lpips, load_tuned
 
 __version__ = '0.1.0'
@@ -19,8 +20,8 @@ __all__ = [
   'load',
   'load_lpips',
   'load_tuned',
+  'make_prior',
   'parse_degradation',
-  'prior',
   'psnr',
   'restore',
   'ssim',

@@ -1,11 +1,11 @@
 """python -m ganjax --task=…, or ganjax --task=…"""
 
-from ganjax import heap
+from ganjax.runtime import heap
 
 
 def main() -> None:
   """Runs a command."""
-  heap.unite()  # before the libraries of the tasks start threads
+  heap.use_single_arena()  # before the libraries of the tasks start threads
   from ganjax.tasks.main import main as run
 
   run()

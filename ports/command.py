@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 
-from ganjax.weights import store
+from ganjax.weights import tensor_file
 from ports.table import PortError, naming
 
 flags.disclaim_key_flags()  # --help shows them as the ports' own
@@ -39,7 +39,7 @@ def run(
     try:
       tensors, header = port(source)
       with naming(target):
-        store.save(target, tensors, header)
+        tensor_file.save(target, tensors, header)
     except PortError as error:
       print(f'{name}: {error}', file=sys.stderr)
       return 1

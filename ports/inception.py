@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from ganjax.models.inception import Inception
-from ganjax.weights import store
+from ganjax.weights import tensor_file
 from ganjax.weights.networks import SAVED
 from ports import command, torch_file
 from ports.table import PortError, Rule, fit, kernel, naming, read_file
@@ -50,8 +50,8 @@ def port(source: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
       raise PortError(f'holds no Inception v3: {FIRST} is missing')
     width = arrays[FIRST].shape[0]
     tensors = _convert(arrays, width, size)
-    origin = {'file': source.name, 'kind': 'pytorch', 'sha256': store.sha256(source)}
-  header = {'format': store.FORMAT, 'family': 'inception', 'width': width}
+    origin = {'file': source.name, 'kind': 'pytorch', 'sha256': tensor_file.sha256(source)}
+  header = {'format': tensor_file.FORMAT, 'family': 'inception', 'width': width}
   return tensors, header | {'source': origin}
 
 

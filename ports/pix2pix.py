@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from ganjax.weights import pix2pix, store
+from ganjax.weights import pix2pix, tensor_file
 from ports import command, torch_file
 from ports.table import PortError, Rule, fit, kernel, naming, read_file
 
@@ -37,8 +37,8 @@ def port(source: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
     widths, channels = _widths(arrays, depth)
     tensors = _convert(arrays, depth, widths, channels, size)
     generator = _config(depth, widths, channels)
-    origin = {'file': source.name, 'kind': 'pytorch', 'sha256': store.sha256(source)}
-  header = {'format': store.FORMAT, 'family': pix2pix.FAMILY, 'generator': generator}
+    origin = {'file': source.name, 'kind': 'pytorch', 'sha256': tensor_file.sha256(source)}
+  header = {'format': tensor_file.FORMAT, 'family': pix2pix.FAMILY, 'generator': generator}
   return tensors, header | {'side': 2**depth, 'degradation': '', 'source': origin}
 
 

@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from ganjax.weights import store
+from ganjax.weights import tensor_file
 from ports import ada, command, rosinality, tensorflow, torch_file
 from ports.table import PortError, naming, read_file
 from ports.unpickle import Budget, load
@@ -39,8 +39,8 @@ def port(source: pathlib.Path, template: str = 'ffhq') -> tuple[dict[str, np.nda
   with naming(source):
     data = read_file(source)
     kind, tensors, specs = _port(data)
-    origin = {'file': source.name, 'kind': kind, 'sha256': store.sha256(source)}
-  header = {'format': store.FORMAT, 'family': 'stylegan2', **specs}
+    origin = {'file': source.name, 'kind': kind, 'sha256': tensor_file.sha256(source)}
+  header = {'format': tensor_file.FORMAT, 'family': 'stylegan2', **specs}
   return tensors, header | {'template': TEMPLATES[template], 'source': origin}
 
 

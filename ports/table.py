@@ -14,13 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ganjax.errors import GanjaxError
+
 # float16 sources double in size when they become float32; nothing else may grow.
 _MAX_GROWTH = 2
 _SMALL = 1 << 20
 _MAX_FILE = 1 << 33
 
 
-class PortError(ValueError):
+class PortError(GanjaxError):
   """A weight file cannot be ported; one line that names the file and what is wrong with it."""
 
 

@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from ganjax.weights import store
+from ganjax.weights import tensor_file
 from ports import command, torch_file
 from ports.table import Rule, fit, kernel, naming, raise_all, read_file
 
@@ -49,15 +49,15 @@ def port(
   source = pathlib.Path(source)
   with naming(source):
     tensors = _port_convolutions(read_file(source))
-    origin = {'file': source.name, 'kind': 'torchvision', 'sha256': store.sha256(source)}
+    origin = {'file': source.name, 'kind': 'torchvision', 'sha256': tensor_file.sha256(source)}
   widths = [tensors[f'{name}.bias'].size for name in CONVOLUTIONS]
   if lpips is not None:
     lpips = pathlib.Path(lpips)
     with naming(lpips):
       channels = [tensors[f'{name}.bias'].size for name in TAPS]
       tensors |= _port_heads(read_file(lpips), channels)
-      origin |= {'lpips_file': lpips.name, 'lpips_sha256': store.sha256(lpips)}
-  header = {'format': store.FORMAT, 'family': 'vgg16', 'widths': widths}
+      origin |= {'lpips_file': lpips.name, 'lpips_sha256': tensor_file.sha256(lpips)}
+  header = {'format': tensor_file.FORMAT, 'family': 'vgg16', 'widths': widths}
   return tensors, header | {'lpips': lpips is not None, 'source': origin}
 
 

@@ -30,6 +30,8 @@ import time
 import configurations
 from absl import app, flags
 
+from ganjax.inversion.problem import stack
+
 FLAGS = flags.FLAGS
 # name -> resolution, channel_base, channel_max, latent size, mapping layers.
 TRAINING = {
@@ -66,8 +68,7 @@ def measure(name, batch):
   import ganjax
   from ganjax import inversion, weights
   from ganjax.inversion import batch as batches
-  from ganjax.inversion import parallel
-  from ganjax.runtime import costs, platforms
+  from ganjax.runtime import costs, platforms, sharding
 
   if batch < 1:
     raise ValueError(f'--batch_sizes: {batch} photos; give 1 or more')
@@ -76,9 +77,9 @@ def measure(name, batch):
   photos = np.random.RandomState(0).uniform(-1, 1, (batch, side, side, 3)).astype(np.float32)
   identity = ganjax.parse_degradation('identity()')
   hyper = preset.hyper._replace(num_steps=FLAGS.num_steps * (FLAGS.repeats + 1))
-  problems = parallel.filled(
-    parallel.stack(
-      [inversion.problem(prior, x, identity, str(i), 0, hyper) for i, x in enumerate(photos)]
+  problems = sharding.pad(
+    stack(
+      [inversion.make_problem(prior, x, identity, str(i), 0, hyper) for i, x in enumerate(photos)]
     )
   )
   states = batches.start(prior, preset, problems)
@@ -90,11 +91,11 @@ def measure(name, batch):
     states, _ = chunk(prior, problems, states)
     jax.block_until_ready(states)
     marks.append(time.perf_counter())
-  num_devices = parallel.mesh(batch).size
+  num_devices = sharding.mesh(batch).size
   line = line_of(name, batch, np.diff(marks), FLAGS.num_steps, PER_IMAGE, num_devices)
   line['compile_seconds'] = compiled - started
   # A CPU's program takes one image after another: its loop's body is one image's step.
-  together = 1 if platforms.is_cpu() else parallel.whole(batch) // num_devices
+  together = 1 if platforms.is_cpu() else sharding.round_up(batch) // num_devices
   cost = costs.Cost(*(x / together for x in costs.Cost.of(chunk)))
   limits = costs.measured_limits(weights.networks.compute_type(FLAGS.precision))
   devices = 1 if platforms.is_cpu() else num_devices  # cores share what one measures
@@ -105,20 +106,20 @@ def measure(name, batch):
   return line
 
 
-def training_plan(name, batch):
+def planned(name, batch):
   """What is trained in one configuration."""
   from ganjax import weights
-  from ganjax.adversarial import losses, planning
-  from ganjax.models import config
+  from ganjax.models import architecture
+  from ganjax.training.stylegan2 import formulas, training_plan
 
   side, base, most, w_dim, layers = TRAINING[name]
-  widths = config.channel_widths(side, base, most)
-  mapping = config.MappingConfig(layers, w_dim)
-  return planning.Plan(
-    config.GeneratorConfig(side, widths, mapping, z_dim=w_dim, w_dim=w_dim),
-    config.DiscriminatorConfig(side, widths),
+  widths = architecture.channel_widths(side, base, most)
+  mapping = architecture.MappingConfig(layers, w_dim)
+  return training_plan.StyleGAN2Plan(
+    architecture.GeneratorConfig(side, widths, mapping, z_dim=w_dim, w_dim=w_dim),
+    architecture.DiscriminatorConfig(side, widths),
     batch,
-    losses.r1_weight(side, batch),
+    formulas.r1_weight(side, batch),
     augment_target=None,
     dtype=weights.networks.compute_type(FLAGS.precision),
   )
@@ -132,18 +133,18 @@ def measure_training(name, batch):
   import jax.numpy as jnp
   import numpy as np
 
-  from ganjax import devices
-  from ganjax.adversarial import planning, trainer
+  from ganjax.runtime import devices
+  from ganjax.training.stylegan2 import trainer, training_plan
 
-  plan = training_plan(name, batch)
-  mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(plan.num_chunks))
-  begin = jax.jit(functools.partial(planning.init, plan, probability=0.2))
+  plan = planned(name, batch)
+  mesh = devices.data_mesh(trainer.DEVICES, devices.devices_for(plan.num_chunks))
+  begin = jax.jit(functools.partial(training_plan.init, plan, probability=0.2))
   state = devices.replicate(mesh, begin())
   side = plan.generator.resolution
   shape = (plan.num_chunks, plan.chunk_size, side, side, 3)
   photographs = jnp.asarray(np.random.default_rng(0).integers(0, 256, shape), jnp.uint8)
   batches = devices.split(
-    mesh, planning.Batch(photographs, None), jax.sharding.PartitionSpec(trainer.DEVICES)
+    mesh, training_plan.Batch(photographs, None), jax.sharding.PartitionSpec(trainer.DEVICES)
   )
 
   def step(state, number):
@@ -158,19 +159,20 @@ def measure_pix2pix(name, batch):
   import jax.numpy as jnp
   import numpy as np
 
-  from ganjax import devices, weights
+  from ganjax import weights
   from ganjax.models.patchgan import PatchGANConfig
   from ganjax.models.unet import UNetConfig
-  from ganjax.translation import trainer
+  from ganjax.runtime import devices
+  from ganjax.training.pix2pix import trainer
 
   side, depth, width, most, patch = PIX2PIX[name]
-  plan = trainer.Plan(
+  plan = trainer.Pix2PixPlan(
     UNetConfig(depth, width, most, 'batch'),
     PatchGANConfig(patch, width, most, 'batch'),
     num_steps=CYCLE,
     dtype=weights.networks.compute_type(FLAGS.precision),
   )
-  mesh = devices.data_mesh(trainer.DEVICES, devices.that_divide(1))
+  mesh = devices.data_mesh(trainer.DEVICES, devices.devices_for(1))
   state = devices.replicate(mesh, trainer.init(plan))
   rng = np.random.default_rng(0)
   pictures = [
@@ -274,17 +276,16 @@ def run(argv):
     sys.exit(f'bench: no configuration {sorted(unknown)}; there are {NAMES}')
   if FLAGS.worker:
     name, batch = FLAGS.configurations[0], int(FLAGS.batch_sizes[0])
-    from ganjax import devices, heap
-    from ganjax.runtime import precision
+    from ganjax.runtime import devices, heap, precision
 
     devices.one_per_core()  # as the tasks do
-    devices.plain_cpu_fusions()
+    devices.disable_cpu_fusion_emitters()
     precision.set_default(FLAGS.precision)
     if name in configurations.INVERSION:
       line = measure(name, batch)
     else:
-      heap.unite()
-      heap.keep()
+      heap.use_single_arena()
+      heap.never_trim()
       line = (measure_training if name in TRAINING else measure_pix2pix)(name, batch)
     print(json.dumps(line))
     return

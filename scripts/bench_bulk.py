@@ -79,14 +79,14 @@ def batching():
   measured.each, measured.advance = vmapped, counted
   with tempfile.TemporaryDirectory() as folder:
     tiny_weights(pathlib.Path(folder) / 'tiny.safetensors')
-    prior = inversion.prior(weights.load(pathlib.Path(folder) / 'tiny.safetensors'))
+    prior = inversion.make_prior(weights.load(pathlib.Path(folder) / 'tiny.safetensors'))
   preset = inversion.Preset().within('w_plus', 'free')
   hyper = preset.hyper._replace(
     num_steps=FLAGS.num_steps, pixel_weight=1.0, noise_reg_weight=1.0, settled_within=0.01
   )
   identity = ganjax.parse_degradation('identity()')
   problems = [
-    (i, inversion.problem(prior, picture, identity, str(i), 0, hyper))
+    (i, inversion.make_problem(prior, picture, identity, str(i), 0, hyper))
     for i, picture in enumerate(targets(prior, FLAGS.pictures))
   ]
 
@@ -101,7 +101,7 @@ def batching():
     return steps[: len(problems)]
 
   def continuous():
-    slots = inversion.Slots(prior, preset, FLAGS.batch_size)
+    slots = inversion.ContinuousBatch(prior, preset, FLAGS.batch_size)
     return [int(result.num_steps) for _, result in slots.solve(problems)]
 
   seconds: dict = {fixed: [], continuous: []}

@@ -16,8 +16,7 @@ import numpy as np
 from absl import app, flags
 
 from ganjax import degradations
-from ganjax.inversion import stack
-from ganjax.priors import deep_prior
+from ganjax.inversion import deep_prior, stack
 from ganjax.tasks.deep_prior_config import network
 
 FLAGS = flags.FLAGS
@@ -30,10 +29,10 @@ flags.DEFINE_integer('repeats', 3, 'Timed chunks, after one that compiles.', low
 
 def measured(side, batch_size):
   """Seconds per iteration of a whole batch, one for each chunk."""
-  setup = deep_prior.Setup(network(FLAGS.network), 'l2', side, side, 'last')
+  setup = deep_prior.DeepPriorSetup(network(FLAGS.network), 'l2', side, side, 'last')
   picture = np.random.default_rng(0).uniform(-1, 1, (side, side, 3)).astype(np.float32)
-  hyper = deep_prior.Hyper(num_steps=10**6)
-  problem = deep_prior.Problem(
+  hyper = deep_prior.DeepPriorHyper(num_steps=10**6)
+  problem = deep_prior.DeepPriorProblem(
     jnp.asarray(picture),
     jnp.ones((side, side, 1)),
     jnp.zeros((side, side, 3)),

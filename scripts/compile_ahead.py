@@ -55,7 +55,7 @@ def lower(platform, prior, preset):
   count = FLAGS.batch_size * FLAGS.devices
 
   def problems(prior):
-    one = inversion.problem(prior, photo, damage, 'x', 0, preset.hyper)
+    one = inversion.make_problem(prior, photo, damage, 'x', 0, preset.hyper)
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *jnp.shape(x))), one)
 
   shapes = jax.eval_shape(problems, prior)

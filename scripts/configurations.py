@@ -20,7 +20,7 @@ def prior(name: str, precision: str):
   from flax import nnx
 
   from ganjax import inversion, weights
-  from ganjax.models import config
+  from ganjax.models import architecture
   from ganjax.models.discriminator import Discriminator
   from ganjax.models.generator import Generator
   from ganjax.models.vgg16 import LPIPS
@@ -34,12 +34,12 @@ def prior(name: str, precision: str):
 
   made_up = INVERSION[name]
   if made_up is None:
-    return inversion.prior(weights.load(precision=precision))
+    return inversion.make_prior(weights.load(precision=precision))
   resolution, base, most, w_dim, layers, perceptual = made_up
   dtype = weights.networks.compute_type(precision)
-  widths = config.channel_widths(resolution, base, most)
-  mapping = config.MappingConfig(layers, w_dim)
-  made = config.GeneratorConfig(resolution, widths, mapping, z_dim=w_dim, w_dim=w_dim)
+  widths = architecture.channel_widths(resolution, base, most)
+  mapping = architecture.MappingConfig(layers, w_dim)
+  made = architecture.GeneratorConfig(resolution, widths, mapping, z_dim=w_dim, w_dim=w_dim)
   generator = randomised(Generator(made, dtype))
   template = weights.CropTemplate(2.0, 1.8, 0.1)
   if perceptual == 'vgg16':
@@ -47,6 +47,8 @@ def prior(name: str, precision: str):
     for i in range(5):
       head = getattr(lpips, f'lin{i}').weight
       head[...] = jnp.abs(head[...])
-    return inversion.prior(weights.Networks(generator, None, template, ''), lpips)
-  discriminator = randomised(Discriminator(config.DiscriminatorConfig(resolution, widths), dtype))
-  return inversion.prior(weights.Networks(generator, discriminator, template, ''))
+    return inversion.make_prior(weights.Networks(generator, None, template, ''), lpips)
+  discriminator = randomised(
+    Discriminator(architecture.DiscriminatorConfig(resolution, widths), dtype)
+  )
+  return inversion.make_prior(weights.Networks(generator, discriminator, template, ''))

@@ -21,12 +21,11 @@ from PIL import Image
 
 import ganjax
 from ganjax import data, degradations
-from ganjax.inversion import image_key, stack
-from ganjax.models.deep_prior import PAPER
+from ganjax.inversion import deep_prior, image_key, stack
+from ganjax.models.hourglass import PAPER
+from ganjax.pix2pix import masks
 from ganjax.pixels import to_bytes, to_float
-from ganjax.priors import deep_prior
 from ganjax.tasks.restore_config import RESTORATIONS
-from ganjax.translation import masks
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('run', None, 'The --output of the run.', required=True)
@@ -148,16 +147,18 @@ def prior(all_holes):
   for holes in all_holes:
     side = holes.truth.shape[0]
     ((picture, masking),) = masked([holes], side)
-    hyper = deep_prior.Hyper(num_steps=FLAGS.steps or deep_prior.Hyper().num_steps)
-    problem = deep_prior.Problem(
+    hyper = deep_prior.DeepPriorHyper(
+      num_steps=FLAGS.steps or deep_prior.DeepPriorHyper().num_steps
+    )
+    problem = deep_prior.DeepPriorProblem(
       jnp.asarray(to_float(picture)),
       masking.visible(side, side),
       jnp.zeros((side, side, 3)),  # the truth, which only a curve would need
       masking,
-      deep_prior.Hyper(*(jnp.asarray(value) for value in hyper)),
+      deep_prior.DeepPriorHyper(*(jnp.asarray(value) for value in hyper)),
       image_key(0, holes.name),
     )
-    setup = deep_prior.Setup(PAPER, 'l2', side, side, 'last')
+    setup = deep_prior.DeepPriorSetup(PAPER, 'l2', side, side, 'last')
     fit = deep_prior.run(setup, stack([problem]))
     yield error(holes, np.asarray(fit.image[0]) / 2 + 0.5)
 

@@ -19,9 +19,9 @@ from tqdm import tqdm
 from ganjax import editing, inversion, weights
 from ganjax.editing import rendering
 from ganjax.pixels import to_float
-from ganjax.tasks import direction, interpolate, latents, traverse
-from ganjax.tasks.direction_config import DirectionConfig
-from ganjax.tasks.latents import Judge, Start
+from ganjax.tasks.latent import direction, interpolate, latent_sources, traverse
+from ganjax.tasks.latent.direction_config import DirectionConfig
+from ganjax.tasks.latent.latent_sources import AttributeScorer, Start
 
 PSI = 0.7
 FIRST_SEED = 10_000  # of the faces that walk: no sample that a direction was fitted to
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
   options = flags.FLAGS
   folder = pathlib.Path(options.output)
   networks = weights.load()
-  judge = Judge(weights.load_classifier())
+  judge = AttributeScorer(weights.load_classifier())
   result = {'interpolation': _kept(folder / 'paths.json', networks, judge, options.num_pairs)}
   _print_paths(result['interpolation'])
   made = folder / 'directions'
@@ -83,7 +83,7 @@ def _kept(path: pathlib.Path, networks, judge, num_pairs: int) -> dict[str, dict
   return json.loads(path.read_text())
 
 
-def paths(networks: weights.Networks, judge: Judge, num_pairs: int) -> dict[str, dict]:
+def paths(networks: weights.Networks, judge: AttributeScorer, num_pairs: int) -> dict[str, dict]:
   """Interpolates between faces of different answers; means over the pairs, by path."""
   generator = networks.generator
   z = [editing.seeded(seed, generator.config.z_dim) for seed in range(40 * num_pairs)]
@@ -91,14 +91,14 @@ def paths(networks: weights.Networks, judge: Judge, num_pairs: int) -> dict[str,
   # Until there are enough of both; each block of seeds is asked about once.
   for start in range(0, len(z), 64):
     block = np.stack(z[start : start + 64])
-    logits = rendering.ask(generator, judge.attribute.classifier, block, PSI, 'z')
+    logits = rendering.classifier_logits(generator, judge.attribute.classifier, block, PSI, 'z')
     scores = judge.of_logits(logits)
     over += [block[i] for i in np.flatnonzero(scores < -1)]
     under += [block[i] for i in np.flatnonzero(scores > 1)]
     if min(len(over), len(under)) >= num_pairs:
       break
   count = min(len(over), len(under), num_pairs)
-  perceptual = inversion.prior(networks).perceptual
+  perceptual = inversion.make_prior(networks).perceptual
   found: dict[str, list[dict]] = {path: [] for path in interpolate.SEED_PATHS}
   for a, b in tqdm(list(zip(over[:count], under[:count], strict=True)), desc='pairs'):
     for path, records in found.items():
@@ -109,11 +109,12 @@ def paths(networks: weights.Networks, judge: Judge, num_pairs: int) -> dict[str,
 def _path(networks, judge, perceptual, path, a, b) -> dict:
   space, method = interpolate.PATHS[path]
   first, last = (
-    jnp.asarray(latents.within(Start('', '', 'z', z, {}), space, networks, PSI)) for z in (a, b)
+    jnp.asarray(latent_sources.within(Start('', '', 'z', z, {}), space, networks, PSI))
+    for z in (a, b)
   )
   shares = jnp.linspace(0.0, 1.0, interpolate.NUM_FRAMES)
   points = np.asarray(editing.interpolate(first, last, shares, method))
-  pictures = rendering.draw(networks.generator, latents.rows(points, space, networks, PSI))
+  pictures = rendering.draw(networks.generator, latent_sources.rows(points, space, networks, PSI))
   scores = judge.scores(pictures)
   steps = [
     float(inversion.distance(perceptual, to_float(x), to_float(y)))

@@ -22,7 +22,8 @@ import jax
 import pytest
 import tiny
 
-from ganjax import inversion, programs
+from ganjax import inversion
+from ganjax.runtime import programs
 
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -34,7 +35,7 @@ SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 def few_programs():
   """Lets compiled programs go before a process has more of them than Linux allows."""
   yield
-  programs.forget_if_many()
+  programs.clear_caches_near_map_limit()
 
 
 @pytest.fixture(scope='session')
@@ -46,7 +47,7 @@ def networks():
 @pytest.fixture(scope='session')
 def prior(networks):
   """What inversions with `networks` share."""
-  return inversion.prior(networks)
+  return inversion.make_prior(networks)
 
 
 @pytest.fixture(scope='session')

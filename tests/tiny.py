@@ -5,7 +5,7 @@ import numpy as np
 from flax import nnx
 
 from ganjax import weights
-from ganjax.models.config import (
+from ganjax.models.architecture import (
   DiscriminatorConfig,
   GeneratorConfig,
   MappingConfig,

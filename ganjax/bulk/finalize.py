@@ -11,8 +11,9 @@ import numpy as np
 
 from ganjax import data
 from ganjax.bulk import plan
-from ganjax.bulk.parts import DATASET, FEATURES, INFO, SPLIT, Parts
+from ganjax.bulk.parts import DATASET, SPLIT, Parts
 from ganjax.data import claim, journal
+from ganjax.data.records import FEATURES, INFO
 
 EXPORTS = ('npz', 'png')
 PICTURES = ('completed', 'image')  # the better one first
@@ -25,7 +26,7 @@ class IncompleteError(data.StoreError):
 def write_features(folder: pathlib.Path, features: Any, scratch: pathlib.Path) -> None:
   """Writes features.json, which says how a part's records are read."""
   features.save_config(scratch)
-  with journal.explained(folder):
+  with journal.storage_errors(folder):
     os.replace(scratch / FEATURES, folder / FEATURES)
 
 
@@ -75,7 +76,7 @@ def finalize(folder: pathlib.Path, scratch: pathlib.Path) -> int:
   )
   info.set_splits(tfds.core.splits.SplitDict([split]))
   info.write_to_directory(scratch)
-  with journal.explained(folder):
+  with journal.storage_errors(folder):
     for name in (FEATURES, INFO):
       os.replace(scratch / name, folder / name)
   return sum(lengths)
@@ -108,7 +109,7 @@ def export(folder: pathlib.Path, kind: str, scratch: pathlib.Path) -> int:
   if kind == 'png' and 'image' not in source.dataset_info.features:
     raise data.StoreError(f'{folder}: made with --nosave_image, so there is no picture to export')
   _claim(folder, [f'{kind}/{name}.{kind}' for name in _names(folder, scratch)], scratch)
-  with journal.explained(folder):
+  with journal.storage_errors(folder):
     (folder / kind).mkdir(exist_ok=True)
   for example in source:
     path = folder / kind / f'{example["name"].decode()}.{kind}'
@@ -126,7 +127,7 @@ def _names(folder: pathlib.Path, scratch: pathlib.Path) -> Iterator[str]:
 
 def _claim(folder: pathlib.Path, names: list[str], scratch: pathlib.Path) -> None:
   """Notes what is about to be written; refuses where others' files are in the way."""
-  written = dict.fromkeys(journal.read(folder / claim.WRITTEN))
+  written = dict.fromkeys(journal.read_lines(folder / claim.WRITTEN))
   for name in names:
     if name not in written and os.path.lexists(folder / name):
       raise data.StoreError(f'{folder / name}: not written by ganjax; move it')

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 
 from ganjax.bulk import finalize, output, plan
 from ganjax.bulk.parts import Parts
-from ganjax.bulk.plan import Plan, Shard
+from ganjax.bulk.plan import BlockPlan
 from ganjax.bulk.status import Status
-from ganjax.bulk.work import Settings, Stopped, Worker
+from ganjax.bulk.worker import Settings, Stopped, Worker
+from ganjax.runtime.cluster import Shard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Job:
   batch_size: int
   threads: int
 
-  def worker(self, made: Plan, parts: Parts, most: int) -> Worker:
+  def worker(self, made: BlockPlan, parts: Parts, most: int) -> Worker:
     """Loads the networks, opens the source, and says in the folder what the parts hold.
 
     Args:
@@ -53,12 +54,12 @@ def to_do(parts: Parts, blocks: Iterable[int], retry_failures: bool) -> list[int
   ]
 
 
-def pictures_in(made: Plan, blocks: Iterable[int]) -> int:
+def pictures_in(made: BlockPlan, blocks: Iterable[int]) -> int:
   """How many pictures some blocks hold."""
   return sum(last - first for first, last in map(made.bounds, blocks))
 
 
-def run(job: Job, made: Plan, shard: Shard, retry_failures: bool) -> None:
+def run(job: Job, made: BlockPlan, shard: Shard, retry_failures: bool) -> None:
   """Works through a shard.
 
   Args:

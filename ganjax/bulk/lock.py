@@ -16,9 +16,9 @@ import socket
 import threading
 import time
 
-from ganjax.bulk.plan import Shard
 from ganjax.data import journal
 from ganjax.data.journal import StoreError
+from ganjax.runtime.cluster import Shard
 
 HEARTBEAT = 10.0  # seconds
 EXPIRY = 60.0  # seconds without a heartbeat, after which an owner elsewhere counts as dead
@@ -39,7 +39,7 @@ class ShardLock:
     self._heart = threading.Thread(target=self._beat, daemon=True)
 
   def __enter__(self) -> 'ShardLock':
-    with journal.explained(self._folder):
+    with journal.storage_errors(self._folder):
       self._folder.mkdir(parents=True, exist_ok=True)
       own = self._folder / str(self._shard)
       # Its own claim first: of two that start at once, at least one then sees the other.

@@ -10,11 +10,13 @@ import time
 import uuid
 from collections.abc import Iterator
 
-from ganjax.bulk import lock, plan, work
-from ganjax.bulk.parts import FEATURES, INFO, LINES, Parts
-from ganjax.bulk.plan import Plan, Shard
+from ganjax.bulk import lock, plan, worker
+from ganjax.bulk.parts import LINES, Parts
+from ganjax.bulk.plan import BlockPlan
 from ganjax.data import claim, journal
 from ganjax.data.journal import StoreError
+from ganjax.data.records import FEATURES, INFO
+from ganjax.runtime.cluster import Shard
 
 # Flags that change no result, and may differ between the processes and the runs on a folder.
 NEUTRAL = frozenset(
@@ -37,7 +39,7 @@ def open_folder(
   previews: int,
   shard: Shard,
   overwrite: bool,
-) -> tuple[str, Plan]:
+) -> tuple[str, BlockPlan]:
   """Claims a folder for a configuration, and makes or reads its plan.
 
   Where several processes start at once, the first one does the work and the others wait for it.
@@ -58,7 +60,7 @@ def open_folder(
       files that ganjax did not write are in the way; the folder cannot be written.
     SourceError: the source cannot be opened.
   """
-  config = journal.plain(config)
+  config = journal.to_jsonable(config)
   claim.refuse_foreign(folder, (LINES, STATUS, FEATURES, INFO))
   with _alone(folder):
     if claim.is_output(folder) and claim.changes(folder, config, NEUTRAL):
@@ -84,7 +86,7 @@ def scratch(folder: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
   """A folder for one process's temporary files, emptied of what a killed one left there."""
   own = folder / _SCRATCH / name
   shutil.rmtree(own, ignore_errors=True)
-  with journal.explained(own):
+  with journal.storage_errors(own):
     own.mkdir(parents=True)
   try:
     yield own
@@ -120,13 +122,13 @@ def collect(folder: pathlib.Path) -> tuple[int, int]:
     parts = Parts(folder, made.num_blocks, own)
     results, failures = own / claim.RESULTS, own / claim.FAILURES
     counts = [0, 0]
-    with journal.explained(folder), open(results, 'wb') as good, open(failures, 'wb') as bad:
+    with journal.storage_errors(folder), open(results, 'wb') as good, open(failures, 'wb') as bad:
       for block in sorted(parts.done()):
         for line in (folder / parts.lines(block)).read_bytes().splitlines(keepends=True):
           failed = 'reason' in json.loads(line)
           counts[failed] += 1
           (bad if failed else good).write(line)
-    with journal.explained(folder):
+    with journal.storage_errors(folder):
       os.replace(results, folder / claim.RESULTS)
       os.replace(failures, folder / claim.FAILURES)
   return counts[0], counts[1]
@@ -135,7 +137,7 @@ def collect(folder: pathlib.Path) -> tuple[int, int]:
 @contextlib.contextmanager
 def _alone(folder: pathlib.Path) -> Iterator[None]:
   """Waits until no other process is opening the folder."""
-  with journal.explained(folder):
+  with journal.storage_errors(folder):
     (folder / claim.PRIVATE).mkdir(parents=True, exist_ok=True)
   deadline = time.monotonic() + _PATIENCE
   while True:
@@ -160,13 +162,13 @@ def _refuse_while_at_work(folder: pathlib.Path, shard: Shard) -> None:
 
 def _clear(folder: pathlib.Path) -> None:
   claim.clear(folder)
-  with journal.explained(folder):
+  with journal.storage_errors(folder):
     for name in ('plan.json', 'listing.jsonl', 'partial', 'scratch'):
       path = folder / claim.PRIVATE / name
       shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def _list_files(folder: pathlib.Path, made: Plan, previews: int, own: pathlib.Path) -> None:
+def _list_files(folder: pathlib.Path, made: BlockPlan, previews: int, own: pathlib.Path) -> None:
   """Notes what will be written, so that --overwrite can remove it."""
   written = folder / claim.WRITTEN
   if written.exists():
@@ -174,7 +176,7 @@ def _list_files(folder: pathlib.Path, made: Plan, previews: int, own: pathlib.Pa
   shown = range(min(previews, made.num_pictures))
   names = [
     *Parts(folder, made.num_blocks, own).files(),
-    *(work.preview(kind, index) for kind in work.PREVIEWS for index in shown),
+    *(worker.preview(kind, index) for kind in worker.PREVIEWS for index in shown),
     FEATURES,
     INFO,
   ]

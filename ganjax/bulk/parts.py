@@ -18,10 +18,10 @@ from array_record.python.array_record_module import ArrayRecordReader, ArrayReco
 
 from ganjax.data import claim, journal
 from ganjax.data.journal import StoreError
+from ganjax.data.records import INFO
 
 DATASET, SPLIT = 'ganjax', 'train'  # TFDS's names are made of them
 LINES = 'blocks'
-FEATURES, INFO = 'features.json', 'dataset_info.json'  # TFDS's metadata
 _PARTIAL = f'{claim.PRIVATE}/partial'
 
 
@@ -74,12 +74,15 @@ class Parts:
       StoreError: the disk is full, or the folder cannot be written; nothing is damaged.
     """
     self._write(self.folder / self.part(block), self.folder / self.lines(block), block, outcomes)
-    for path in (*self._partial(block), *(self._seat(outcome.order) for outcome in outcomes)):
+    for path in (
+      *self._partial(block),
+      *(self._paused_path(outcome.order) for outcome in outcomes),
+    ):
       path.unlink(missing_ok=True)
 
   def read_lines(self, block: int) -> list[dict]:
     """A block's lines, in order."""
-    return journal.read(self.folder / self.lines(block))
+    return journal.read_lines(self.folder / self.lines(block))
 
   def set_aside(self, block: int, outcomes: Iterable[Outcome]) -> None:
     """Keeps what is done of a block."""
@@ -89,21 +92,21 @@ class Parts:
     """What was kept of a block."""
     return _read(*self._partial(block))
 
-  def set_seat_aside(self, order: tuple[int, int], arrays: list[np.ndarray]) -> None:
+  def set_paused_aside(self, order: tuple[int, int], arrays: list[np.ndarray]) -> None:
     """Keeps how far an unfinished face is; `order` as in `Outcome`."""
     file = io.BytesIO()
     np.savez(file, *arrays)
-    journal.replace(self._seat(order), file.getvalue(), self.scratch)
+    journal.replace(self._paused_path(order), file.getvalue(), self.scratch)
 
-  def seat_aside(self, order: tuple[int, int]) -> list[np.ndarray] | None:
+  def paused_aside(self, order: tuple[int, int]) -> list[np.ndarray] | None:
     """What was kept of a face."""
     try:
-      with np.load(self._seat(order)) as arrays:
+      with np.load(self._paused_path(order)) as arrays:
         return [arrays[name] for name in arrays.files]
     except (OSError, ValueError, zipfile.BadZipFile):  # not there, or damaged
       return None
 
-  def _seat(self, order: tuple[int, int]) -> pathlib.Path:
+  def _paused_path(self, order: tuple[int, int]) -> pathlib.Path:
     return self.folder / _PARTIAL / f'{order[0]}-{order[1]}.npz'
 
   def reopen(self, block: int) -> bool:
@@ -114,7 +117,7 @@ class Parts:
     if len(kept) == len(outcomes):
       return False
     self.set_aside(block, kept)
-    with journal.explained(lines):
+    with journal.storage_errors(lines):
       (self.folder / INFO).unlink(missing_ok=True)  # the data set is not complete any more
       lines.unlink()
     return True
@@ -143,14 +146,14 @@ class Parts:
   ) -> None:
     outcomes = sorted(outcomes, key=lambda outcome: outcome.order)
     results = [outcome for outcome in outcomes if not outcome.failed]
-    with journal.explained(part):
+    with journal.storage_errors(part):
       part.parent.mkdir(parents=True, exist_ok=True)
     _write_records(part, [outcome.example or b'' for outcome in results], self.scratch)
     rows = {outcome.order: row for row, outcome in enumerate(results)}
     text = []
     for outcome in outcomes:
       where = {} if outcome.failed else {'part': self.part(block), 'row': rows[outcome.order]}
-      text.append(json.dumps(journal.plain({**outcome.line, **where})) + '\n')
+      text.append(json.dumps(journal.to_jsonable({**outcome.line, **where})) + '\n')
     journal.replace(lines, ''.join(text).encode(), self.scratch)
 
 
@@ -162,7 +165,7 @@ def _names(folder: pathlib.Path) -> set[str]:
 
 def _read(part: pathlib.Path, lines: pathlib.Path) -> list[Outcome]:
   """What `_write` wrote; nothing where there are no lines."""
-  found = journal.read(lines)
+  found = journal.read_lines(lines)
   if not found:
     return []
   records = _records(part)
@@ -179,7 +182,7 @@ def _read(part: pathlib.Path, lines: pathlib.Path) -> list[Outcome]:
 
 def _write_records(path: pathlib.Path, records: list[bytes], scratch: pathlib.Path) -> None:
   temporary = scratch / 'part.tmp'
-  with journal.explained(path):
+  with journal.storage_errors(path):
     try:
       writer = ArrayRecordWriter(str(temporary), 'group_size:1')
       for record in records:

@@ -5,32 +5,20 @@ go later shift no index. A process is a *shard*: number p of n takes the blocks 
 many there are may change from run to run.
 """
 
-import dataclasses
 import json
 import os
 import pathlib
 from typing import NamedTuple
 
 from ganjax import data
-from ganjax.bulk import records, sources
-from ganjax.data import claim, journal
+from ganjax.data import claim, journal, records, sources
+from ganjax.runtime.cluster import Shard
 
 _PLAN = f'{claim.PRIVATE}/plan.json'
 _LISTING = f'{claim.PRIVATE}/listing.jsonl'
 
 
-@dataclasses.dataclass(frozen=True)
-class Shard:
-  """Which share of the blocks a process takes."""
-
-  index: int = 0
-  count: int = 1
-
-  def __str__(self) -> str:
-    return f'{self.index:05d}-of-{self.count:05d}'
-
-
-class Plan(NamedTuple):
+class BlockPlan(NamedTuple):
   """How many pictures there are, and how they are cut."""
 
   input: str
@@ -53,7 +41,7 @@ class Plan(NamedTuple):
     return first, min(first + self.block_size, self.num_pictures)
 
 
-def pin(folder: pathlib.Path, spec: str, block_size: int, scratch: pathlib.Path) -> Plan:
+def pin(folder: pathlib.Path, spec: str, block_size: int, scratch: pathlib.Path) -> BlockPlan:
   """Reads the plan of an output folder; makes it, and keeps it there, if there is none.
 
   Args:
@@ -70,16 +58,16 @@ def pin(folder: pathlib.Path, spec: str, block_size: int, scratch: pathlib.Path)
     return plan
   plan = make(spec, block_size, scratch / 'listing')
   if plan.root is not None:
-    with journal.explained(folder):
+    with journal.storage_errors(folder):
       os.replace(scratch / 'listing', folder / _LISTING)
   journal.replace(folder / _PLAN, json.dumps(plan._asdict()).encode(), scratch)
   return plan
 
 
-def read(folder: pathlib.Path) -> Plan | None:
+def read(folder: pathlib.Path) -> BlockPlan | None:
   """The plan of an output folder, or None."""
   try:
-    return Plan(**json.loads((folder / _PLAN).read_bytes()))
+    return BlockPlan(**json.loads((folder / _PLAN).read_bytes()))
   except FileNotFoundError:
     return None
   except (OSError, ValueError, TypeError) as error:
@@ -88,13 +76,13 @@ def read(folder: pathlib.Path) -> Plan | None:
     ) from None
 
 
-def make(spec: str, block_size: int, listing: pathlib.Path) -> Plan:
+def make(spec: str, block_size: int, listing: pathlib.Path) -> BlockPlan:
   """Counts the pictures; lists them in the file `listing`, unless they are records."""
   if (found := records.open_records(spec)) is not None:
-    return Plan(spec, len(found), block_size, None, [])
+    return BlockPlan(spec, len(found), block_size, None, [])
   root, pictures = sources.walk(spec)
   offsets, count = [], 0
-  with journal.explained(listing), open(listing, 'wb') as file:
+  with journal.storage_errors(listing), open(listing, 'wb') as file:
     for picture in pictures:
       if count % block_size == 0:
         offsets.append(file.tell())
@@ -103,12 +91,12 @@ def make(spec: str, block_size: int, listing: pathlib.Path) -> Plan:
     file.flush()
     os.fsync(file.fileno())
   if not count:
-    known = ', '.join(sorted(data.source.EXTENSIONS))
+    known = ', '.join(sorted(data.names.EXTENSIONS))
     raise data.SourceError(f'{spec}: no pictures found; name a file, or files ending in {known}')
-  return Plan(spec, count, block_size, root, offsets)
+  return BlockPlan(spec, count, block_size, root, offsets)
 
 
-def open_source(plan: Plan, listing: pathlib.Path) -> sources.Source:
+def open_source(plan: BlockPlan, listing: pathlib.Path) -> sources.Source:
   """The pictures of a plan.
 
   Raises:
@@ -134,7 +122,7 @@ def listing_of(folder: pathlib.Path) -> pathlib.Path:
 class _Listing:
   """Reads the lines of whole blocks."""
 
-  def __init__(self, path: pathlib.Path, plan: Plan):
+  def __init__(self, path: pathlib.Path, plan: BlockPlan):
     self._path, self._plan = path, plan
 
   def __call__(self, first: int, last: int) -> list[list[str]]:

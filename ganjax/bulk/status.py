@@ -9,9 +9,9 @@ import time
 
 from tqdm import tqdm
 
-from ganjax.bulk.plan import Shard
-from ganjax.bulk.work import Tally
+from ganjax.bulk.worker import Tally
 from ganjax.data import journal
+from ganjax.runtime.cluster import Shard
 
 EVERY = 1.0  # seconds between two writings of the file
 
@@ -91,7 +91,7 @@ class Status:
       'pid': os.getpid(),
       'updated': time.time(),
     }
-    text = json.dumps(journal.plain(record), indent=2) + '\n'
+    text = json.dumps(journal.to_jsonable(record), indent=2) + '\n'
     journal.replace(self._path, text.encode(), self._scratch)
     self._written = time.monotonic()
 

@@ -93,10 +93,10 @@ def refuse_changed(folder: pathlib.Path, config: Record, neutral: Collection[str
 
 def clear(folder: pathlib.Path) -> None:
   """Removes what ganjax wrote, lists first: no list ever names a file that is gone."""
-  with journal.explained(folder):
+  with journal.storage_errors(folder):
     for name in (RESULTS, FAILURES):
       (folder / name).unlink(missing_ok=True)
-    written = [name for name in journal.read(folder / WRITTEN) if is_safe(name)]
+    written = [name for name in journal.read_lines(folder / WRITTEN) if is_safe(name)]
     for name in written:
       (folder / name).unlink(missing_ok=True)
     parents = {parent for name in written for parent in pathlib.PurePath(name).parents}

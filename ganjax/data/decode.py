@@ -10,6 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
+from ganjax.errors import GanjaxError
+
 MAX_FILE_BYTES = 256 * 2**20
 MAX_PIXELS = 120_000_000  # a 108-megapixel phone camera's pictures still pass
 MAX_JPEG_SCANS = 2000  # a scan of a few bytes costs a pass over all pixels; cameras write ≤ 12
@@ -30,7 +32,7 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 _filters = threading.Lock()
 
 
-class ImageError(ValueError):
+class ImageError(GanjaxError):
   """A picture cannot be read; the message names the file and the remedy."""
 
 

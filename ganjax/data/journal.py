@@ -12,13 +12,15 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ganjax.errors import GanjaxError
 
-class StoreError(ValueError):
+
+class StoreError(GanjaxError):
   """An output folder cannot be used; the message names the folder and the remedy."""
 
 
 @contextlib.contextmanager
-def explained(path: pathlib.Path) -> Iterator[None]:
+def storage_errors(path: pathlib.Path) -> Iterator[None]:
   """Turns the system's refusals (full disk, permissions) into one line."""
   try:
     yield
@@ -41,7 +43,7 @@ def replace(path: pathlib.Path, data: bytes | Iterable[bytes], scratch: pathlib.
     StoreError: the system refuses.
   """
   temporary = scratch / f'{os.getpid()}-{threading.get_ident()}.tmp'
-  with explained(path):
+  with storage_errors(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
       with open(temporary, 'wb') as file:
@@ -59,7 +61,7 @@ def append(path: pathlib.Path, record: Any) -> None:
   Raises:
     StoreError: the system refuses.
   """
-  with explained(path):
+  with storage_errors(path):
     length = path.stat().st_size if path.exists() else 0
     try:
       with open(path, 'ab') as file:
@@ -72,7 +74,7 @@ def append(path: pathlib.Path, record: Any) -> None:
       raise
 
 
-def read(path: pathlib.Path) -> list[Any]:
+def read_lines(path: pathlib.Path) -> list[Any]:
   """All lines' values; a last line that a kill cut short is left out.
 
   Raises:
@@ -91,7 +93,7 @@ def repair(path: pathlib.Path) -> None:
   """Drops a last line that a kill cut short."""
   data = _read_bytes(path)
   if data and not data.endswith(b'\n'):
-    with explained(path):
+    with storage_errors(path):
       os.truncate(path, data.rfind(b'\n') + 1)
 
 
@@ -103,7 +105,7 @@ def lock(path: pathlib.Path) -> int:
   Raises:
     StoreError: another run holds it.
   """
-  with explained(path):
+  with storage_errors(path):
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
       fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -122,12 +124,12 @@ def lock(path: pathlib.Path) -> int:
   return descriptor
 
 
-def plain(value: Any) -> Any:
+def to_jsonable(value: Any) -> Any:
   """`value` as JSON can say it: array scalars as numbers, paths as text, NaN and inf as null."""
   if isinstance(value, dict):
-    return {str(key): plain(item) for key, item in value.items()}
+    return {str(key): to_jsonable(item) for key, item in value.items()}
   if isinstance(value, list | tuple):
-    return [plain(item) for item in value]
+    return [to_jsonable(item) for item in value]
   if isinstance(value, os.PathLike):
     return os.fspath(value)
   if hasattr(value, 'item'):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganjax.data.source import Item, SourceError, find, name_of
+from ganjax.data.names import Item, SourceError, find, name_of
 
 
 class Labelled(NamedTuple):

@@ -37,7 +37,7 @@ class Store:
     self.folder = folder
     self.config_hash = config_hash
     self._lock = lock
-    self._written = set(journal.read(folder / WRITTEN))
+    self._written = set(journal.read_lines(folder / WRITTEN))
     self._results = _by_name(folder / RESULTS)
     self._sources = _by_source(self._results.values())
     self._failures: ByName = {}
@@ -65,9 +65,9 @@ class Store:
         that ganjax did not write are in the way; the folder cannot be written.
     """
     folder = pathlib.Path(folder)
-    config = journal.plain(config)
+    config = journal.to_jsonable(config)
     claim.refuse_foreign(folder)
-    with journal.explained(folder):
+    with journal.storage_errors(folder):
       (folder / claim.PRIVATE).mkdir(parents=True, exist_ok=True)
     lock = journal.lock(folder / claim.LOCK)
     try:
@@ -104,11 +104,11 @@ class Store:
     """This run's failures, less those that succeeded later."""
     return _remaining(self._failures, self._results, self._sources)
 
-  def done(self, name: str) -> bool:
+  def has_result(self, name: str) -> bool:
     """Whether the result called `name` is complete."""
     return name in self._results
 
-  def finished(self, source: str | os.PathLike) -> bool:
+  def source_is_complete(self, source: str | os.PathLike) -> bool:
     """Whether `source` has all its results: as many as their 'num_results' says."""
     return _complete(self._sources.get(os.fspath(source), {}))
 
@@ -153,7 +153,7 @@ class Store:
       record: 'name', 'source' and what else JSON can say; numbers that are not finite become
         null. 'num_results' says how many results its source gives (1 if absent).
     """
-    record = journal.plain(record)
+    record = journal.to_jsonable(record)
     journal.append(self.folder / RESULTS, record)
     self._results[record['name']] = record
     _enter(self._sources, record)
@@ -188,7 +188,7 @@ def read_results(folder: str | os.PathLike) -> tuple[Record, list[Record], list[
 def _by_name(path: pathlib.Path) -> ByName:
   """A list's records by name; of two under one name the later."""
   records = {}
-  for record in journal.read(path):
+  for record in journal.read_lines(path):
     if not isinstance(record, dict) or not {'name', 'source'} <= record.keys():
       raise StoreError(f'{path}: a line has no name or source; delete that line')
     records[record['name']] = record
@@ -222,7 +222,7 @@ def _tidy(folder: pathlib.Path) -> None:
   """Removes what a killed run left half done, and the failures that this run tries again."""
   for lines in (WRITTEN, RESULTS):
     journal.repair(folder / lines)
-  with journal.explained(folder):
+  with journal.storage_errors(folder):
     (folder / FAILURES).unlink(missing_ok=True)
     for leftover in (folder / claim.PRIVATE).glob('*.tmp'):
       leftover.unlink()

@@ -4,13 +4,11 @@
 """
 
 from ganjax.degradations.blur import Blur
-from ganjax.degradations.completion import completed
 from ganjax.degradations.downsample import Downsample
 from ganjax.degradations.grayscale import Grayscale
 from ganjax.degradations.jpeg import Jpeg
 from ganjax.degradations.mask import BoxMask, FileMask, PixelMask, StrokeMask
 from ganjax.degradations.noise import GaussianNoise, PhotonNoise
-from ganjax.degradations.parser import parse
 from ganjax.degradations.pipeline import (
   DegradationError,
   Identity,
@@ -19,6 +17,8 @@ from ganjax.degradations.pipeline import (
   stack,
 )
 from ganjax.degradations.random_boxes import RandomBoxMask
+from ganjax.degradations.spec import parse
+from ganjax.restoration.completion import completed
 
 __all__ = [
   'Blur',

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ganjax.degradations.estimators import Continuous, Discrete, Unknown
 from ganjax.degradations.pipeline import DegradationError, Leaf, Operator, require_range, spell
-from ganjax.degradations.unknown import Continuous, Discrete, Unknown
 
 MAX_KERNEL_SIZE = 4095
 

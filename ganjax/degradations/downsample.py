@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from ganjax.degradations.estimators import Discrete, Unknown
 from ganjax.degradations.pipeline import DegradationError, Leaf, Operator, clip, require_range
-from ganjax.degradations.unknown import Discrete, Unknown
 
 FILTERS = {
   'bilinear': Image.Resampling.BILINEAR,

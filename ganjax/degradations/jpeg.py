@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from ganjax.degradations.estimators import Discrete, Unknown
 from ganjax.degradations.pipeline import (
   Leaf,
   Operator,
@@ -16,7 +17,6 @@ from ganjax.degradations.pipeline import (
   require_range,
   spell,
 )
-from ganjax.degradations.unknown import Discrete, Unknown
 from ganjax.pixels import to_bytes, to_float
 
 # ITU-T T.81, annex K, tables K.1 (luma) and K.2 (chroma); what libjpeg scales by the quality.

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.degradations.pipeline import Leaf, Operator, host_rng, require_range, spell
-from ganjax.degradations.unknown import (
+from ganjax.degradations.estimators import (
   Measured,
   Unknown,
   dropped_pixels,
@@ -16,6 +15,7 @@ from ganjax.degradations.unknown import (
   noise_deviation,
   photon_count,
 )
+from ganjax.degradations.pipeline import Leaf, Operator, host_rng, require_range, spell
 
 # Intensity below which the model's shot noise shrinks no further: the slope of a square root has
 # no bound at 0, and one black pixel would outweigh the rest of the gradient.

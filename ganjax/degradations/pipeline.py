@@ -16,14 +16,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.degradations.unknown import Continuous, Discrete, Measured, Unknown
+from ganjax.degradations.estimators import Continuous, Discrete, Measured, Unknown
+from ganjax.errors import GanjaxError
 from ganjax.pixels import to_bytes, to_float
 
 # Parsed operators hold numpy leaves, so that reading a flag does not start a JAX backend.
 Leaf = jax.Array | np.ndarray
 
 
-class DegradationError(ValueError):
+class DegradationError(GanjaxError):
   """A degradation that cannot be applied; the message is one line and names the remedy."""
 
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganjax.editing import spaces
-from ganjax.editing.spaces import SPACES, Space
-from ganjax.models.config import GeneratorConfig
+from ganjax.editing import sampling
+from ganjax.editing.sampling import SPACES, Space
+from ganjax.errors import GanjaxError
+from ganjax.models.architecture import GeneratorConfig
 
 
-class EditingError(ValueError):
+class EditingError(GanjaxError):
   """A direction, or what it is applied to, cannot be used; the message says what to do."""
 
 
@@ -71,7 +72,7 @@ def load_direction(
     )
   if (
     direction.space not in SPACES
-    or direction.normal.shape != spaces.shape(direction.space, config)
+    or direction.normal.shape != sampling.shape(direction.space, config)
     or not abs(np.linalg.norm(direction.normal) - 1) < 1e-3
     or not 0 < direction.deviation < np.inf
   ):

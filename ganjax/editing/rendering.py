@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.editing import spaces
-from ganjax.editing.spaces import Space
-from ganjax.models.attributes import Classifier
+from ganjax.editing import sampling
+from ganjax.editing.sampling import Space
+from ganjax.models.classifier import Classifier
 from ganjax.models.generator import Generator
 from ganjax.runtime.mapping import map_images
 
@@ -24,7 +24,7 @@ def sampled(generator: Generator, seed: int, count: int, psi: float, space: Spac
   """
   z_dim = generator.config.z_dim
   z = np.random.RandomState(seed).randn(count, 2, z_dim).astype(np.float32)
-  draw = jax.jit(lambda g, z: jax.vmap(lambda z: spaces.sample(g, z, psi, space=space))(z))
+  draw = jax.jit(lambda g, z: jax.vmap(lambda z: sampling.sample(g, z, psi, space=space))(z))
   return np.asarray(draw(generator, z))
 
 
@@ -41,12 +41,14 @@ def draw(generator: Generator, ws: np.ndarray, noise: dict[str, Any] | None = No
   return _by_blocks(lambda part: _draw_with(generator, *part), (ws, noise))
 
 
-def ask(
+def classifier_logits(
   generator: Generator, classifier: Classifier, points: np.ndarray, psi: float, space: Space
 ) -> np.ndarray:
   """The classifier's logits about the pictures of latents: [N, …] -> [N, num_classes]."""
   psi_ = np.float32(psi)
-  return _by_blocks(lambda part: _ask(generator, classifier, part, psi_, space), points)
+  return _by_blocks(
+    lambda part: _classifier_logits(generator, classifier, part, psi_, space), points
+  )
 
 
 def _by_blocks(function: Callable[[Any], jax.Array], batched: Any) -> np.ndarray:
@@ -77,9 +79,9 @@ def _draw_with(generator, ws, noise):
 
 
 @functools.partial(jax.jit, static_argnums=4)
-def _ask(generator, classifier, points, psi, space):
+def _classifier_logits(generator, classifier, points, psi, space):
   def one(point):
-    image = generator.synthesis(spaces.rows(generator, point, psi, space=space))
+    image = generator.synthesis(sampling.rows(generator, point, psi, space=space))
     return classifier(jnp.clip(image, -1.0, 1.0))
 
   return map_images(one, points)

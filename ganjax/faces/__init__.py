@@ -2,10 +2,10 @@
 
 from ganjax.faces.align import Mode, align, is_aligned
 from ganjax.faces.appearance import MEASURES, appearance
+from ganjax.faces.cropping import Crop, crop, full_quad, paste
 from ganjax.faces.identity import FRECHET_UNIT, SAME_PERSON, descriptor
 from ganjax.faces.landmarks import detect, detect_largest
 from ganjax.faces.template import FFHQ, TIGHT, FaceError, Template
-from ganjax.faces.warp import Crop, crop, full_quad, paste
 
 __all__ = [
   'FFHQ',

@@ -5,9 +5,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from ganjax.faces.cropping import Crop, crop, full_quad
 from ganjax.faces.landmarks import check_rgb, detect
 from ganjax.faces.template import FaceError, Template
-from ganjax.faces.warp import Crop, crop, full_quad
 
 Mode = Literal['auto', 'always', 'never']
 # How far a corner may lie off, in sides of the picture. dlib's answer for 98 % of 400 tight crops

@@ -9,12 +9,14 @@ import dataclasses
 
 import numpy as np
 
+from ganjax.errors import GanjaxError
+
 _LEFT_EYE = slice(36, 42)  # as seen in the picture, in the 68-point markup of iBUG 300-W
 _RIGHT_EYE = slice(42, 48)
 _MOUTH_CORNERS = [48, 54]
 
 
-class FaceError(ValueError):
+class FaceError(GanjaxError):
   """A face cannot be found or cropped; the message names the remedy."""
 
 

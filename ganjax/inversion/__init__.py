@@ -2,34 +2,39 @@
 
 from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, even_chunk, run
 from ganjax.inversion.blind import IDENTIFY_STEPS, identify
-from ganjax.inversion.engine import Prior, image_key
-from ganjax.inversion.parallel import stack
+from ganjax.inversion.continuous import ContinuousBatch, Paused
 from ganjax.inversion.perceptual import distance
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
-from ganjax.inversion.restore import degradation_keys, prior, problem, restore, sampled
-from ganjax.inversion.slots import Seat, Slots
+from ganjax.inversion.problem import (
+  Prior,
+  degradation_keys,
+  image_key,
+  make_prior,
+  make_problem,
+  sampled,
+  stack,
+)
 
 __all__ = [
   'CHUNK_STEPS',
   'IDENTIFY_STEPS',
   'PRESETS',
   'PROJECTOR',
+  'ContinuousBatch',
   'Hyper',
+  'Paused',
   'Phase',
   'Preset',
   'Prior',
   'Progress',
   'Restoration',
-  'Seat',
-  'Slots',
   'degradation_keys',
   'distance',
   'even_chunk',
   'identify',
   'image_key',
-  'prior',
-  'problem',
-  'restore',
+  'make_prior',
+  'make_problem',
   'run',
   'sampled',
   'stack',

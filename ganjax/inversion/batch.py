@@ -9,14 +9,15 @@ import numpy as np
 from flax import nnx
 
 from ganjax import degradations
-from ganjax.inversion import engine, objective
-from ganjax.inversion.engine import Prior, Problem, State
-from ganjax.inversion.parallel import filled, over_devices
+from ganjax.inversion import losses, stylegan
 from ganjax.inversion.pivotal import tune
 from ganjax.inversion.presets import Preset, Tuning
+from ganjax.inversion.problem import Prior, Problem
+from ganjax.inversion.stylegan import InversionState
 from ganjax.models.generator import Noise
 from ganjax.models.layers import freeze
 from ganjax.runtime.mapping import map_images
+from ganjax.runtime.sharding import pad, shard_images
 from ganjax.weights.tuned import Difference
 
 CHUNK_STEPS = 50
@@ -31,7 +32,7 @@ class Restoration(NamedTuple):
   noise: Noise  # the noise maps that belong to it
   degradation: degradations.Operator  # what was unknown in it is known
   loss: np.ndarray  # [num_steps]
-  terms: objective.Terms  # its summands, [num_steps] each
+  terms: losses.Terms  # its summands, [num_steps] each
   settled_at: np.ndarray  # first step after which the loss stays within 1 % of its final value
   num_steps: np.ndarray  # how many were taken
   # How each image's synthesis network differs, where the preset tunes it; see `pivotal`.
@@ -43,48 +44,57 @@ class Restoration(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnums=(1, 3))
-def start(prior: Prior, preset: Preset, problems: Problem, phase: int = 0) -> State:
+def start(prior: Prior, preset: Preset, problems: Problem, phase: int = 0) -> InversionState:
   """Where the images start; in a later phase, as if those before it had no steps."""
 
   def function(prior, problems):
-    return map_images(functools.partial(engine.init, prior, preset, phase=phase), problems)
+    return map_images(functools.partial(stylegan.init, prior, preset, phase=phase), problems)
 
-  return over_devices(function, prior, problems)
+  return shard_images(function, prior, problems)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
-def enter(prior: Prior, preset: Preset, phase: int, problems: Problem, states: State) -> State:
+def enter(
+  prior: Prior, preset: Preset, phase: int, problems: Problem, states: InversionState
+) -> InversionState:
   """Takes the images from one phase into the next one, number `phase`."""
 
   def function(prior, problems, states):
-    return map_images(functools.partial(engine.enter, prior, preset, phase), problems, states)
+    return map_images(functools.partial(stylegan.enter, prior, preset, phase), problems, states)
 
-  return over_devices(function, prior, problems, states)
+  return shard_images(function, prior, problems, states)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3), donate_argnums=(5,))
 def advance(
-  prior: Prior, preset: Preset, phase: int, num_steps: int, problems: Problem, states: State
-) -> tuple[State, objective.Terms]:
+  prior: Prior,
+  preset: Preset,
+  phase: int,
+  num_steps: int,
+  problems: Problem,
+  states: InversionState,
+) -> tuple[InversionState, losses.Terms]:
   """Up to `num_steps` steps each; the old states are used up. Terms are [N, num_steps]."""
 
   def function(prior, problems, states):
     frozen = jax.tree.map(freeze, prior, is_leaf=lambda x: isinstance(x, nnx.Module))
-    one = functools.partial(engine.advance, frozen, preset, phase, num_steps)
+    one = functools.partial(stylegan.advance, frozen, preset, phase, num_steps)
     return map_images(one, problems, states)
 
-  return over_devices(function, prior, problems, states)
+  return shard_images(function, prior, problems, states)
 
 
 @jax.jit
-def render(prior: Prior, states: State) -> jax.Array:
+def render(prior: Prior, states: InversionState) -> jax.Array:
   """The pictures that the states stand for, [N, H, W, 3]."""
-  return over_devices(
-    lambda prior, states: map_images(functools.partial(engine.render, prior), states), prior, states
+  return shard_images(
+    lambda prior, states: map_images(functools.partial(stylegan.render, prior), states),
+    prior,
+    states,
   )
 
 
-def finished(states: State) -> np.ndarray:
+def is_finished(states: InversionState) -> np.ndarray:
   """Which images have come to the end of their phase; bool [N]."""
   return np.asarray(states.step >= states.end)
 
@@ -105,7 +115,7 @@ class Progress(NamedTuple):
   """What `run` tells between chunks."""
 
   step: int  # how many steps the image that is furthest has taken
-  terms: objective.Terms  # [N, step]; an image that had finished repeats its last value
+  terms: losses.Terms  # [N, step]; an image that had finished repeats its last value
   render: Callable[[], np.ndarray]  # () -> [N, H, W, 3]
 
 
@@ -131,15 +141,15 @@ def run(
     last value.
   """
   count = problems.target.shape[0]
-  problems = filled(problems)
+  problems = pad(problems)
   states = start(prior, preset, problems)
-  history: list[objective.Terms] = []
+  history: list[losses.Terms] = []
   for phase in range(len(preset.phases)):
     if phase:
       states = enter(prior, preset, phase, problems, states)
     total = int(np.max(np.asarray(states.end - states.step)))
     length = chunk_length(total, chunk_steps)
-    while not np.all(finished(states)):
+    while not np.all(is_finished(states)):
       states, terms = advance(prior, preset, phase, length, problems, states)
       history.append(jax.tree.map(lambda x: np.asarray(x)[:count], terms))
       if on_progress is not None:
@@ -171,9 +181,9 @@ def _tuned(
   prior: Prior,
   tuning: Tuning,
   problems: Problem,
-  states: State,
+  states: InversionState,
   count: int,
-  history: list[objective.Terms],
+  history: list[losses.Terms],
   on_progress: Callable[[Progress], None] | None,
 ) -> tuple[np.ndarray, list[Difference]]:
   """Tunes the generator for one image after another; returns their pictures and differences."""
@@ -194,7 +204,7 @@ def _progress(prior, states, history, count) -> Progress:
   return Progress(terms.loss.shape[1], terms, lambda: np.asarray(render(prior, states))[:count])
 
 
-def curves(history: list[objective.Terms]) -> objective.Terms:
+def curves(history: list[losses.Terms]) -> losses.Terms:
   """Joins chunks [N, length] to curves [N, T], T of the longest one; shorter ones repeat."""
   joined = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *history)
   taken = ~np.isnan(joined.loss)

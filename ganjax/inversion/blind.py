@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganjax.degradations import Pipeline
-from ganjax.inversion import batch, engine, parallel
+from ganjax.inversion import batch
 from ganjax.inversion.presets import PROJECTOR
-from ganjax.inversion.restore import problem
+from ganjax.inversion.problem import Prior, make_problem, stack
 
 # A generator that cannot make blurred faces tells the blur best: no noise maps, faces near w_avg.
 IDENTIFY_STEPS = 100
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 
 
 def identify(
-  prior: engine.Prior,
+  prior: Prior,
   photos: np.ndarray,
   degradations: Sequence[Pipeline],
   names: Sequence[str],
@@ -65,8 +65,8 @@ def identify(
   ]
   if not any(candidate.unknown for _, candidate in entries) and len(entries) == len(photos):
     return [Found(candidate, {}) for _, candidate in entries]
-  problems = [problem(prior, photos[i], c, names[i], seed, HYPER) for i, c in entries]
-  result = batch.run(prior, PRESET, parallel.stack(problems), on_progress)
+  problems = [make_problem(prior, photos[i], c, names[i], seed, HYPER) for i, c in entries]
+  result = batch.run(prior, PRESET, stack(problems), on_progress)
   losses = np.mean(result.loss[:, -LAST_STEPS:], axis=1)
   found = [_bound(candidate, result.degradation, row) for row, (_, candidate) in enumerate(entries)]
   return [_best(i, entries, found, losses) for i in range(len(photos))]

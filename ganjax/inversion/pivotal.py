@@ -15,9 +15,9 @@ import numpy as np
 import optax
 from flax import nnx
 
-from ganjax.inversion import objective, spaces
-from ganjax.inversion.engine import Prior, Problem
+from ganjax.inversion import losses, spaces
 from ganjax.inversion.presets import Tuning
+from ganjax.inversion.problem import Prior, Problem
 from ganjax.models.generator import Noise, Synthesis
 from ganjax.models.layers import freeze
 from ganjax.weights import tuned
@@ -60,18 +60,18 @@ def tune(
   graph, params, rest = tuned.split(prior.generator.synthesis)
   own = jax.tree.map(jnp.copy, params)  # the steps use up what they are given
   state = (own, optax.adam(tuning.learning_rate).init(own), jnp.bool_(False))
-  losses: list[np.ndarray] = []
-  while not state[2] and sum(map(len, losses)) < tuning.num_steps:
-    length = min(CHUNK_STEPS, tuning.num_steps - sum(map(len, losses)))
+  history: list[np.ndarray] = []
+  while not state[2] and sum(map(len, history)) < tuning.num_steps:
+    length = min(CHUNK_STEPS, tuning.num_steps - sum(map(len, history)))
     state, loss = _advance(graph, tuning, length, prior, problem, rest, latent, noise, state)
-    losses.append(np.asarray(loss)[np.isfinite(loss)])
+    history.append(np.asarray(loss)[np.isfinite(loss)])
     if on_progress is not None:
-      on_progress(sum(map(len, losses)), float(losses[-1][-1]) if len(losses[-1]) else 0.0)
+      on_progress(sum(map(len, history)), float(history[-1][-1]) if len(history[-1]) else 0.0)
   difference = tuned.difference(state[0], params)
   # Rendered from what is kept, so that the kept difference gives this very picture.
   synthesis = tuned.apply(prior.generator.synthesis, difference)
   image = np.asarray(_render(synthesis, latent, noise))
-  return Tuned(image, difference, np.concatenate(losses))
+  return Tuned(image, difference, np.concatenate(history))
 
 
 @jax.jit
@@ -86,7 +86,7 @@ def _advance(graph, tuning, num_steps, prior, problem, rest, latent, noise, stat
   perceptual = jax.tree.map(freeze, prior.perceptual, is_leaf=lambda x: isinstance(x, nnx.Module))
   adam = optax.adam(tuning.learning_rate)
   rows = spaces.rows(latent, prior.generator.config.num_ws)
-  target = objective.target(
+  target = losses.target(
     perceptual, 'single', problem.target, problem.visible, jax.random.fold_in(problem.key, 3)
   )
 
@@ -94,7 +94,7 @@ def _advance(graph, tuning, num_steps, prior, problem, rest, latent, noise, stat
     image = nnx.merge(graph, params, rest)(rows, noise)
     key = jax.random.fold_in(jax.random.fold_in(problem.key, 4), step)
     degraded, expected = problem.degradation.drawn_and_expected(image, key)
-    distance, pixel = objective.distances(perceptual, 'single', degraded, expected, target)
+    distance, pixel = losses.distances(perceptual, 'single', degraded, expected, target)
     return distance + pixel, distance
 
   def take(state, step):

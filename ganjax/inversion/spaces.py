@@ -6,7 +6,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from ganjax.models.config import GeneratorConfig
+from ganjax.models.architecture import GeneratorConfig
 
 Space = Literal['w', 'w_plus', 'w_plus_plus']
 SPACES: tuple[Space, ...] = ('w', 'w_plus', 'w_plus_plus')

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations import DegradationError, Pipeline, parse
-from ganjax.inversion.engine import Problem
+from ganjax.errors import GanjaxError
 from ganjax.inversion.presets import Hyper
+from ganjax.inversion.problem import Problem
 
 EXAMPLE = 'latent_dist_reg_weight=0.001,0.1,0.5; blur.variance=3,7,12'
 
 
-class SweepError(ValueError):
+class SweepError(GanjaxError):
   """A sweep that cannot be run; the message is one line and names the remedy."""
 
 

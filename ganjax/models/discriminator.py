@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import layers, resampling
-from ganjax.models.config import DiscriminatorConfig, resolutions
+from ganjax.models import layers
+from ganjax.models.architecture import DiscriminatorConfig, resolutions
 from ganjax.models.mapping import Mapping
+from ganjax.ops import resampling
 
 
 class DiscriminatorBlock(nnx.Module):

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import convolution, layers, resampling
-from ganjax.models.config import GeneratorConfig, resolutions
+from ganjax.models import layers
+from ganjax.models.architecture import GeneratorConfig, resolutions
 from ganjax.models.mapping import Mapping
+from ganjax.ops import convolution, resampling
 from ganjax.runtime import platforms
 
 Noise = dict[str, jax.Array]  # 'b8.conv0' -> [8, 8]

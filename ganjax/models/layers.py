@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import convolution, resampling
+from ganjax.ops import convolution, resampling
 from ganjax.runtime import precision
 
 SQRT2 = 2**0.5

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ganjax.models import layers
-from ganjax.models.config import MappingConfig
+from ganjax.models.architecture import MappingConfig
 
 
 class Mapping(nnx.Module):

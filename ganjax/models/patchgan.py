@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import strided
 from ganjax.models.unet import Conv, Norm, Normalise, leaky
+from ganjax.ops import convolution_4x4
 
 # Side of the patch that one logit sees, in px -> convolutions with stride 2; 0 means 1×1 kernels.
 PATCHES = {1: 0, 16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
@@ -55,7 +55,7 @@ class PatchGAN(nnx.Module):
     self.config = config
     down = PATCHES[config.patch]
     steps = ['down'] * down + ['same'] if down else ['point', 'point']
-    functions = {'down': strided.conv_down, 'same': strided.conv_same}
+    functions = {'down': convolution_4x4.conv_down, 'same': convolution_4x4.conv_same}
 
     def layer(kind, c_in, c_out, bias):
       if kind == 'point':

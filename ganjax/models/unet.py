@@ -7,16 +7,16 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax import devices
-from ganjax.models import strided
 from ganjax.models.layers import LEAKY_SLOPE
+from ganjax.ops import convolution_4x4
+from ganjax.runtime import devices
 
 Norm = Literal['instance', 'batch']
 NORMS: tuple[Norm, ...] = ('instance', 'batch')
 EPSILON = 1e-5  # added to variances
 DROPOUT_FREE = 5  # levels that never drop: the four outer ones and the innermost
 
-Moments = dict[str, tuple[jax.Array, jax.Array]]  # layer -> mean and variance, [C] each
+NormStatistics = dict[str, tuple[jax.Array, jax.Array]]  # layer -> mean and variance, [C] each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Conv(nnx.Module):
   """A 4×4 convolution of any kind in `strided`; computes in `dtype`."""
 
   def __init__(self, function, c_in: int, c_out: int, *, bias: bool, dtype):
-    self.kernel = nnx.Param(jnp.zeros((strided.SIZE, strided.SIZE, c_in, c_out)))
+    self.kernel = nnx.Param(jnp.zeros((convolution_4x4.SIZE, convolution_4x4.SIZE, c_in, c_out)))
     if bias:
       self.bias = nnx.Param(jnp.zeros((c_out,)))
     self.has_bias = bias
@@ -127,12 +127,12 @@ class UNet(nnx.Module):
     for i, width in enumerate(widths):
       # A bias before a normalisation would be taken out again.
       c_in = widths[i - 1] if i else config.img_channels
-      down = Conv(strided.conv_down, c_in, width, bias=i in (0, last), dtype=dtype)
+      down = Conv(convolution_4x4.conv_down, c_in, width, bias=i in (0, last), dtype=dtype)
       setattr(self, f'down{i}', down)
       if i not in (0, last):
         setattr(self, f'down_norm{i}', Normalise(width, config.norm))
       inner = width if i == last else 2 * width
-      setattr(self, f'up{i}', Conv(strided.conv_up, inner, c_in, bias=i == 0, dtype=dtype))
+      setattr(self, f'up{i}', Conv(convolution_4x4.conv_up, inner, c_in, bias=i == 0, dtype=dtype))
       if i:
         setattr(self, f'up_norm{i}', Normalise(c_in, config.norm))
 
@@ -147,7 +147,7 @@ class UNet(nnx.Module):
     key: jax.Array | None = None,
     dropout: float = 0.0,
     axes: tuple[str, ...] | None = None,
-  ) -> tuple[jax.Array, Moments]:
+  ) -> tuple[jax.Array, NormStatistics]:
     """The picture, and the moments of every 'batch' normalisation.
 
     Args:
@@ -158,7 +158,7 @@ class UNet(nnx.Module):
     """
     if image.shape[0] % self.config.multiple or image.shape[1] % self.config.multiple:
       raise ValueError(f'sides must be multiples of {self.config.multiple}, not {image.shape[:2]}')
-    moments: Moments = {}
+    moments: NormStatistics = {}
 
     def normalised(name, x):
       layer = getattr(self, name)

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models import convolution, layers
+from ganjax.models import layers
+from ganjax.ops import convolution
 
 # Convolutions per stage; a tap follows the last ReLU of each stage, a max-pool the tap.
 STAGES = (2, 2, 3, 3, 3)

@@ -3,8 +3,8 @@
 Drawn by NumPy, Pillow and matplotlib; pictures are uint8 [0, 255].
 """
 
+from ganjax.errors import ReportError
 from ganjax.report.animations import animation
-from ganjax.report.errors import ReportError
 from ganjax.report.figures import curve, deviation_map, loss_curve
 from ganjax.report.grids import MAX_ROWS, Row, grid, quality_caption
 from ganjax.report.heat_maps import heat_map

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ganjax.report.errors import ReportError
+from ganjax.errors import ReportError
 from ganjax.report.lettering import fitted, font
 
 # Milliseconds. The whole plays in about four seconds, however many frames there are.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ganjax.errors import ReportError
 from ganjax.report.canvas import canvas, png
-from ganjax.report.errors import ReportError
 from ganjax.report.lettering import drawable, fitted
 
 if TYPE_CHECKING:

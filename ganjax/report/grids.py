@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ganjax.report.errors import ReportError
+from ganjax.errors import ReportError
 from ganjax.report.lettering import fitted, font
 
 COLUMNS = ('input', 'degraded', 'restored', 'completed', 'truth')

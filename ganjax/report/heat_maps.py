@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ganjax.errors import ReportError
 from ganjax.report.canvas import canvas, png
-from ganjax.report.errors import ReportError
 from ganjax.report.lettering import drawable
 
 _INK, _QUIET, _BEST = '#1a1a1a', '#5f6368', '#d55e00'

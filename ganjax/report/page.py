@@ -8,8 +8,8 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+from ganjax.errors import ReportError
 from ganjax.report.cards import Files, card, figure_text, gain_text, text, with_unit
-from ganjax.report.errors import ReportError
 from ganjax.report.runs import Mean, Run, find_runs, mean, read_run
 
 REPORT = 'report.html'

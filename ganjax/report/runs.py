@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ganjax.data.claim import is_output
 from ganjax.data.store import StoreError, read_results
+from ganjax.errors import ReportError
 from ganjax.metrics import ENDINGS
-from ganjax.report.errors import ReportError
 
 
 class Run(NamedTuple):

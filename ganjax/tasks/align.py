@@ -3,9 +3,9 @@
 import pathlib
 
 from ganjax import data, report, weights
+from ganjax.restoration.faces import reduced, unfinished
 from ganjax.tasks import console
-from ganjax.tasks.config import FacesConfig, read, require_input
-from ganjax.tasks.faces import reduced, unfinished
+from ganjax.tasks.config import FacesConfig, config_from_flags, require_input
 
 TASKS = ('align',)
 
@@ -17,7 +17,7 @@ def define_flags() -> None:
 def from_flags() -> FacesConfig:
   """The configuration that the parsed flags describe."""
   require_input()
-  return read(FacesConfig)
+  return config_from_flags(FacesConfig)
 
 
 def run(config: FacesConfig) -> int:
@@ -40,4 +40,4 @@ def run(config: FacesConfig) -> int:
       }
       store.add_result(record)
     path = report.write_report(pathlib.Path(config.output))
-    return console.summarise(config.task, store, path)
+    return console.print_summary(config.task, store, path)

@@ -7,13 +7,13 @@ import tempfile
 import numpy as np
 
 from ganjax import degradations, inversion, report, weights
-from ganjax.bulk import finalize, local, memory, output, plan, ray_engine
+from ganjax.bulk import finalize, local, output, plan, ray
 from ganjax.bulk.parts import Parts
-from ganjax.bulk.plan import Shard
 from ganjax.data import claim
-from ganjax.inversion import parallel
-from ganjax.inversion.engine import Problem
-from ganjax.models.config import generator_config
+from ganjax.inversion.problem import Problem
+from ganjax.models.architecture import generator_config
+from ganjax.runtime import memory, sharding
+from ganjax.runtime.cluster import Shard
 from ganjax.tasks.bulk_config import BulkConfig, define_flags, from_flags
 from ganjax.tasks.config import BATCH_AUTO
 
@@ -47,7 +47,7 @@ def run(config: BulkConfig) -> int:
     )
     try:
       if config.engine == 'ray':
-        ray_engine.run(job, made, config.ray_actors, config.retry_failures)
+        ray.run(job, made, config.ray_actors, config.retry_failures)
       else:
         local.run(job, made, shard, config.retry_failures)
     except KeyboardInterrupt:
@@ -57,7 +57,7 @@ def run(config: BulkConfig) -> int:
 
 
 def _weights_sha256(config: BulkConfig) -> str:
-  return weights.store.sha256(config.weights or weights.DEFAULT)
+  return weights.tensor_file.sha256(config.weights or weights.DEFAULT)
 
 
 def _check(config: BulkConfig) -> None:
@@ -101,7 +101,7 @@ def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:
   pipeline = degradations.parse(config.degradation)
   degradation, key = inversion.sampled(pipeline, 'example', config.seed)
   target = degradation.true(np.zeros((side, side, 3), np.float32), key)
-  return inversion.problem(prior, target, degradation, 'example', config.seed, config.hyper())
+  return inversion.make_problem(prior, target, degradation, 'example', config.seed, config.hyper())
 
 
 def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
@@ -110,7 +110,7 @@ def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
   chunk = inversion.even_chunk(preset, config.num_steps)
   if config.batch_size == BATCH_AUTO:
     return memory.largest_batch(prior, preset, problem, chunk)
-  size = parallel.whole(config.batch_size)
+  size = sharding.round_up(config.batch_size)
   needed = memory.needed(prior, preset, problem, size, chunk)
   return memory.Fit(size, needed, memory.device_memory())
 
@@ -127,7 +127,7 @@ def _batch_size(config: BulkConfig) -> int:
 def _memory(fit: memory.Fit) -> str:
   return (
     f'a batch of {fit.batch_size} needs {fit.bytes_needed / 2**20:,.0f} of '
-    f'{fit.bytes_there / 2**20:,.0f} MiB on each of {parallel.mesh(fit.batch_size).size} device(s)'
+    f'{fit.bytes_there / 2**20:,.0f} MiB on each of {sharding.mesh(fit.batch_size).size} device(s)'
   )
 
 
@@ -158,7 +158,7 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
   problem = _example(prior, config)
   step, compiling = memory.step_seconds(prior, preset, problem, fit.batch_size, chunk)
   seconds = pictures * config.num_steps * step / fit.batch_size
-  row = parallel.mesh(fit.batch_size).devices
+  row = sharding.mesh(fit.batch_size).devices
   print(
     f'measured on {row.size} × {row[0].device_kind}: {1000 * step:.1f} ms per step of the batch, '
     f'{compiling:.0f} s for compiling'

@@ -5,9 +5,10 @@ import os
 
 from absl import flags
 
-from ganjax.bulk import cluster, work
+from ganjax.bulk import worker
 from ganjax.bulk.finalize import EXPORTS
-from ganjax.bulk.plan import Shard
+from ganjax.runtime import cluster
+from ganjax.runtime.cluster import Shard
 from ganjax.tasks.config import BATCH_AUTO, FLAGS, ConfigError
 from ganjax.tasks.restore_config import AUTO, RESTORATIONS, RestoreConfig, configuration
 
@@ -91,11 +92,11 @@ class BulkConfig(RestoreConfig):
   export: list[str]
   dry_run: bool
 
-  def settings(self) -> work.Settings:
+  def settings(self) -> worker.Settings:
     """What decides the results; paths that hold in another working folder, too."""
     named = {'discriminator': None, 'vgg16': 'vgg16.safetensors'}
     perceptual = named.get(self.perceptual, self.perceptual)
-    return work.Settings(
+    return worker.Settings(
       weights=self.weights and os.path.abspath(self.weights),
       precision=self.precision,
       perceptual=perceptual and os.path.abspath(perceptual),

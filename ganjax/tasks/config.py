@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
+from ganjax.errors import GanjaxError
 from ganjax.faces import Mode
 from ganjax.runtime.precision import AUTO, PRECISIONS
 
@@ -12,7 +13,7 @@ FLAGS = flags.FLAGS
 BATCH_AUTO = 'auto'
 
 
-class ConfigError(ValueError):
+class ConfigError(GanjaxError):
   """A flag is missing, or its value makes no sense; the message names the flag and the remedy."""
 
 
@@ -100,7 +101,7 @@ def define_flags() -> None:
 C = TypeVar('C', bound=Config)
 
 
-def read(kind: type[C], **chosen: Any) -> C:
+def config_from_flags(kind: type[C], **chosen: Any) -> C:
   """A configuration whose fields are `chosen`, or else the flags of the same names."""
   names = {field.name for field in dataclasses.fields(kind)}
   values: dict[str, Any] = {name: getattr(FLAGS, name) for name in names - chosen.keys()}

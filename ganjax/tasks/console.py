@@ -33,7 +33,7 @@ def steps(task: str, names: list[str], num_steps: int) -> Iterator[Steps]:
     yield Steps(bar)
 
 
-def summarise(task: str, store: data.Store, report_path: pathlib.Path) -> int:
+def print_summary(task: str, store: data.Store, report_path: pathlib.Path) -> int:
   """Prints what was done and what failed; returns the number of failures."""
   results, failures = store.results, store.failures
   line = f'{task}: {len(results)} done'
@@ -48,12 +48,12 @@ def summarise(task: str, store: data.Store, report_path: pathlib.Path) -> int:
   if any(figures is not None and figures.completed for figures in means.values()):
     line += ', completed'
   print(line)
-  tell_failures(store)
+  print_failures(store)
   print(f'report: {report_path}')
   return len(failures)
 
 
-def tell_failures(store: data.Store) -> int:
+def print_failures(store: data.Store) -> int:
   """Prints what failed; returns how many that were."""
   for failure in store.failures:
     print(f'failed: {failure["source"]}: {failure["reason"]}', file=sys.stderr)

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from ganjax import data, degradations, programs, report
-from ganjax.inversion import image_key, sampled, stack
+from ganjax import data, degradations, report
+from ganjax.inversion import deep_prior, image_key, sampled, stack
 from ganjax.pixels import to_bytes, to_float
-from ganjax.priors import deep_prior
-from ganjax.tasks import console, grids
+from ganjax.runtime import programs
+from ganjax.tasks import console, result_grid
 from ganjax.tasks.deep_prior_config import (
   SMALLEST_SIDE,
   DeepPriorTaskConfig,
@@ -23,10 +23,10 @@ from ganjax.tasks.deep_prior_config import (
   from_flags,
   network,
   noises,
-  of,
   settings,
+  with_setting,
 )
-from ganjax.tasks.deep_prior_results import Damaged, Restored, write, write_sweep
+from ganjax.tasks.deep_prior_results import DegradedPhoto, Restored, write, write_sweep
 
 __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 
@@ -54,20 +54,20 @@ def run(config: DeepPriorTaskConfig) -> int:
         else:
           write(store, config, variants[0], own[0])
     if not config.sweep:
-      grids.write(store)
+      result_grid.write(store)
     path = report.write_report(pathlib.Path(config.output))
-    return console.summarise(config.task, store, path)
+    return console.print_summary(config.task, store, path)
 
 
 def _damaged(
   store: data.Store, items: list[data.Item], config: DeepPriorTaskConfig
-) -> Iterator[list[Damaged]]:
+) -> Iterator[list[DegradedPhoto]]:
   """The pictures that still need work, in every combination; failures go to the store."""
   truths = {item.name: item.path for item in data.find(config.truth)} if config.truth else {}
-  variants = [of(config, setting) for setting in settings(config)]
+  variants = [with_setting(config, setting) for setting in settings(config)]
   for item in items:
     source = str(item.path)
-    if store.finished(source):
+    if store.source_is_complete(source):
       continue
     try:
       photo = _read(item.path, config.max_side)
@@ -94,7 +94,7 @@ def _damage(
   photo: np.ndarray,
   config: DeepPriorTaskConfig,
   truths: dict[str, pathlib.Path],
-) -> Damaged:
+) -> DegradedPhoto:
   """Degrades one picture, unless it came degraded; always in the same way."""
   pipeline = degradations.parse(config.degradation)
   done, true_key = sampled(pipeline, item.name, config.seed)
@@ -117,7 +117,7 @@ def _damage(
   if done.unknown:
     done = done.measured(target)
     record['estimate'] = str(done)
-  return Damaged(item, config, done.observed(target), target, truth, height, width, record)
+  return DegradedPhoto(item, config, done.observed(target), target, truth, height, width, record)
 
 
 def _truth(item: data.Item, truths: dict[str, pathlib.Path], height: int, width: int) -> np.ndarray:
@@ -137,14 +137,16 @@ def _factor(pipeline: degradations.Pipeline) -> int:
   return probe // pipeline.output_shape(probe, probe)[0]
 
 
-def _batches(found: Iterator[list[Damaged]], size: int) -> Iterator[list[list[Damaged]]]:
+def _batches(
+  found: Iterator[list[DegradedPhoto]], size: int
+) -> Iterator[list[list[DegradedPhoto]]]:
   """Groups of neighbours of one size."""
   for _, alike in itertools.groupby(found, lambda variants: variants[0].target.shape):
     while batch := list(itertools.islice(alike, size)):
       yield batch
 
 
-def _restore(wanted: Sequence[Damaged], config: DeepPriorTaskConfig) -> list[Restored]:
+def _restore(wanted: Sequence[DegradedPhoto], config: DeepPriorTaskConfig) -> list[Restored]:
   """Fits networks to everything in a batch; those of one architecture and size together."""
   jobs = [(damaged, restart) for damaged in wanted for restart in range(config.restarts)]
   kinds: dict[tuple, list[int]] = {}
@@ -156,7 +158,7 @@ def _restore(wanted: Sequence[Damaged], config: DeepPriorTaskConfig) -> list[Res
     for start in range(0, len(kind), config.batch_size):
       part = kind[start : start + config.batch_size]
       fitted |= zip(part, _fit([jobs[i] for i in part], config), strict=True)
-    programs.forget_if_many()  # every kind has programs of its own
+    programs.clear_caches_near_map_limit()  # every kind has programs of its own
   in_order = iter([fitted[i] for i in range(len(jobs))])
   return [_mean([next(in_order) for _ in range(config.restarts)]) for _ in wanted]
 
@@ -169,15 +171,15 @@ def _mean(fitted: list[Fitted]) -> Restored:
   return Restored(to_bytes(np.mean(images, axis=0)), deviation, first.fit, first.frames, seconds)
 
 
-def _setup(damaged: Damaged) -> deep_prior.Setup:
+def _setup(damaged: DegradedPhoto) -> deep_prior.DeepPriorSetup:
   config = damaged.config
   architecture = network(config.network)
-  return deep_prior.Setup(
+  return deep_prior.DeepPriorSetup(
     architecture, config.prior_loss, damaged.height, damaged.width, config.stopping
   )
 
 
-def _fit(jobs: list[tuple[Damaged, int]], config: DeepPriorTaskConfig) -> list[Fitted]:
+def _fit(jobs: list[tuple[DegradedPhoto, int]], config: DeepPriorTaskConfig) -> list[Fitted]:
   """Fits one network to each of some pictures of one kind."""
   frames: list[tuple[int, np.ndarray]] = []
   started = time.monotonic()
@@ -207,11 +209,11 @@ def _fit(jobs: list[tuple[Damaged, int]], config: DeepPriorTaskConfig) -> list[F
   ]
 
 
-def _problem(damaged: Damaged, restart: int) -> deep_prior.Problem:
+def _problem(damaged: DegradedPhoto, restart: int) -> deep_prior.DeepPriorProblem:
   config = damaged.config
   sigma = sum(float(noise.sigma) ** 2 for noise in noises(damaged.degradation)) ** 0.5
   patience = {'last': 0, 'variance': max(1, config.num_steps // 2), 'noise': 1}
-  hyper = deep_prior.Hyper(
+  hyper = deep_prior.DeepPriorHyper(
     num_steps=jnp.int32(config.num_steps),
     learning_rate=jnp.float32(config.learning_rate),
     input_noise=jnp.float32(config.input_noise),
@@ -221,7 +223,7 @@ def _problem(damaged: Damaged, restart: int) -> deep_prior.Problem:
     sigma=jnp.float32(sigma),
   )
   blank = np.zeros((damaged.height, damaged.width, 3), np.float32)
-  return deep_prior.Problem(
+  return deep_prior.DeepPriorProblem(
     jnp.asarray(damaged.target),
     damaged.degradation.visible(*damaged.target.shape[:2]),
     jnp.asarray(blank if damaged.truth is None else to_float(damaged.truth)),

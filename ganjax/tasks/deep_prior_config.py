@@ -8,10 +8,9 @@ import numpy as np
 from absl import flags
 
 from ganjax import degradations
-from ganjax.inversion import sweeps
-from ganjax.models.deep_prior import PAPER, DeepPriorConfig, plain
-from ganjax.priors import deep_prior
-from ganjax.tasks.config import FLAGS, Config, ConfigError, read, require_input
+from ganjax.inversion import deep_prior, sweeps
+from ganjax.models.hourglass import PAPER, HourglassConfig, plain_config
+from ganjax.tasks.config import FLAGS, Config, ConfigError, config_from_flags, require_input
 
 SMALLEST_SIDE = 32  # px
 DEFAULTS = {
@@ -107,13 +106,13 @@ def configuration(**given: Any) -> DeepPriorTaskConfig:
     name: value if getattr(FLAGS, name) is None else getattr(FLAGS, name)
     for name, value in DEFAULTS.items()
   }
-  config = read(DeepPriorTaskConfig, **{**chosen, **given})
+  config = config_from_flags(DeepPriorTaskConfig, **{**chosen, **given})
   if config.truth and not config.already_degraded:
     raise ConfigError('--truth: goes with --already_degraded; otherwise the input is the truth')
   if config.already_degraded and config.assumed_degradation:
     raise ConfigError('--assumed_degradation: with --already_degraded write it as --degradation')
   for setting in settings(config):
-    check(of(config, setting))
+    check(with_setting(config, setting))
   return config
 
 
@@ -122,7 +121,7 @@ def settings(config: DeepPriorTaskConfig) -> list[dict[str, str]]:
   return sweeps.settings(sweeps.axes(config.sweep)) if config.sweep else [{}]
 
 
-def of(config: DeepPriorTaskConfig, setting: dict[str, str]) -> DeepPriorTaskConfig:
+def with_setting(config: DeepPriorTaskConfig, setting: dict[str, str]) -> DeepPriorTaskConfig:
   """The run that one combination stands for.
 
   Raises:
@@ -171,7 +170,7 @@ def noises(pipeline: degradations.Pipeline) -> list[degradations.GaussianNoise]:
   return [o for o in pipeline.operators if isinstance(o, degradations.GaussianNoise)]
 
 
-def network(name: str) -> DeepPriorConfig:
+def network(name: str) -> HourglassConfig:
   """The architecture that --network names.
 
   Raises:
@@ -186,4 +185,4 @@ def network(name: str) -> DeepPriorConfig:
     raise ConfigError(
       f'--network={name}: write paper, or such as 2-single, 4-double, 4-double-skip'
     )
-  return plain(int(depth), *kinds[kind])
+  return plain_config(int(depth), *kinds[kind])

@@ -6,14 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax import data, degradations, metrics, report
-from ganjax.inversion import sweeps
+from ganjax.inversion import deep_prior, sweeps
 from ganjax.pixels import to_bytes, to_float
-from ganjax.priors import deep_prior
-from ganjax.tasks import combinations
+from ganjax.tasks import sweep_results
 from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig, settings
 
 
-class Damaged(NamedTuple):
+class DegradedPhoto(NamedTuple):
   """A picture and what the network gets to see of it."""
 
   item: data.Item
@@ -37,7 +36,7 @@ class Restored(NamedTuple):
 
 
 def write(
-  store: data.Store, config: DeepPriorTaskConfig, damaged: Damaged, restored: Restored
+  store: data.Store, config: DeepPriorTaskConfig, damaged: DegradedPhoto, restored: Restored
 ) -> None:
   """Writes one picture's files and its record."""
   name, fit = damaged.item.name, restored.fit
@@ -71,7 +70,7 @@ def write(
   )
 
 
-def _inputs(store: data.Store, damaged: Damaged) -> dict[str, str]:
+def _inputs(store: data.Store, damaged: DegradedPhoto) -> dict[str, str]:
   name = damaged.item.name
   files = {'degraded': store.write_image('degraded', name, to_bytes(damaged.target))}
   if damaged.truth is not None:
@@ -79,7 +78,7 @@ def _inputs(store: data.Store, damaged: Damaged) -> dict[str, str]:
   return files
 
 
-def _curve(damaged: Damaged, fit: deep_prior.Fit) -> bytes:
+def _curve(damaged: DegradedPhoto, fit: deep_prior.Fit) -> bytes:
   curves = {'total': fit.loss}
   if np.isfinite(fit.variance).any():
     curves['variance of outputs'] = fit.variance
@@ -90,7 +89,7 @@ def _curve(damaged: Damaged, fit: deep_prior.Fit) -> bytes:
 def write_sweep(
   store: data.Store,
   config: DeepPriorTaskConfig,
-  variants: list[Damaged],
+  variants: list[DegradedPhoto],
   restored: list[Restored],
 ) -> None:
   """Writes one picture's table, heat map and curves, and its record."""
@@ -111,10 +110,10 @@ def write_sweep(
         'curve': curve,
       }
     )
-  files = combinations.write(
+  files = sweep_results.write(
     store, name, sweeps.axes(config.sweep), [one.image for one in restored], entries
   )
-  best = combinations.best_of(entries)
+  best = sweep_results.best_of(entries)
   store.add_result(
     {
       'name': name,
@@ -129,7 +128,7 @@ def write_sweep(
   )
 
 
-def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
+def _completed(damaged: DegradedPhoto, restored: np.ndarray) -> np.ndarray:
   """The restored picture with what the input shows put back; uint8.
 
   Exactly, for this prior's pictures differ little from the input where it shows anything.
@@ -137,7 +136,7 @@ def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray:
   return degradations.completed(damaged.degradation, damaged.target, restored, fade=0.0)
 
 
-def _misfit(damaged: Damaged, image: np.ndarray) -> float:
+def _misfit(damaged: DegradedPhoto, image: np.ndarray) -> float:
   """The mean squared difference of what is visible, of values in [0, 1]."""
   degraded = damaged.degradation.expected(jnp.asarray(to_float(image)))
   visible = damaged.degradation.visible(*damaged.target.shape[:2])
@@ -145,7 +144,7 @@ def _misfit(damaged: Damaged, image: np.ndarray) -> float:
   return float(deep_prior.distance('l2', degraded, target, visible)) / 4
 
 
-def _metrics(damaged: Damaged, restored: np.ndarray) -> dict[str, float]:
+def _metrics(damaged: DegradedPhoto, restored: np.ndarray) -> dict[str, float]:
   """PSNR and SSIM against the truth, where it is known; the degraded picture's beside them."""
   if damaged.truth is None:
     return {}

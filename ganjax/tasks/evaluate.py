@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import flags
 
-from ganjax import data, faces, inversion, metrics, programs, weights
-from ganjax.degradations import levels
+from ganjax import data, faces, inversion, metrics, weights
 from ganjax.pixels import to_float
-from ganjax.tasks import align, deep_prior, deep_prior_config, restore, restore_config
+from ganjax.runtime import programs
+from ganjax.tasks import align, deep_prior, deep_prior_config, levels, restore, restore_config
 from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig
 from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig
 from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig
@@ -105,9 +105,11 @@ def run(config: EvaluateConfig) -> int:
   """Runs what is missing, and writes the table; returns the number of failures."""
   networks = weights.load(config.weights, config.precision)
   lpips = restore.perceptual(config)
-  distances = {'perceptual': inversion.prior(networks).perceptual} if networks.discriminator else {}
+  distances = (
+    {'perceptual': inversion.make_prior(networks).perceptual} if networks.discriminator else {}
+  )
   if lpips is not None:
-    distances['lpips'] = inversion.prior(networks, lpips).perceptual
+    distances['lpips'] = inversion.make_prior(networks, lpips).perceptual
   failures, cells = align.run(_aligning(config)), []
   for task, level, spec in _conditions(config):
     found: list[Cell] = []
@@ -122,7 +124,7 @@ def run(config: EvaluateConfig) -> int:
       if any('completed' in picture for picture in pictures):
         whole = f'{method} (completed)'
         found.append(_cell(task, level, whole, pictures, 'completed', distances))
-      programs.forget_if_many()  # every method has programs of its own
+      programs.clear_caches_near_map_limit()  # every method has programs of its own
     cells += found
     _write(pathlib.Path(config.output), cells)  # whatever comes, these are there
   print(markdown([cell.line for cell in cells]))

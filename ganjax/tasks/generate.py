@@ -14,7 +14,7 @@ from ganjax import data, report, weights
 from ganjax.models.generator import Generator
 from ganjax.pixels import to_bytes
 from ganjax.tasks import console
-from ganjax.tasks.config import FLAGS, Config, ConfigError, parse_seeds, read
+from ganjax.tasks.config import FLAGS, Config, ConfigError, config_from_flags, parse_seeds
 
 TASKS = ('generate',)
 
@@ -65,7 +65,7 @@ def from_flags() -> GenerateConfig:
     mixed = parse_seeds(FLAGS.mixed_rows)
   except ConfigError as error:
     raise ConfigError(str(error).replace('--seeds', '--mixed_rows')) from None
-  return read(
+  return config_from_flags(
     GenerateConfig, seeds=parse_seeds(FLAGS.seeds), truncations=truncations, mixed_rows=mixed
   )
 
@@ -81,7 +81,7 @@ def run(config: GenerateConfig) -> int:
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
     for seed in config.seeds:
       name = f'seed{seed:04d}'
-      if store.done(name):
+      if store.has_result(name):
         continue
       ws = _rows(generator, seed, config.truncation_psi, label)
       files = {
@@ -93,7 +93,7 @@ def run(config: GenerateConfig) -> int:
       store.add_result({'name': name, 'source': name, 'task': config.task, 'files': files})
     _write_tables(config, store, generator, label)
     path = report.write_report(pathlib.Path(config.output))
-    return console.summarise(config.task, store, path)
+    return console.print_summary(config.task, store, path)
 
 
 def _label(config: GenerateConfig, generator: Generator) -> jax.Array | None:

@@ -5,40 +5,35 @@ import sys
 
 from absl import app, flags, logging
 
-from ganjax import data, degradations, devices, faces, heap, weights
-from ganjax.bulk.memory import DeviceMemoryError
-from ganjax.bulk.ray_engine import RayError
+from ganjax import data, degradations, faces, weights
+from ganjax.bulk.ray import RayError
 from ganjax.editing import EditingError
 from ganjax.inversion.sweeps import SweepError
+from ganjax.pix2pix.masks import MasksError
 from ganjax.report import ReportError
-from ganjax.runtime import compile_cache, precision
+from ganjax.runtime import compile_cache, devices, heap, precision
+from ganjax.runtime.memory import DeviceMemoryError
 from ganjax.tasks import (
   align,
   bulk,
-  classify,
   config,
   deep_prior,
-  direction,
   evaluate,
   generate,
-  interpolate,
   pix2pix_predict,
-  pix2pix_train,
   report,
   restore,
   sweep,
-  train_generator,
-  training,
-  traverse,
 )
 from ganjax.tasks.config import FLAGS, ConfigError
+from ganjax.tasks.latent import classify, direction, interpolate, traverse
+from ganjax.tasks.train import pix2pix, stylegan2, training_run
 from ganjax.training import TrainingError
-from ganjax.translation.masks import MasksError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
 FAMILIES = (
-  *(restore, sweep, evaluate, bulk, deep_prior, pix2pix_train, pix2pix_predict),
-  *(train_generator, align, generate, classify, interpolate, direction, traverse, report),
+  *(restore, sweep, evaluate, bulk, deep_prior, pix2pix, pix2pix_predict),
+  *(stylegan2, align, generate, classify, interpolate, direction, traverse, report),
 )
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 
@@ -79,7 +74,7 @@ def define_flags() -> None:
     "none. Default: ganjax/compiled in the user's folder of caches.",
   )
   config.define_flags()
-  training.define_flags()
+  training_run.define_flags()
   for family in FAMILIES:
     family.define_flags()
 
@@ -112,11 +107,11 @@ def _run(argv: list[str]) -> None:
   try:
     chosen = from_flags()
     devices.one_per_core()
-    devices.plain_cpu_fusions()
+    devices.disable_cpu_fusion_emitters()
     compile_cache.enable(FLAGS.compilation_cache)
     precision.set_default(FLAGS.precision)
-    if isinstance(chosen, training.TrainingConfig):
-      heap.keep()
+    if isinstance(chosen, training_run.TrainingConfig):
+      heap.never_trim()
     failures = run(chosen)
   except USER_ERRORS as error:
     sys.exit(f'ganjax: {error}')

@@ -12,13 +12,14 @@ from absl import flags
 
 from ganjax import data, degradations, report
 from ganjax.data.decode import printable
-from ganjax.data.source import is_picture
+from ganjax.data.names import is_picture
 from ganjax.inversion import image_key
-from ganjax.tasks import console, grids
-from ganjax.tasks.config import FLAGS, Config, ConfigError, read, require_input
-from ganjax.tasks.training import batch_size
-from ganjax.translation import blending, cases, examples, masks
-from ganjax.translation.cases import Case
+from ganjax.pix2pix import blending, cases, masks
+from ganjax.pix2pix.cases import Case
+from ganjax.tasks import console, result_grid
+from ganjax.tasks.config import FLAGS, Config, ConfigError, config_from_flags, require_input
+from ganjax.tasks.train.training_run import batch_size
+from ganjax.training.pix2pix import examples
 from ganjax.weights import pix2pix
 from ganjax.weights.pix2pix import Translator
 
@@ -88,7 +89,7 @@ def from_flags() -> Pix2pixPredictConfig:
     raise ConfigError('--truth and --side_by_side exclude each other: name one')
   if FLAGS.already_degraded and FLAGS.degradation:
     raise ConfigError('--already_degraded and --degradation exclude each other: name one')
-  return read(Pix2pixPredictConfig, batch_size=batch_size())
+  return config_from_flags(Pix2pixPredictConfig, batch_size=batch_size())
 
 
 def run(config: Pix2pixPredictConfig) -> int:
@@ -100,10 +101,10 @@ def run(config: Pix2pixPredictConfig) -> int:
     while batch := list(itertools.islice(work, config.batch_size)):
       _restore(config, store, translator, batch)
     _write_tables(store, config)
-    grids.write(store)
+    result_grid.write(store)
     path = report.write_report(pathlib.Path(config.output))
     _print_scores(store)
-    return console.summarise(config.task, store, path)
+    return console.print_summary(config.task, store, path)
 
 
 class _Maker:
@@ -115,7 +116,7 @@ class _Maker:
     self._items = data.find(config.input)
     truths = data.find(config.truth) if config.truth else []
     self._truths = {item.name: item for item in truths}
-    self._table = masks.read(config.masks) if config.masks else None
+    self._table = masks.read_masks(config.masks) if config.masks else None
     given = config.already_degraded or config.truth or config.side_by_side or config.masks
     spec = config.degradation or translator.degradation
     if not given and not spec:
@@ -132,7 +133,7 @@ class _Maker:
       rows = self._rows(store, *self._table)
     for order, (item, row) in enumerate(rows):
       source = str(item.path)
-      if store.finished(source):
+      if store.source_is_complete(source):
         continue
       filename = row.filename if row else self._filename(item)
       try:
@@ -144,7 +145,7 @@ class _Maker:
         store.add_failure(source, item.name, f'{where}{error}')
 
   def _rows(
-    self, store: data.Store, rows: list[masks.Row], problems: list[masks.Problem]
+    self, store: data.Store, rows: list[masks.Row], problems: list[masks.BadRow]
   ) -> Iterator[tuple[data.Item, masks.Row]]:
     """The rows of the table with their pictures."""
     for problem in problems:

@@ -6,7 +6,7 @@ import pathlib
 from ganjax import report
 from ganjax.bulk import output
 from ganjax.report.runs import find_runs
-from ganjax.tasks.config import FLAGS, Config, read
+from ganjax.tasks.config import FLAGS, Config, config_from_flags
 
 TASKS = ('report',)
 
@@ -24,7 +24,7 @@ def define_flags() -> None:
 
 def from_flags() -> ReportConfig:
   """The configuration that the parsed flags describe."""
-  return read(ReportConfig, input=FLAGS.input or FLAGS.output)
+  return config_from_flags(ReportConfig, input=FLAGS.input or FLAGS.output)
 
 
 def run(config: ReportConfig) -> int:

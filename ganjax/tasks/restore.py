@@ -10,13 +10,13 @@ import jax
 import numpy as np
 
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
-from ganjax.inversion import variants
-from ganjax.inversion.engine import Problem
+from ganjax.inversion import selection
+from ganjax.inversion.problem import Problem
 from ganjax.models.vgg16 import LPIPS
 from ganjax.pixels import to_bytes, to_float
-from ganjax.tasks import console, grids
+from ganjax.restoration.faces import Face, reduced, unfinished
+from ganjax.tasks import console, result_grid
 from ganjax.tasks.config import ConfigError
-from ganjax.tasks.faces import Face, reduced, unfinished
 from ganjax.tasks.restore_config import (
   AUTO,
   RESTORATIONS,
@@ -40,7 +40,7 @@ class Perceptual(Protocol):
   def precision(self) -> str: ...
 
 
-class Damaged(NamedTuple):
+class DegradedFace(NamedTuple):
   """A face and what the optimisation gets to see of it."""
 
   face: Face
@@ -74,13 +74,13 @@ def run(config: RestoreConfig) -> int:
     found = unfinished(store, items, config.align, networks.template, size)
     first = next(found, None)
     if first is not None:
-      prior = inversion.prior(networks, lpips)
+      prior = inversion.make_prior(networks, lpips)
       for batch in _batches(itertools.chain([first], found), config.batch_size):
         damaged = [damage(face, pipeline, config) for face in batch]
         _restore_batch(config, store, prior, damaged, networks.sha256)
-    grids.write(store)
+    result_grid.write(store)
     path = report.write_report(pathlib.Path(config.output))
-    return console.summarise(config.task, store, path)
+    return console.print_summary(config.task, store, path)
 
 
 def _check_assumption(
@@ -108,25 +108,25 @@ def _batches(found: Iterable[Face], size: int) -> Iterator[list[Face]]:
     yield batch
 
 
-def damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -> Damaged:
+def damage(face: Face, pipeline: degradations.Pipeline, config: RestoreConfig) -> DegradedFace:
   """Degrades one face, unless it came degraded; the same face always in the same way."""
   done, true_key = inversion.sampled(pipeline, face.name, config.seed)
   picture = to_float(face.crop.image)
   if config.already_degraded:
-    return Damaged(face, done, picture, None, {'degradation': str(done)})
+    return DegradedFace(face, done, picture, None, {'degradation': str(done)})
   target = done.true(picture, true_key)
   record = {'degradation': str(done)}
   if config.assumed_degradation is None:
-    return Damaged(face, done, target, face.crop.image, record)
+    return DegradedFace(face, done, target, face.crop.image, record)
   assumed, _ = inversion.sampled(
     degradations.parse(config.assumed_degradation), face.name, config.seed
   )
-  return Damaged(face, assumed, target, face.crop.image, record)
+  return DegradedFace(face, assumed, target, face.crop.image, record)
 
 
 def _identified(
-  prior: inversion.Prior, batch: list[Damaged], config: RestoreConfig
-) -> list[Damaged]:
+  prior: inversion.Prior, batch: list[DegradedFace], config: RestoreConfig
+) -> list[DegradedFace]:
   """Finds the unknown parameters of the batch's degradations."""
   if not any(damaged.degradation.unknown for damaged in batch):
     return batch
@@ -149,21 +149,23 @@ def _identified(
   ]
 
 
-def _problems(prior: inversion.Prior, damaged: Damaged, config: RestoreConfig) -> list[Problem]:
+def _problems(
+  prior: inversion.Prior, damaged: DegradedFace, config: RestoreConfig
+) -> list[Problem]:
   """What is inverted for one face: one problem, or several to choose from."""
-  one = inversion.problem(
+  one = inversion.make_problem(
     prior, damaged.target, damaged.degradation, damaged.face.name, config.seed, config.hyper()
   )
   if config.latent_dist_reg_weight == AUTO:
-    return variants.ladder(one)
-  return variants.restarts(prior, one, config.restarts)
+    return selection.with_weights(one)
+  return selection.restarts(prior, one, config.restarts)
 
 
 def _restore_batch(
   config: RestoreConfig,
   store: data.Store,
   prior: inversion.Prior,
-  batch: list[Damaged],
+  batch: list[DegradedFace],
   weights_sha256: str,
 ) -> None:
   frames: list[tuple[int, np.ndarray]] = []
@@ -212,14 +214,14 @@ def _chosen(
   deviation = None
   if config.latent_dist_reg_weight == AUTO:
     stacked = inversion.stack(problems)
-    misfits = variants.misfits(prior, config.chosen_preset(), stacked, group.image)
-    best = variants.likely(prior, group.latent, misfits)
-    record = {'latent_dist_reg_weight': variants.LADDER[best]}
+    misfits = selection.misfits(prior, config.chosen_preset(), stacked, group.image)
+    best = selection.select_weight(prior, group.latent, misfits)
+    record = {'latent_dist_reg_weight': selection.WEIGHT_GRID[best]}
   else:
     best = int(np.argmin(group.loss[:, -1]))
     if config.restarts > 1:
       record = {'restart': best, 'losses': group.loss[:, -1].tolist()}
-      deviation = variants.deviation(np.asarray(group.image))
+      deviation = selection.deviation(np.asarray(group.image))
   one = jax.tree.map(lambda leaf: leaf[best], group._replace(tuned=None))
   if group.tuned is not None:
     one = one._replace(tuned=group.tuned[best : best + 1])
@@ -229,7 +231,7 @@ def _chosen(
 def _write(
   store: data.Store,
   config: RestoreConfig,
-  damaged: Damaged,
+  damaged: DegradedFace,
   chosen: Restored,
   weights_sha256: str,
 ) -> dict:
@@ -290,7 +292,7 @@ def _write(
   }
 
 
-def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray | None:
+def _completed(damaged: DegradedFace, restored: np.ndarray) -> np.ndarray | None:
   """The restored picture with what the input shows put back; None where that is not possible."""
   if not damaged.degradation.is_only_projections:
     return None
@@ -298,7 +300,7 @@ def _completed(damaged: Damaged, restored: np.ndarray) -> np.ndarray | None:
 
 
 def _metrics(
-  damaged: Damaged, restored: np.ndarray, completed: np.ndarray | None, config: RestoreConfig
+  damaged: DegradedFace, restored: np.ndarray, completed: np.ndarray | None, config: RestoreConfig
 ) -> dict[str, float]:
   """Fidelity to the input; PSNR and SSIM against the truth, where there is one."""
   _, key = inversion.degradation_keys(damaged.face.name, config.seed)

@@ -5,10 +5,17 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-from ganjax.inversion import variants
+from ganjax.inversion import selection
 from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES, Space
-from ganjax.tasks.config import BATCH_AUTO, FLAGS, ConfigError, FacesConfig, read, require_input
+from ganjax.tasks.config import (
+  BATCH_AUTO,
+  FLAGS,
+  ConfigError,
+  FacesConfig,
+  config_from_flags,
+  require_input,
+)
 
 AUTO = 'auto'
 TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
@@ -147,8 +154,8 @@ def define_flags() -> None:
     None,
     _described(
       "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
-      f'{", ".join(map(str, variants.LADDER))} are tried, and that is kept which explains the '
-      'picture and guesses least at what it does not tell.',
+      f'{", ".join(map(str, selection.WEIGHT_GRID))} are tried, and that is kept which explains '
+      'the picture and guesses least at what it does not tell.',
       'latent_dist_reg_weight',
     ),
   )
@@ -273,7 +280,7 @@ def configuration(
   chosen['latent_dist_reg_weight'] = _weight(chosen['latent_dist_reg_weight'])
   if chosen['latent_dist_reg_weight'] == AUTO and FLAGS.restarts > 1:
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
-  config = read(kind, **chosen, preset=preset, **more)
+  config = config_from_flags(kind, **chosen, preset=preset, **more)
   _check_unknown(config)
   return config
 

@@ -12,9 +12,9 @@ from absl import flags
 from ganjax import data, degradations, inversion, metrics, report, weights
 from ganjax.inversion import sweeps
 from ganjax.pixels import to_bytes, to_float
-from ganjax.tasks import combinations, console, restore_config
+from ganjax.restoration.faces import Face, reduced, unfinished
+from ganjax.tasks import console, restore_config, sweep_results
 from ganjax.tasks.config import FLAGS, ConfigError
-from ganjax.tasks.faces import Face, reduced, unfinished
 from ganjax.tasks.restore import damage, perceptual
 from ganjax.tasks.restore_config import AUTO, RestoreConfig
 
@@ -81,11 +81,11 @@ def run(config: SweepConfig) -> int:
     found = unfinished(store, items, config.align, networks.template, size)
     first = next(found, None)
     if first is not None:
-      prior = inversion.prior(networks, lpips)
+      prior = inversion.make_prior(networks, lpips)
       for face in itertools.chain([first], found):
         _sweep(config, store, prior, axes, face)
     path = report.write_report(pathlib.Path(config.output))
-    return console.summarise(config.task, store, path)
+    return console.print_summary(config.task, store, path)
 
 
 def _sweep(
@@ -98,7 +98,7 @@ def _sweep(
   """Runs all combinations of one face as one batch; writes its files and its record."""
   damaged = damage(face, degradations.parse(config.degradation), config)
   settings = sweeps.settings(axes)
-  base = inversion.problem(
+  base = inversion.make_problem(
     prior, damaged.target, damaged.degradation, face.name, config.seed, config.hyper()
   )
   sample_key, _ = jax.random.split(jax.random.fold_in(base.key, 2))
@@ -122,8 +122,8 @@ def _sweep(
     _entry(setting, damaged.truth, picture, result, i)
     for i, (setting, picture) in enumerate(zip(settings, pictures, strict=True))
   ]
-  best = entries[combinations.best_of(entries)]
-  files = combinations.write(store, face.name, axes, list(pictures), entries)
+  best = entries[sweep_results.best_of(entries)]
+  files = sweep_results.write(store, face.name, axes, list(pictures), entries)
   files['degraded'] = store.write_image('degraded', face.name, to_bytes(damaged.target))
   files['photo'] = store.write_image('photos', face.name, reduced(face.photo))
   if damaged.truth is not None:

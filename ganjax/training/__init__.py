@@ -6,20 +6,20 @@ Log           curves as lines of JSON and TensorBoard's event files
 run           the loop: steps, checkpoints, samples, signals, numbers that are not finite
 """
 
+from ganjax.data.indexed import Pictures
+from ganjax.errors import TrainingError
 from ganjax.training.checkpoints import Checkpoints
-from ganjax.training.errors import TrainingError
 from ganjax.training.feed import Feed
 from ganjax.training.log import Log
-from ganjax.training.loop import Hooks, Rhythm, run
-from ganjax.training.pictures import Pictures
+from ganjax.training.loop import Hooks, Intervals, run
 
 __all__ = [
   'Checkpoints',
   'Feed',
   'Hooks',
+  'Intervals',
   'Log',
   'Pictures',
-  'Rhythm',
   'TrainingError',
   'run',
 ]

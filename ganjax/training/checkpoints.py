@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from etils import epath
 
-from ganjax.training.errors import TrainingError
+from ganjax.errors import TrainingError
 
 
 class Checkpoints:

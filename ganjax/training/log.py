@@ -27,7 +27,7 @@ class Log:
 
     self._path = pathlib.Path(folder) / METRICS
     self._path.parent.mkdir(parents=True, exist_ok=True)
-    self._lines = [line for line in journal.read(self._path) if line['step'] <= first]
+    self._lines = [line for line in journal.read_lines(self._path) if line['step'] <= first]
     text = ''.join(json.dumps(line) + '\n' for line in self._lines)
     journal.replace(self._path, text.encode(), self._path.parent)
     events = str(self._path.parent / EVENTS)
@@ -35,7 +35,7 @@ class Log:
 
   def add(self, step: int, values: dict[str, float]) -> None:
     """Notes what was measured at `step`; numbers that are not finite become null."""
-    line = journal.plain({'step': step, **values})
+    line = journal.to_jsonable({'step': step, **values})
     journal.append(self._path, line)
     self._lines.append(line)
     for name, value in values.items():
@@ -62,7 +62,7 @@ class Log:
 
 def read(folder: str | os.PathLike) -> list[dict[str, Any]]:
   """The lines of a run's METRICS: 'step', and what was measured."""
-  return journal.read(pathlib.Path(folder) / METRICS)
+  return journal.read_lines(pathlib.Path(folder) / METRICS)
 
 
 def curves(lines: list[dict[str, Any]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -16,8 +16,8 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
+from ganjax.errors import TrainingError
 from ganjax.training.checkpoints import Checkpoints
-from ganjax.training.errors import TrainingError
 
 LAG = 2
 
@@ -26,7 +26,7 @@ Step = Callable[[Any, Any, int], tuple[Any, Measured]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Rhythm:
+class Intervals:
   """How often things happen, in steps; 0 for never."""
 
   num_steps: int  # of the whole run
@@ -49,7 +49,7 @@ def run(
   state: Any,
   first: int,
   batches: Iterator[Any],
-  rhythm: Rhythm,
+  rhythm: Intervals,
   checkpoints: Checkpoints,
   hooks: Hooks,
 ) -> Any:
@@ -73,7 +73,7 @@ def run(
     TrainingError: a number was not finite; the message names the last good checkpoint.
     KeyboardInterrupt: a signal (SIGINT, SIGTERM) asked to stop; the state is saved.
   """
-  meter = _Meter(rhythm, checkpoints, hooks)
+  meter = _Measurements(rhythm, checkpoints, hooks)
   with _Stop() as stop:
     for number in range(first, rhythm.num_steps):
       state, measured = step(state, next(batches), number)
@@ -111,10 +111,10 @@ def _not_finite(step: int, checkpoints: Checkpoints) -> TrainingError:
   )
 
 
-class _Meter:
+class _Measurements:
   """Looks at what steps measured once the device has it, and passes means on."""
 
-  def __init__(self, rhythm: Rhythm, checkpoints: Checkpoints, hooks: Hooks):
+  def __init__(self, rhythm: Intervals, checkpoints: Checkpoints, hooks: Hooks):
     self._rhythm, self._checkpoints, self._hooks = rhythm, checkpoints, hooks
     self._waiting: collections.deque[tuple[int, Measured]] = collections.deque()
     self._values: dict[str, list[float]] = {}

@@ -1,6 +1,6 @@
 """Loading and saving weights."""
 
-from ganjax.weights.attributes import Attribute, load_classifier, save_classifier
+from ganjax.weights.classifiers import Attribute, load_classifier, save_classifier
 from ganjax.weights.networks import (
   DEFAULT,
   CropTemplate,
@@ -9,7 +9,7 @@ from ganjax.weights.networks import (
   load_inception,
   load_lpips,
 )
-from ganjax.weights.store import WeightsError, read, save, to_bytes
+from ganjax.weights.tensor_file import WeightsError, read, save, to_bytes
 from ganjax.weights.tuned import load_tuned
 
 __all__ = [

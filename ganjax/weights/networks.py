@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from ganjax.models.config import discriminator_config, generator_config
+from ganjax.models.architecture import discriminator_config, generator_config
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
 from ganjax.models.inception import Inception
 from ganjax.models.vgg16 import LPIPS
 from ganjax.runtime import precision as precisions
-from ganjax.weights import store
+from ganjax.weights import tensor_file
 
 DEFAULT = pathlib.Path(__file__).parent / 'stylegan2-faces128.safetensors'
 
@@ -58,7 +58,7 @@ def compute_type(name: str) -> Any:
   try:
     return precisions.dtype(name)
   except ValueError as error:
-    raise store.WeightsError(str(error)) from None
+    raise tensor_file.WeightsError(str(error)) from None
 
 
 def load(
@@ -88,10 +88,10 @@ def load(
     discriminator = _empty(Discriminator, discriminator_config(entry), dtype) if entry else None
     template = CropTemplate(**header['template'])
   except (KeyError, TypeError, ValueError) as error:
-    raise store.WeightsError(f'{path}: broken header: {error}') from None
+    raise tensor_file.WeightsError(f'{path}: broken header: {error}') from None
   modules = {'generator': generator, 'discriminator': discriminator}
   assign({name: m for name, m in modules.items() if m is not None}, tensors, path)
-  return Networks(generator, discriminator, template, store.sha256(path))
+  return Networks(generator, discriminator, template, tensor_file.sha256(path))
 
 
 def _empty(kind: Callable[..., Any], *args: Any) -> Any:
@@ -108,7 +108,7 @@ def load_lpips(path: str | os.PathLike, precision: str = 'float32') -> LPIPS:
   path = pathlib.Path(path)
   tensors, header = read_family(path, 'vgg16')
   if not header.get('lpips'):
-    raise store.WeightsError(f'{path}: holds no LPIPS heads; port it again with --lpips')
+    raise tensor_file.WeightsError(f'{path}: holds no LPIPS heads; port it again with --lpips')
   lpips = LPIPS(tuple(header['widths']), compute_type(precision))
   assign({'': lpips}, tensors, path)
   return lpips
@@ -125,16 +125,16 @@ def load_inception(path: str | os.PathLike) -> Inception:
   try:
     inception = Inception(header['width'])
   except (KeyError, TypeError, ValueError) as error:
-    raise store.WeightsError(f'{path}: broken header: {error}') from None
+    raise tensor_file.WeightsError(f'{path}: broken header: {error}') from None
   assign({'': inception}, tensors, path)
   return inception
 
 
 def read_family(path: pathlib.Path, family: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
   """`store.read`, but only for files of the given family ('stylegan2', 'vgg16', …)."""
-  tensors, header = store.read(path)
+  tensors, header = tensor_file.read(path)
   if header.get('family') != family:
-    raise store.WeightsError(
+    raise tensor_file.WeightsError(
       f'{path}: holds {header.get("family")} weights where {family} is needed'
     )
   return tensors, header
@@ -160,7 +160,9 @@ def assign(
     if wanted != got:
       problems.append(f'{name} has shape {got}, not {wanted}')
   if problems:
-    raise store.WeightsError(f'{path}: {len(problems)} tensors do not fit: ' + '; '.join(problems))
+    raise tensor_file.WeightsError(
+      f'{path}: {len(problems)} tensors do not fit: ' + '; '.join(problems)
+    )
   for prefix, module in modules.items():
     state = nnx.state(module, SAVED)
     for keys, variable in nnx.to_flat_state(state):

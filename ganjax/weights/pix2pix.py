@@ -5,7 +5,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from ganjax.models.unet import UNet, unet_config
-from ganjax.weights import store
+from ganjax.weights import tensor_file
 from ganjax.weights.networks import assign, compute_type, read_family, tensors_of
 
 FAMILY = 'pix2pix'
@@ -41,9 +41,9 @@ def load(path: str | os.PathLike | None = None, precision: str = 'float32') -> T
     if side < 1 or side % unet.config.multiple:
       raise ValueError(f'side {side} is no multiple of {unet.config.multiple}')
   except (KeyError, TypeError, ValueError) as error:
-    raise store.WeightsError(f'{path}: broken header: {error}') from None
+    raise tensor_file.WeightsError(f'{path}: broken header: {error}') from None
   assign({'generator': unet}, tensors, path)
-  return Translator(unet, side, degradation, store.sha256(path))
+  return Translator(unet, side, degradation, tensor_file.sha256(path))
 
 
 def to_bytes(unet: UNet, side: int, degradation: str, more: dict[str, Any]) -> bytes:
@@ -60,4 +60,4 @@ def to_bytes(unet: UNet, side: int, degradation: str, more: dict[str, Any]) -> b
     'side': side,
     'degradation': degradation,
   }
-  return store.to_bytes(tensors_of({'generator': unet}), header | more)
+  return tensor_file.to_bytes(tensors_of({'generator': unet}), header | more)

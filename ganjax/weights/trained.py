@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from ganjax.models.config import DiscriminatorConfig, GeneratorConfig, header_entry
+from ganjax.models.architecture import DiscriminatorConfig, GeneratorConfig, header_entry
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
-from ganjax.weights import store
+from ganjax.weights import tensor_file
 from ganjax.weights.networks import CropTemplate, tensors_of
 
 
@@ -33,4 +33,4 @@ def to_bytes(
     'card': card,
   }
   tensors = {name: value.astype(np.float32) for name, value in tensors_of(modules).items()}
-  return store.to_bytes(tensors, header)
+  return tensor_file.to_bytes(tensors, header)

@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 
 from ganjax.models.generator import Synthesis
-from ganjax.weights import store
+from ganjax.weights import tensor_file
 from ganjax.weights.networks import Networks, read_family
 
 FAMILY = 'stylegan2-tuned'
@@ -47,7 +47,7 @@ def apply(synthesis: Synthesis, changes: Difference) -> Synthesis:
   shapes = {name: tuple(value.shape) for name, _, value in named}
   given = {name: tuple(value.shape) for name, value in changes.items()}
   if wrong := sorted(set(shapes.items()) ^ set(given.items())):
-    raise store.WeightsError(f'the difference belongs to another network: see {wrong[0][0]}')
+    raise tensor_file.WeightsError(f'the difference belongs to another network: see {wrong[0][0]}')
   flat = [
     (path, value.replace(value[...] + jnp.asarray(changes[name], jnp.float32)))
     for name, path, value in named
@@ -73,7 +73,7 @@ def load_tuned(path: str | os.PathLike, networks: Networks) -> Networks:
   path = pathlib.Path(path)
   changes, found = read_family(path, FAMILY)
   if found.get('base_sha256') != networks.sha256:
-    raise store.WeightsError(f'{path}: belongs to other weights than those that are loaded')
+    raise tensor_file.WeightsError(f'{path}: belongs to other weights than those that are loaded')
   generator = nnx.merge(*nnx.split(networks.generator))
   generator.synthesis = apply(networks.generator.synthesis, changes)
   return dataclasses.replace(networks, generator=generator)

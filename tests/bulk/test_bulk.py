@@ -14,10 +14,10 @@ from PIL import Image
 import ganjax
 from ganjax import data, degradations, inversion, weights
 from ganjax.bulk import finalize, output
-from ganjax.bulk.plan import Shard
 from ganjax.bulk.status import Status
-from ganjax.inversion import batch, slots
+from ganjax.inversion import batch, continuous
 from ganjax.pixels import to_bytes, to_float
+from ganjax.runtime.cluster import Shard
 from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.report import ReportConfig
@@ -41,9 +41,9 @@ def test_a_data_set_is_read_back_exactly_as_it_was_made(configure, tmp_path):
   source = tfds.builder_from_directory(folder).as_data_source()['train']
   assert [example['name'].decode() for example in source] == [str(i) for i in GOOD]
   networks = weights.load(config.weights)
-  prior = inversion.prior(networks)
+  prior = inversion.make_prior(networks)
   problems = [
-    inversion.problem(
+    inversion.make_problem(
       prior,
       to_float(noise(16, i)),
       ganjax.parse_degradation('identity()'),
@@ -230,12 +230,12 @@ def test_a_stop_keeps_how_far_the_others_are(configure, tmp_path, monkeypatch):
     patch.setattr(Status, 'show', lambda self: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt):
       main.run(configure())
-  seats = sorted((tmp_path / 'out/.ganjax/partial').glob('*.npz'))
-  assert [path.name for path in seats] == ['0-0.npz', '1-0.npz', '2-0.npz', '3-0.npz']
-  seats[1].write_bytes(b'damaged')
+  paused = sorted((tmp_path / 'out/.ganjax/partial').glob('*.npz'))
+  assert [path.name for path in paused] == ['0-0.npz', '1-0.npz', '2-0.npz', '3-0.npz']
+  paused[1].write_bytes(b'damaged')
   begun = []
-  start = slots._start
-  monkeypatch.setattr(slots, '_start', lambda *given: begun.append(given) or start(*given))
+  start = continuous._start
+  monkeypatch.setattr(continuous, '_start', lambda *given: begun.append(given) or start(*given))
   assert main.run(configure()) == 2
   assert len(begun) == 11 - 3
   assert parts(tmp_path / 'out') == parts(tmp_path / 'whole')

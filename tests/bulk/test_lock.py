@@ -11,8 +11,8 @@ import pytest
 
 from ganjax.bulk import lock
 from ganjax.bulk.lock import ShardLock, overlap
-from ganjax.bulk.plan import Shard
 from ganjax.data import StoreError
+from ganjax.runtime.cluster import Shard
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,8 @@ def test_another_number_of_shards_with_the_same_blocks_is_refused(tmp_path):
 
 def test_a_killed_owner_leaves_no_lock(tmp_path):
   code = (
-    'import sys, time; from ganjax.bulk.lock import ShardLock; from ganjax.bulk.plan import Shard\n'
+    'import time; from ganjax.bulk.lock import ShardLock\n'
+    'from ganjax.runtime.cluster import Shard\n'
     f'ShardLock(__import__("pathlib").Path({str(tmp_path)!r}), Shard()).__enter__()\n'
     'print("held", flush=True); time.sleep(60)'
   )

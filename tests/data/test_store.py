@@ -43,10 +43,10 @@ def test_writes_files_and_lists_them(folder):
     assert store.write_array('latents', 'a', latent=np.eye(3), kind=7, sha='f00') == 'latents/a.npz'
     store.write_array('latents', 'b', kind=jnp.ones(3), name=np.int8([1]))
     assert store.write_bytes('report.html', b'<html>') == 'report.html'
-    assert not store.done('a')
+    assert not store.has_result('a')
     store.add_result({'name': 'a', 'source': 'a.png', 'loss': 0.5})
-    assert store.done('a')
-    assert store.finished('a.png')
+    assert store.has_result('a')
+    assert store.source_is_complete('a.png')
     assert store.results == [{'name': 'a', 'source': 'a.png', 'loss': 0.5}]
   np.testing.assert_array_equal(decode(folder / 'restored/a.png'), PIXELS)
   with np.load(folder / 'latents/a.npz') as arrays:
@@ -75,7 +75,7 @@ def test_records_become_strict_json(folder, tmp_path):
   with Store.open(folder, {**CONFIG, 'input': tmp_path, 'box': (1, 2)}) as store:
     numbers = [jnp.float32(1.5), np.float64('nan'), float('inf'), np.int64(3), True, None]
     store.add_result({'name': 'a\u2028"\udcff', 'source': tmp_path / 'a.png', 'numbers': numbers})
-    assert store.finished(tmp_path / 'a.png')
+    assert store.source_is_complete(tmp_path / 'a.png')
   line = (folder / 'results.jsonl').read_text()
   record = json.loads(line, parse_constant=pytest.fail)
   assert record['numbers'] == [1.5, None, None, 3, True, None]
@@ -90,8 +90,8 @@ def test_the_same_flags_continue(folder):
     add(store, 'a')
     first = store.config_hash
   with Store.open(folder, {**dict(reversed(CONFIG.items())), 'batch_size': 1}) as store:
-    assert store.done('a')
-    assert not store.done('b')
+    assert store.has_result('a')
+    assert not store.has_result('b')
     assert store.config_hash == first
     add(store, 'b')
     add(store, 'a', loss=0.25)  # done again: the later one counts
@@ -102,16 +102,16 @@ def test_the_same_flags_continue(folder):
 
 def test_a_source_is_finished_when_it_has_all_its_results(folder):
   with Store.open(folder, CONFIG) as store:
-    assert not store.finished('group.jpg')
+    assert not store.source_is_complete('group.jpg')
     add(store, 'group_face0', 'group.jpg', num_results=2)
     add(store, 'group_face0', 'group.jpg', num_results=2)
-    assert not store.finished('group.jpg')
+    assert not store.source_is_complete('group.jpg')
   with Store.open(folder, CONFIG) as store:
-    assert not store.finished('group.jpg')
+    assert not store.source_is_complete('group.jpg')
     add(store, 'group_face1', 'group.jpg', num_results=2)
-    assert store.finished('group.jpg')
+    assert store.source_is_complete('group.jpg')
   with Store.open(folder, CONFIG) as store:
-    assert store.finished('group.jpg')
+    assert store.source_is_complete('group.jpg')
 
 
 def test_other_flags_are_named_and_refused(folder):
@@ -149,7 +149,7 @@ def test_overwrite_removes_what_ganjax_wrote_and_nothing_else(folder):
   (folder / 'restored/mine.png').write_bytes(b'mine')
   (folder / 'notes.txt').write_bytes(b'notes')
   with Store.open(folder, {**CONFIG, 'seed': 1}, overwrite=True) as store:
-    assert not store.done('a')
+    assert not store.has_result('a')
     assert not store.results
   left = files_of(folder)
   assert set(left) == {'config.json', 'notes.txt', 'restored/mine.png'}
@@ -269,7 +269,7 @@ def test_a_kill_between_write_and_rename_leaves_the_old_file(folder):
   assert len(list((folder / '.ganjax').glob('*.tmp'))) == 1
   assert decode(folder / 'restored/a.png').shape == (2, 2, 3)
   with Store.open(folder, {'seed': 0}) as store:  # the dead process' lock is gone
-    assert store.done('a')
+    assert store.has_result('a')
     assert not list((folder / '.ganjax').glob('*.tmp'))
 
 
@@ -277,14 +277,14 @@ def test_a_file_whose_writer_was_killed_can_be_written(folder):
   killed(folder, "os.replace = die; store.write_image('restored', 'b', np.ones((9, 9), np.uint8))")
   assert not (folder / 'restored/b.png').exists()
   with Store.open(folder, {'seed': 0}) as store:
-    assert not store.done('b')
+    assert not store.has_result('b')
     add(store, 'b')
 
 
 def test_a_kill_after_the_rename_leaves_a_file_that_may_be_replaced(folder):
   killed(folder, "store.write_image('restored', 'b', np.ones((9, 9), np.uint8)); die()")
   with Store.open(folder, {'seed': 0}) as store:
-    assert not store.done('b')
+    assert not store.has_result('b')
     add(store, 'b')
   assert decode(folder / 'restored/b.png').shape == PIXELS.shape
 
@@ -298,7 +298,7 @@ def test_half_a_last_line_is_dropped_and_repaired(folder, half):
       file.write(half)
   assert [r['name'] for r in read_results(folder)[1]] == ['a']
   with Store.open(folder, CONFIG) as store:
-    assert not store.done('b')
+    assert not store.has_result('b')
     add(store, 'c')
   assert [r['name'] for r in read_results(folder)[1]] == ['a', 'c']
 
@@ -327,7 +327,7 @@ def test_two_runs_do_not_share_a_folder(folder):
     store.close()
     store.close()
   with Store.open(folder, CONFIG) as store:
-    assert store.done('a')
+    assert store.has_result('a')
 
 
 def test_a_run_in_another_process_is_seen(folder):
@@ -384,7 +384,7 @@ def test_a_full_disk_damages_nothing(folder, monkeypatch, room):
         with pytest.raises(StoreError, match=r'No space left .* free space'):
           write()
     assert files_of(folder) == before
-    assert not store.done('b')
+    assert not store.has_result('b')
     add(store, 'b')
   assert [r['name'] for r in read_results(folder)[1]] == ['a', 'b']
 

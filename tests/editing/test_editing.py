@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ganjax import editing
-from ganjax.editing import spaces
+from ganjax.editing import sampling
 
 RNG = np.random.default_rng(0)
 
@@ -185,4 +185,4 @@ def test_latents_of_every_space_draw_what_they_stand_for(networks):
   np.testing.assert_array_equal(editing.rows(generator, ws, space='w_plus'), ws)
   for space in editing.SPACES:
     drawn = editing.sample(generator, jnp.stack([z, -z]), 0.5, space=space)
-    assert drawn.shape == spaces.shape(space, generator.config)
+    assert drawn.shape == sampling.shape(space, generator.config)

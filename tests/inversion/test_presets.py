@@ -9,7 +9,7 @@ import pytest
 
 import ganjax
 from ganjax import inversion
-from ganjax.inversion import engine, schedules, spaces
+from ganjax.inversion import schedules, spaces, stylegan
 
 DAMAGE = 'mask(box=3:8:4:9) | noise(sigma=0.05)'
 
@@ -58,7 +58,7 @@ def test_the_saved_latent_gives_the_image_again(robust, networks):
 
 def test_normalised_steps_have_one_length_and_survive_nonsense():
   gradient = jnp.asarray([[3.0, 4.0], [0.0, 0.0], [jnp.inf, 1.0], [jnp.nan, 1.0]])
-  (update,), _ = engine.normalised().update((gradient,), ())
+  (update,), _ = stylegan.normalised().update((gradient,), ())
   np.testing.assert_allclose(update, [[0.6, 0.8], [0, 0], [0, 0], [0, 0]], atol=1e-6)
 
 

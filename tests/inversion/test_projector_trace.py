@@ -11,8 +11,9 @@ import ganjax.weights
 import ports.stylegan2
 import ports.vgg16
 from ganjax import degradations
-from ganjax.inversion import PROJECTOR, Hyper, engine, objective
+from ganjax.inversion import PROJECTOR, Hyper, losses, stylegan
 from ganjax.inversion.perceptual import LPIPSDistance
+from ganjax.inversion.problem import Prior, Problem
 from ganjax.models.layers import freeze
 
 NUM_STEPS = 60
@@ -33,7 +34,7 @@ def followed(shared, trace, tmp_path_factory):
     reference / 'vgg16-narrow.pth', reference / 'vgg16-narrow-lpips-lin.pth'
   )
   ganjax.weights.save(folder / 'vgg.safetensors', *ported)
-  prior = engine.Prior(
+  prior = Prior(
     freeze(ganjax.weights.load(folder / 'g.safetensors').generator),
     LPIPSDistance(freeze(ganjax.weights.load_lpips(folder / 'vgg.safetensors'))),
     jnp.asarray(trace['w_avg'][0, 0]),
@@ -48,8 +49,8 @@ def followed(shared, trace, tmp_path_factory):
   hyper = Hyper(num_steps=jnp.int32(NUM_STEPS), **{k: jnp.float32(v) for k, v in weights.items()})
   visible = jnp.ones((32, 32, 1))
   damage = degradations.parse('identity()')
-  problem = engine.Problem(image, visible, damage, hyper, jax.random.key(0), prior.w_avg)
-  state = engine.init(prior, PROJECTOR, problem)
+  problem = Problem(image, visible, damage, hyper, jax.random.key(0), prior.w_avg)
+  state = stylegan.init(prior, PROJECTOR, problem)
   start = {
     name.removeprefix('init_').removesuffix('.noise_const'): jnp.asarray(value)
     for name, value in trace.items()
@@ -57,15 +58,15 @@ def followed(shared, trace, tmp_path_factory):
   }
   assert start.keys() == state.noise.keys()
   state = state._replace(noise=start)
-  target = engine.target(prior, PROJECTOR, problem)
-  step = jax.jit(functools.partial(engine.step, prior, PROJECTOR, 0, problem, target))
+  target = stylegan.target(prior, PROJECTOR, problem)
+  step = jax.jit(functools.partial(stylegan.step, prior, PROJECTOR, 0, problem, target))
   terms, ws = [], []
   for i in range(NUM_STEPS):
-    draws = engine.Draws(jnp.asarray(trace['w_noise'][i, 0]), jax.random.key(i))
+    draws = stylegan.Draws(jnp.asarray(trace['w_noise'][i, 0]), jax.random.key(i))
     state, now = step(state, draws)
     terms.append(jax.tree.map(float, now))
     ws.append(np.asarray(state.latent[0]))
-  return objective.Terms(*np.transpose(terms)), np.stack(ws), state
+  return losses.Terms(*np.transpose(terms)), np.stack(ws), state
 
 
 def test_loss(followed, trace):

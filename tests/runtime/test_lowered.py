@@ -7,10 +7,10 @@ import pytest
 
 import ganjax
 from ganjax import inversion
-from ganjax.adversarial import sampling
 from ganjax.editing import rendering
-from ganjax.inversion import batch, engine, variants
+from ganjax.inversion import batch, selection, stylegan
 from ganjax.runtime import lowered, platforms
+from ganjax.training.stylegan2 import sample_sheets
 
 KEY = jax.random.key(0)
 COUNT = 12  # images: three on each of the tests' four devices
@@ -29,7 +29,7 @@ def stacked(prior, spec, **hyper):
   damage = ganjax.parse_degradation(spec)
   photo = np.zeros((*damage.output_shape(side, side), 3), np.float32)
   hyper = inversion.PROJECTOR.hyper._replace(num_steps=8, **hyper)
-  one = inversion.problem(prior, photo, damage, 'x', 0, hyper)
+  one = inversion.make_problem(prior, photo, damage, 'x', 0, hyper)
   return jax.eval_shape(
     lambda one: jax.tree.map(lambda x: jnp.broadcast_to(x, (COUNT, *x.shape)), one), one
   )
@@ -77,7 +77,7 @@ def test_starting_entering_a_phase_rendering_and_misfits(prior, platform):
     'start': (batch.start, prior, preset, problems),
     'enter': (batch.enter, prior, preset, 1, problems, states),
     'render': (batch.render, prior, states),
-    'misfits': (variants._misfits, prior, preset, problems, problems.target),
+    'misfits': (selection._misfits, prior, preset, problems, problems.target),
   }
   for name, (jitted, *args) in programs.items():
     assert_shared(counts(platform, prior, jitted, *args), name in ('render', 'misfits'))
@@ -101,7 +101,7 @@ def test_pictures_of_latents(prior, platform):
   programs = [
     (rendering._draw, generator, ws),
     (rendering._draw_with, generator, ws, noise),
-    (sampling._render, generator, 0.7, zs, None),
+    (sample_sheets._render, generator, 0.7, zs, None),
   ]
   for jitted, *args in programs:
     assert_shared(counts(platform, generator, jitted, *args))
@@ -113,7 +113,7 @@ def test_a_cond_in_place_of_the_selection_would_be_seen(prior, platform, monkeyp
   def with_cond(active, step, state, idle):
     return jax.lax.cond(active, step, lambda state: (state, idle), state)
 
-  monkeypatch.setattr(engine, 'step_if', with_cond)
+  monkeypatch.setattr(stylegan, 'step_if', with_cond)
   jax.clear_caches()
   problems = stacked(prior, 'identity()')
   states = states_of(prior, inversion.PROJECTOR, problems)

@@ -7,8 +7,7 @@ import pytest
 import tiny
 from absl import flags
 
-from ganjax.degradations import levels
-from ganjax.tasks import evaluate, main
+from ganjax.tasks import evaluate, levels, main
 from ganjax.tasks.config import ConfigError
 
 ASTRONAUT = 'scripts/demo/astronaut.png'

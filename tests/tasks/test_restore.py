@@ -10,7 +10,7 @@ import tiny
 from PIL import Image
 
 from ganjax import data, inversion, weights
-from ganjax.inversion import variants
+from ganjax.inversion import selection
 from ganjax.inversion.presets import Tuning
 from ganjax.pixels import to_bytes
 from ganjax.tasks import main
@@ -246,7 +246,7 @@ def test_restarts_keep_the_best_and_show_where_they_disagree(config):
 def test_the_weight_can_be_chosen_automatically(config):
   assert main.run(dataclasses.replace(config, latent_dist_reg_weight='auto')) == 0
   (record,) = listed(config.output)
-  assert record['latent_dist_reg_weight'] in variants.LADDER
+  assert record['latent_dist_reg_weight'] in selection.WEIGHT_GRID
 
 
 def test_a_preset_that_ends_in_w_plus_plus(config):

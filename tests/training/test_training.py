@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from ganjax import devices, training
+from ganjax import training
 from ganjax.data import ImageError, SourceError
+from ganjax.errors import TrainingError
+from ganjax.runtime import devices
 from ganjax.training import log
-from ganjax.training.errors import TrainingError
 
 SIZE, BATCH = 10, 4
 
@@ -119,7 +120,7 @@ def train(folder, num_steps=12, stop_at=None, step=fit):
           state,
           first,
           feed().batches(first),
-          training.Rhythm(num_steps, log_every=2, checkpoint_every=5),
+          training.Intervals(num_steps, log_every=2, checkpoint_every=5),
           checkpoints,
           training.Hooks(written.add, advance=advance),
         )

@@ -1,1 +1,0 @@
-"""Training of StyleGAN2 with adaptive augmentation (StyleGAN2-ADA)."""

@@ -1,0 +1,289 @@
+"""The one core of every bulk run: from blocks of pictures to blocks of results.
+
+The local loop, the processes of a pod and the actors of a Ray cluster all call `Worker.run`.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ganjax import data, degradations, faces, inversion, metrics, weights
+from ganjax.bulk import prefetch, tf_examples
+from ganjax.bulk.parts import Outcome, Parts
+from ganjax.bulk.plan import BlockPlan
+from ganjax.bulk.prefetch import Face
+from ganjax.data import journal
+from ganjax.data.sources import Entry, Source
+from ganjax.inversion import Paused
+from ganjax.inversion.problem import Problem
+from ganjax.pixels import to_bytes, to_float
+from ganjax.weights import Networks
+
+PREVIEWS = ('aligned', 'degraded', 'restored', 'completed')
+# A result's pictures -> the features of the data set that hold them.
+FEATURES = {'restored': 'image', 'completed': 'completed'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """What decides the results, as plain values that can be sent to another process."""
+
+  weights: str | None
+  precision: str
+  perceptual: str | None  # a file made by ports.vgg16; None: the generator's own discriminator
+  degradation: str
+  already_degraded: bool
+  preset: inversion.Preset
+  hyper: inversion.Hyper
+  seed: int
+  align: faces.Mode
+  save_image: bool
+  save_noise: bool
+  previews: int  # so many first pictures are also written as files, for the report
+  remat: bool
+
+  def prior(self) -> tuple[inversion.Prior, Networks]:
+    """Loads the networks."""
+    networks = weights.load(self.weights, self.precision, self.remat)
+    lpips = weights.load_lpips(self.perceptual, self.precision) if self.perceptual else None
+    return inversion.make_prior(networks, lpips), networks
+
+
+class Stopped(KeyboardInterrupt):
+  """Somebody wishes the run to stop; raised between chunks, when all states are whole."""
+
+
+class Tally:
+  """Counts what came out; for people and for status files."""
+
+  def __init__(self) -> None:
+    self.pictures = 0  # done, in this run; failed ones count, too
+    self.faces = 0
+    self.failed = 0
+    self.settled = 0  # faces that stopped before their last step
+
+  def count(self, outcome: Outcome, num_steps: int) -> None:
+    """Takes in one outcome."""
+    if outcome.failed:
+      self.pictures += 1
+      self.failed += 1
+      return
+    self.faces += 1
+    self.pictures += outcome.line['face'] == outcome.line['num_results'] - 1
+    self.settled += outcome.line['num_steps'] < num_steps
+
+
+class _Block:
+  """A block at work."""
+
+  def __init__(self, block: int, size: int, kept: list[Outcome]):
+    self.block, self.outcomes = block, kept
+    self.to_prepare, self.at_work = size, 0
+    self._known = {outcome.order for outcome in kept}
+    self._faces = {
+      outcome.order[0]: outcome.line.get('num_results', 0) for outcome in kept
+    }  # of the pictures that have outcomes
+
+  def wants(self, entry: Entry) -> bool:
+    """Whether a picture still needs work."""
+    have = sum(order[0] == entry.index for order in self._known)
+    return not have or have < self._faces[entry.index]
+
+  def lacks(self, face: Face) -> bool:
+    return face.order not in self._known
+
+  @property
+  def is_whole(self) -> bool:
+    return not self.to_prepare and not self.at_work
+
+
+class Worker:
+  """Networks, compiled programs and an open source; turns blocks into parts."""
+
+  def __init__(
+    self,
+    settings: Settings,
+    config_hash: str,
+    plan: BlockPlan,
+    source: Source,
+    parts: Parts,
+    batch_size: int,
+    threads: int,
+  ):
+    """Loads the networks; compiling waits for the first picture.
+
+    Args:
+      settings: what decides the results.
+      config_hash: kept with every result.
+      plan: of the data set.
+      source: its pictures.
+      parts: where the results go.
+      batch_size: images that are optimised together.
+      threads: that decode and align pictures.
+
+    Raises:
+      WeightsError, DegradationError: the settings name what cannot be used.
+    """
+    self.settings, self._hash, self._plan = settings, config_hash, plan
+    self._source, self._parts, self._threads = source, parts, threads
+    self._pipeline = degradations.parse(settings.degradation)
+    self._prior, networks = settings.prior()
+    side = networks.resolution
+    self._pipeline.check(side, side)
+    self._template = faces.Template(*networks.template)
+    self._size = self._pipeline.output_shape(side, side)[0] if settings.already_degraded else side
+    self._kinds = list(FEATURES) if self._pipeline.is_only_projections else ['restored']
+    self._features = tf_examples.features(
+      self._prior,
+      settings.preset,
+      [FEATURES[kind] for kind in self._kinds] if settings.save_image else [],
+      [*metrics.names(self._kinds), 'loss'],
+      settings.save_noise,
+    )
+    self._slots = inversion.ContinuousBatch(
+      self._prior,
+      settings.preset,
+      batch_size,
+      inversion.even_chunk(settings.preset, int(settings.hyper.num_steps)),
+    )
+    self._blocks: dict[int, _Block] = {}
+    self.tally = Tally()
+
+  @property
+  def features(self) -> Any:
+    """The tfds.features.FeaturesDict of the results."""
+    return self._features
+
+  def run(self, blocks: Iterable[int], on_chunk: Callable[[], None] | None = None) -> None:
+    """Works through blocks, and writes each when it is whole.
+
+    Args:
+      blocks: their numbers; taken one after another as slots get free.
+      on_chunk: called after every chunk of steps. It may raise Stopped: what is finished is then
+        kept for the next run, and how far the others are.
+
+    Raises:
+      StoreError: the output folder cannot be written.
+    """
+    try:
+      solved = self._slots.solve(self._problems(blocks), on_chunk, self._resumed)
+      for (face, target), result in solved:
+        self._finish(face, self._outcome(face, target, result))
+    except BaseException as error:
+      with contextlib.suppress(data.StoreError):  # whatever went wrong first is what counts
+        for block in self._blocks.values():
+          if block.outcomes:
+            self._parts.set_aside(block.block, block.outcomes)
+        if isinstance(error, Stopped):
+          for (face, _), paused in self._slots.paused():
+            self._parts.set_paused_aside(face.order, paused.arrays())
+      raise
+
+  def _resumed(self, tag: tuple[Face, np.ndarray], problem: Problem) -> Paused | None:
+    """How far an earlier run came with a face."""
+    kept = self._parts.paused_aside(tag[0].order)
+    if kept is None:
+      return None
+    return Paused.from_arrays(self._prior, self.settings.preset, problem, kept)
+
+  def _entries(self, blocks: Iterable[int]) -> Iterator[Entry]:
+    for number in blocks:
+      entries = self._source.entries(*self._plan.bounds(number))
+      block = _Block(number, len(entries), self._parts.aside(number))
+      self._blocks[number] = block
+      wanted = [entry for entry in entries if block.wants(entry)]
+      block.to_prepare = len(wanted)
+      self.tally.pictures += len(entries) - len(wanted)  # an interrupted run did them
+      self._close_if_whole(block)
+      yield from wanted
+
+  def _problems(self, blocks: Iterable[int]) -> Iterator:
+    """What is to be inverted, ((face, its picture), problem), as it is prepared."""
+
+    def faces_of(entry: Entry):
+      return prefetch.faces_of(self._source, entry, self._template, self._size, self.settings.align)
+
+    depth = 2 * max(self._slots.size, self._threads)
+    for entry, found in prefetch.ahead(faces_of, self._entries(blocks), self._threads, depth):
+      block = self._blocks[entry.index // self._plan.block_size]
+      block.to_prepare -= 1
+      if isinstance(found, str):
+        line = {'name': entry.name, 'source': entry.source, 'index': entry.index, 'reason': found}
+        self._finish_in(block, Outcome((entry.index, 0), line, None))
+        continue
+      lacking = [face for face in found if block.lacks(face)]
+      block.at_work += len(lacking)
+      for face in lacking:
+        yield self._problem(face)
+
+  def _problem(self, face: Face):
+    settings = self.settings
+    picture = to_float(face.crop.image)
+    degradation, key = inversion.sampled(self._pipeline, face.name, settings.seed)
+    target = picture if settings.already_degraded else degradation.true(picture, key)
+    problem = inversion.make_problem(
+      self._prior, target, degradation, face.name, settings.seed, settings.hyper
+    )
+    return (face, target), problem
+
+  def _finish(self, face: Face, outcome: Outcome) -> None:
+    block = self._blocks[face.entry.index // self._plan.block_size]
+    block.at_work -= 1
+    self._finish_in(block, outcome)
+
+  def _finish_in(self, block: _Block, outcome: Outcome) -> None:
+    block.outcomes.append(outcome)
+    self.tally.count(outcome, int(self.settings.hyper.num_steps))
+    self._close_if_whole(block)
+
+  def _close_if_whole(self, block: _Block) -> None:
+    if block.is_whole:
+      self._parts.write(block.block, block.outcomes)
+      del self._blocks[block.block]
+
+  def _outcome(self, face: Face, target: np.ndarray, result: inversion.Restoration) -> Outcome:
+    pictures = {'restored': to_bytes(np.asarray(result.image))}
+    if 'completed' in self._kinds:
+      whole = degradations.completed(result.degradation, target, pictures['restored'])
+      pictures['completed'] = whole
+    values: dict[str, float] = {}
+    if not self.settings.already_degraded:
+      values = metrics.against_truth(pictures, face.crop.image)
+    line: dict[str, Any] = {
+      'name': face.name,
+      'source': face.entry.source,
+      'index': face.entry.index,
+      'face': face.number,
+      'num_results': face.num_faces,
+      'task': 'bulk',
+      'metrics': {name: round(value, 4) for name, value in values.items()},
+      'loss': float(result.loss[-1]),
+      'settled_at': int(result.settled_at),
+      'num_steps': int(result.num_steps),
+    }
+    if face.entry.index < self.settings.previews and face.number == 0:
+      line['files'] = self._preview(face, target, pictures)
+    values = {**values, 'loss': line['loss']}
+    kept = {FEATURES[kind]: picture for kind, picture in pictures.items()}
+    made = tf_examples.example(self._features, face, kept, result, values, self._hash)
+    return Outcome(face.order, line, made)
+
+  def _preview(self, face: Face, target: np.ndarray, made: dict[str, np.ndarray]) -> dict[str, str]:
+    pictures = {'aligned': face.crop.image, 'degraded': to_bytes(target), **made}
+    if self.settings.already_degraded:
+      del pictures['aligned']
+    elif self.settings.degradation == 'identity()':
+      del pictures['degraded']
+    files = {kind: preview(kind, face.entry.index) for kind in pictures}
+    for kind, path in files.items():
+      png = data.encode_png(pictures[kind])
+      journal.replace(self._parts.folder / path, png, self._parts.scratch)
+    return files
+
+
+def preview(kind: str, index: int) -> str:
+  """The path, below the output folder, of a picture's preview."""
+  return f'{kind}/{index:08d}.png'

@@ -1,0 +1,236 @@
+"""What an inversion minimises, for one image."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ganjax import degradations
+from ganjax.inversion.perceptual import Perceptual, resize
+from ganjax.inversion.presets import Comparison
+from ganjax.models.generator import Noise
+from ganjax.runtime import platforms
+
+SMALLEST_NOISE_SIDE = 8
+# Mean square of a difference of pixels in [-1, 1] that hardly anybody sees, four steps of 8 bits;
+# the likelihood asks for no better.
+JUST_NOTICEABLE = 1e-3
+
+
+class Target(NamedTuple):
+  """A degraded picture, prepared for being compared with many others."""
+
+  image: jax.Array  # [h, w, 3]
+  visible: jax.Array  # [h, w, 1]: 1 where the picture shows something, 0 in holes
+  fill: jax.Array  # [h, w, 3]: what takes the place of holes at several scales
+  features: list[list[jax.Array]]  # per scale
+  observations: jax.Array | float = 1.0  # see `observations`; 1 where nobody asks
+
+
+class Terms(NamedTuple):
+  """The summands of the loss, each with its weight applied."""
+
+  perceptual: jax.Array
+  pixel: jax.Array
+  noise: jax.Array
+  latent: jax.Array
+
+  @property
+  def loss(self) -> jax.Array:
+    """Their sum."""
+    return self.perceptual + self.pixel + self.noise + self.latent
+
+
+def target(
+  perceptual: Perceptual,
+  comparison: Comparison,
+  image: jax.Array,
+  visible: jax.Array,
+  key: jax.Array,
+) -> Target:
+  """Computes a target's features once.
+
+  Args:
+    perceptual: the distance.
+    comparison: 'single' or 'multiscale'.
+    image: [h, w, 3] in [-1, 1].
+    visible: [h, w, 1].
+    key: for what fills the holes.
+  """
+  # (N(0, 1) + ½) / 2 added to a black hole, in [0, 1] (Poirier-Ginter and Lalonde 2023).
+  fill = jax.random.normal(key, image.shape, jnp.float32) - 0.5
+  prepared = Target(image, visible, fill, [])
+  features = [perceptual.features(x) for x in _scales(perceptual, comparison, image, prepared)]
+  return prepared._replace(features=features)
+
+
+def distances(
+  perceptual: Perceptual,
+  comparison: Comparison,
+  image: jax.Array,
+  expected: jax.Array,
+  target: Target,
+) -> tuple[jax.Array, jax.Array]:
+  """How far a picture is from a target: (perceptual, pixel), both scalars.
+
+  At a single scale, the pixels' distance is the mean square of `expected`'s over what is visible:
+  between two noisy pictures it would be least for dark ones, which have less noise. At several, it
+  is the mean absolute difference of the smallest pictures in units of the [0, 1] range.
+
+  Args:
+    perceptual: the distance.
+    comparison: 'single' or 'multiscale'.
+    image: [h, w, 3], with noise of its own where the target has some.
+    expected: [h, w, 3], the same without noise.
+    target: from `target`.
+  """
+  scales = _scales(perceptual, comparison, image, target)
+  perceptual_distance = functools.reduce(
+    jnp.add,
+    [
+      perceptual.distance(perceptual.features(scale), features)
+      for scale, features in zip(scales, target.features, strict=True)
+    ],
+  )
+  if comparison == 'single':
+    return perceptual_distance, pixel_distance(expected, target)
+  smallest = _scales(perceptual, comparison, target.image, target)[-1]
+  return perceptual_distance, jnp.mean(jnp.abs(scales[-1] - smallest)) / 2
+
+
+def _scales(
+  perceptual: Perceptual, comparison: Comparison, image: jax.Array, target: Target
+) -> list[jax.Array]:
+  """The pictures that are compared, holes treated, from large to small."""
+  if comparison == 'single':
+    return [_without_holes(perceptual, image, target.visible)]
+  image = jnp.where(target.visible > 0, image, target.fill)
+  scales = []
+  for height, width in perceptual.scales(*image.shape[:2]):
+    image = resize(image, height, width)
+    scales.append(image)
+  return scales
+
+
+def _without_holes(perceptual: Perceptual, image: jax.Array, visible: jax.Array) -> jax.Array:
+  """Brings a picture to the perceptual network's size and cuts its holes.
+
+  They are cut after the resizing, where the resized mask is not wholly visible: whatever a hole's
+  content leaked into is cut, too, in the picture as in its target, so nothing smears.
+  """
+  height, width = perceptual.side(*image.shape[:2])
+  whole = resize(visible, height, width) >= 1 - 1e-4
+  return jnp.where(whole, resize(image, height, width), 0.0)
+
+
+def pixel_distance(image: jax.Array, target: Target) -> jax.Array:
+  """Mean squared difference over what is visible; image [h, w, 3]."""
+  squares = jnp.sum(jnp.square(image - target.image) * target.visible)
+  return squares / (3 * jnp.maximum(jnp.sum(target.visible), 1))
+
+
+def gaussian_nll(pixel: jax.Array) -> jax.Array:
+  """How unlikely a mean squared difference is: 0 where nobody sees it.
+
+  Gaussian noise of the strength that suits a difference best has the log-likelihood
+  -n/2 · log(mean square) + …, so that a misfit counts in shares of itself. Where a picture is noisy
+  the last share is soon found; where it is not, a small misfit still counts.
+  """
+  return jnp.log1p(pixel / JUST_NOTICEABLE)
+
+
+def effective_rank(
+  degradation: degradations.Operator, image: jax.Array, visible: jax.Array, key: jax.Array
+) -> jax.Array:
+  """How many numbers a degraded picture tells of the whole one.
+
+  The effective rank (tr M)² / tr M² of M = J Jᵀ, J being the degradation's Jacobian at `image`;
+  both traces by one random probe (Hutchinson 1990). That is the number of visible values for masks,
+  of pixels for grey ones and small ones, and about 3 · H · W / (2π · variance) for a blur.
+
+  Args:
+    degradation: whose model form is looked at.
+    image: [H, W, 3] in [-1, 1].
+    visible: [h, w, 1], of the degraded picture.
+    key: for the probe, and for what is random in the degradation.
+
+  Returns:
+    Scalar, 1 or more.
+  """
+  model_key, probe_key = jax.random.split(key)
+  degraded, forth = jax.linearize(lambda x: visible * degradation.model(x, model_key), image)
+  (back,) = jax.linear_transpose(forth, image)(
+    jax.random.normal(probe_key, degraded.shape, jnp.float32)
+  )
+  trace = jnp.sum(jnp.square(back))
+  return jnp.maximum(jnp.square(trace) / jnp.sum(jnp.square(forth(back))), 1.0)
+
+
+def autocorrelation(noise: Noise) -> jax.Array:
+  """Penalises noise maps that carry signal (Karras et al. 2020, appendix D).
+
+  Maps of one size are looked at together, with what is left of larger ones at that scale: a few
+  large reductions in place of a hundred small ones.
+
+  Args:
+    noise: maps [H, W], H = W a power of two; zero mean, unit variance.
+
+  Returns:
+    Scalar, summed over the maps; 0 when neighbouring pixels are uncorrelated at every scale down
+    to 8 px.
+  """
+  total = jnp.zeros(())
+  side = max((one.shape[0] for one in noise.values()), default=0)
+  averaged: list[jax.Array] = []  # what is left of larger maps, [K, side, side]
+  while side:
+    maps = [one[None] for one in noise.values() if one.shape[0] == side] + averaged
+    averaged = []
+    if maps:
+      together = platforms.in_lanes(jnp.concatenate(maps))
+      total += _correlation(together)
+      averaged = [_halved(together)] if side > SMALLEST_NOISE_SIDE else []
+    side //= 2
+  return total
+
+
+def _correlation(maps: jax.Array) -> jax.Array:
+  """Squared correlations of neighbours along both axes, summed over maps [K, side, side]."""
+  along = [jnp.mean(maps * jnp.roll(maps, 1, axis), axis=(1, 2)) for axis in (1, 2)]
+  return jnp.sum(jnp.square(jnp.stack(along)))
+
+
+def _halved(maps: jax.Array) -> jax.Array:
+  """Means of 2×2 pixels, [K, side, side] -> [K, side/2, side/2]."""
+  sums = jax.lax.reduce_window(maps, 0.0, jax.lax.add, (1, 2, 2), (1, 2, 2), 'VALID')
+  return sums / 4
+
+
+def energy(noise: Noise) -> jax.Array:
+  """mean(noise²), summed over the maps."""
+  squares = (jnp.mean(jnp.square(n)) for n in noise.values())
+  return functools.reduce(jnp.add, squares, jnp.zeros(()))
+
+
+def normalize_noise(noise: Noise) -> Noise:
+  """Brings every map back to zero mean and unit variance."""
+
+  def normalize(n):
+    n = n - jnp.mean(n)
+    return n * jax.lax.rsqrt(jnp.mean(jnp.square(n)) + 1e-12)
+
+  return {name: normalize(n) for name, n in noise.items()}
+
+
+def latent_distance(latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  """mean((w − w_avg)²); latent [..., w_dim].
+
+  Of W++ [num_ws, C, w_dim] that of each row's mean over its channels, and the channels' squared
+  distances from it, summed over them: for a channel to leave its row costs what it costs the row to
+  leave w_avg. A degradation that leaves little therefore keeps the channels together.
+  """
+  if latent.ndim < 3:
+    return jnp.mean(jnp.square(latent - w_avg.reshape((1,) * (latent.ndim - 1) + w_avg.shape)))
+  row = jnp.mean(latent, axis=1)
+  spread = jnp.sum(jnp.square(latent - row[:, None]), axis=1)
+  return latent_distance(row, w_avg) + jnp.mean(spread)

@@ -1,0 +1,128 @@
+"""What an inversion is given: the networks that all images share, and each image's problem."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ganjax import degradations
+from ganjax.degradations import Pipeline
+from ganjax.inversion import spaces
+from ganjax.inversion.perceptual import DiscriminatorDistance, LPIPSDistance, Perceptual
+from ganjax.inversion.presets import Hyper
+from ganjax.models.generator import Generator
+from ganjax.models.vgg16 import LPIPS
+from ganjax.weights import Networks, WeightsError
+
+P = TypeVar('P')  # a named tuple, one of whose fields is `degradation`
+
+
+class Prior(NamedTuple):
+  """What every image of a run shares: the networks and the statistics of W."""
+
+  generator: Generator
+  perceptual: Perceptual
+  w_avg: jax.Array  # [w_dim]
+  w_std: jax.Array  # scalar
+
+
+class Problem(NamedTuple):
+  """One image to explain."""
+
+  target: jax.Array  # [h, w, 3] in [-1, 1], as `degradation` gives it
+  visible: jax.Array  # [h, w, 1], 0 in holes
+  degradation: degradations.Operator  # applied to what is synthesised
+  hyper: Hyper
+  key: jax.Array
+  start: jax.Array  # [w_dim], where the search begins
+
+
+def make_prior(networks: Networks, lpips: LPIPS | None = None) -> Prior:
+  """What all images share; computing it once saves a second for every further batch.
+
+  Args:
+    networks: from `ganjax.load`.
+    lpips: from `ganjax.load_lpips`; None compares by the networks' own discriminator.
+
+  Raises:
+    WeightsError: neither LPIPS nor a discriminator is there to compare with.
+  """
+  perceptual: Perceptual
+  if lpips is not None:
+    perceptual = LPIPSDistance(lpips)
+  elif networks.discriminator is not None:
+    perceptual = DiscriminatorDistance(networks.discriminator)
+  else:
+    raise WeightsError(
+      'these weights hold no discriminator to compare pictures by: give VGG16 weights '
+      '(--perceptual=vgg16.safetensors, made by `python -m ports.vgg16`)'
+    )
+  return Prior(networks.generator, perceptual, *spaces.statistics(networks.generator))
+
+
+def image_key(seed: int, name: str) -> jax.Array:
+  """An image's random key: from the seed and its name alone, whatever its place in a batch."""
+  digest = hashlib.sha256(name.encode('utf-8', 'surrogateescape')).digest()
+  return jax.random.fold_in(jax.random.key(seed), int.from_bytes(digest[:4], 'little'))
+
+
+def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.Array]:
+  """Draws what is random in a degradation; for the same seed and name always the same.
+
+  Returns:
+    The degradation, and the key for its true form.
+  """
+  sample_key, true_key = degradation_keys(name, seed)
+  return degradation.sample(sample_key), true_key
+
+
+def degradation_keys(name: str, seed: int) -> tuple[jax.Array, jax.Array]:
+  """An image's keys for `sample` and for `true`."""
+  sample_key, true_key = jax.random.split(jax.random.fold_in(image_key(seed, name), 2))
+  return sample_key, true_key
+
+
+def make_problem(
+  prior: Prior,
+  photo: np.ndarray,
+  degradation: Pipeline,
+  name: str,
+  seed: int,
+  hyper: Hyper,
+) -> Problem:
+  """Sets up one image for the
+
+  Raises:
+    ValueError: the photo has not the size that the degradation gives to the generator's picture.
+  """
+  side = prior.generator.config.resolution
+  degradation.check(side, side)
+  expected = (*degradation.output_shape(side, side), 3)
+  if photo.shape != expected:
+    raise ValueError(f'{name}: the photo is {photo.shape}, but {degradation} gives {expected}')
+  degradation = degradation.observed(photo)
+  floats = {name: jnp.float32(value) for name, value in hyper._asdict().items()}
+  return Problem(
+    target=jnp.asarray(photo, jnp.float32),
+    visible=degradation.visible(*expected[:2]),
+    degradation=degradation,
+    hyper=Hyper(**{**floats, 'num_steps': jnp.int32(hyper.num_steps)}),
+    key=image_key(seed, name),
+    start=prior.w_avg,
+  )
+
+
+def stack(problems: list[P]) -> P:
+  """A batch from single problems of equal size whose degradations have the same operators."""
+  found: Sequence[Any] = problems
+
+  def column(field):
+    values = [getattr(problem, field) for problem in found]
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *values)
+
+  columns = {field: column(field) for field in found[0]._fields if field != 'degradation'}
+  operators = degradations.stack([problem.degradation for problem in found])
+  return found[0]._replace(**columns, degradation=operators)

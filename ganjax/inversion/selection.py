@@ -1,0 +1,102 @@
+"""Several inversions of one picture in one batch: restarts, and a ladder of weights."""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ganjax.inversion import stylegan
+from ganjax.inversion.presets import Preset
+from ganjax.inversion.problem import Prior, Problem
+from ganjax.runtime.mapping import map_images
+from ganjax.runtime.sharding import pad, shard_images
+
+# Weights that the choice is made from: half decades around the tasks' own defaults.
+WEIGHT_GRID = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+# Of `likely`; the middle of what chose well on eight training photographs in six tasks.
+TARGET_DISTANCE, MISFIT_TOLERANCE = 0.4, 1.1
+START_PSI = 0.7  # how far from w_avg restarts begin; 1 is as far as samples lie
+
+
+def restarts(prior: Prior, problem: Problem, count: int) -> list[Problem]:
+  """The problem itself, which starts at w_avg, and others that start at random faces.
+
+  Args:
+    prior: whose mapping network makes the starts.
+    problem: one image.
+    count: how many in all, with the first.
+  """
+  found = [problem]
+  config = prior.generator.config
+  for index in range(1, count):
+    key = jax.random.fold_in(problem.key, 1000 + index)
+    z_key, label_key, own_key = jax.random.split(key, 3)
+    z = jax.random.normal(z_key, (config.z_dim,), jnp.float32)
+    label = None
+    if config.c_dim:
+      label = jax.nn.one_hot(jax.random.randint(label_key, (), 0, config.c_dim), config.c_dim)
+    w = prior.generator.mapping.w(z, label)
+    start = prior.w_avg + START_PSI * (w - prior.w_avg)
+    found.append(problem._replace(start=start, key=own_key))
+  return found
+
+
+def with_weights(problem: Problem, weights: Sequence[float] = WEIGHT_GRID) -> list[Problem]:
+  """The problem with each of several values of latent_dist_reg_weight."""
+  return [
+    problem._replace(hyper=problem.hyper._replace(latent_dist_reg_weight=jnp.float32(weight)))
+    for weight in weights
+  ]
+
+
+def misfits(
+  prior: Prior, preset: Preset, problems: Problem, images: np.ndarray | jax.Array
+) -> np.ndarray:
+  """`engine.misfit` of each picture of a batch, [N, H, W, 3] -> [N]."""
+  batch = pad((problems, jnp.asarray(images)))
+  return np.asarray(_misfits(prior, preset, *batch))[: len(images)]
+
+
+@functools.partial(jax.jit, static_argnums=(1,))
+def _misfits(prior, preset, problems, images):
+  def function(prior, problems, images):
+    return map_images(functools.partial(stylegan.misfit, prior, preset), problems, images)
+
+  return shard_images(function, prior, problems, images)
+
+
+def select_weight(prior: Prior, latents: np.ndarray | jax.Array, misfits: np.ndarray) -> int:
+  """The rung of a ladder that guesses best at what a picture does not tell.
+
+  A larger weight draws the latent to w_avg; too small a one lets it leave where faces are, to fit
+  what the degradation left. Sampled faces lie at mean((w − w_avg)²) = w_std² / w_dim on average.
+  The mean of all faces that explain a picture lies nearer, and errs less than any of them: the
+  rung is taken whose latent comes nearest to `HEDGED` times that distance, by the ratio. But the
+  more a picture tells, the less is to be hedged, and the misfit says so: rungs do not count whose
+  misfit is more than `TOLERATED` times the second least (one rung may have been lucky). No ground
+  truth is needed.
+
+  Args:
+    prior: whose samples faces are compared with.
+    latents: of the ladder's inversions, [len(weights), ..., w_dim].
+    misfits: theirs, [len(weights)].
+
+  Returns:
+    The rung's index.
+  """
+  away = np.asarray(latents) - np.asarray(prior.w_avg)
+  distance = np.mean(np.square(away), axis=tuple(range(1, away.ndim)))
+  hedged = TARGET_DISTANCE * float(prior.w_std) ** 2 / prior.w_avg.shape[-1]
+  off = np.abs(np.log(distance + 1e-12) - np.log(hedged))
+  return int(np.argmin(np.where(misfits <= MISFIT_TOLERANCE * np.sort(misfits)[1], off, np.inf)))
+
+
+def deviation(images: np.ndarray) -> np.ndarray:
+  """How much restarts disagree: the standard deviation per pixel, [R, H, W, 3] -> [H, W].
+
+  In units of the [0, 1] range, the root mean square over the channels. Where it is large the
+  prior invents: the picture does not say what is there.
+  """
+  return np.sqrt(np.mean(np.var(np.asarray(images) / 2, axis=0), axis=-1))

@@ -1,0 +1,271 @@
+"""The inversion of one image: where it starts, and what a step of it does.
+
+Nothing here knows of batches; `batch` maps these functions over many images.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ganjax.inversion import losses, schedules, spaces
+from ganjax.inversion.presets import Hyper, Preset
+from ganjax.inversion.problem import Prior, Problem
+from ganjax.models.generator import Noise
+from ganjax.runtime.mapping import step_if
+
+MISFIT_DRAWS = 4  # of a degradation's noise, which `misfit` is averaged over
+
+
+class InversionState(NamedTuple):
+  """Where one image's optimisation stands."""
+
+  latent: jax.Array
+  noise: Noise
+  free: dict[str, jax.Array]  # the degradation's unknown parameters, unconstrained
+  optimiser: optax.OptState
+  step: jax.Array  # int32
+  end: jax.Array  # int32, the step at which the current phase will be over
+  settling: schedules.Settling
+
+
+def normalised() -> optax.GradientTransformation:
+  """Steps of one length along every vector (Poirier-Ginter and Lalonde 2023).
+
+  g / ‖g‖ over the last axis; where that is no number, 0.
+  """
+
+  def update(gradients, state, params=None):
+    del params
+    return jax.tree.map(
+      lambda g: jnp.nan_to_num(
+        g / jnp.linalg.norm(g, axis=-1, keepdims=True), nan=0.0, posinf=0.0, neginf=0.0
+      ),
+      gradients,
+    ), state
+
+  return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def _optimiser(preset: Preset) -> optax.GradientTransformation:
+  if preset.optimiser == 'normalised':
+    return normalised()
+  return optax.scale_by_adam(preset.adam_b1, preset.adam_b2)
+
+
+def init(prior: Prior, preset: Preset, problem: Problem, phase: int = 0) -> InversionState:
+  """One image's start; in a later phase, as if those before it had no steps."""
+  synthesis = prior.generator.synthesis
+  if preset.noise_maps == 'optimised':
+    noise = synthesis.noise_random(jax.random.fold_in(problem.key, 0))
+  else:
+    noise = synthesis.noise_const()
+    if preset.noise_maps != 'const':
+      noise = jax.tree.map(jnp.zeros_like, noise)
+  free = problem.degradation.free()
+  state = _begin(prior, preset, 0, problem, problem.start, noise, free, jnp.int32(0))
+  for later in range(1, phase + 1):
+    state = enter(prior, preset, later, problem, state)
+  return state
+
+
+def enter(
+  prior: Prior, preset: Preset, phase: int, problem: Problem, state: InversionState
+) -> InversionState:
+  """The step from one phase to the next one, number `phase`."""
+  return _begin(prior, preset, phase, problem, state.latent, state.noise, state.free, state.step)
+
+
+def _begin(prior, preset, phase, problem, latent, noise, free, step) -> InversionState:
+  latent = spaces.enter(preset.phases[phase].space, latent, prior.generator.config)
+  return InversionState(
+    latent,
+    noise,
+    free,
+    _optimiser(preset).init(_params(preset, latent, noise, free)),
+    step,
+    _phase_end(preset, phase, problem.hyper.num_steps, step),
+    schedules.Settling.create(),
+  )
+
+
+def _phase_end(preset: Preset, phase: int, num_steps, step) -> jax.Array:
+  """The step at which a phase that begins now ends; the last one takes the rounding."""
+  shares = [p.share for p in preset.phases]
+  before, after = (sum(shares[:i]) / sum(shares) for i in (phase, phase + 1))
+  total = jnp.float32(num_steps)
+  return step + jnp.int32(total * after + 0.5) - jnp.int32(total * before + 0.5)
+
+
+def _params(preset: Preset, latent: jax.Array, noise: Noise, free: dict[str, jax.Array]):
+  """What the optimiser changes."""
+  return latent, noise if preset.noise_maps in ('optimised', 'free') else {}, free
+
+
+class Draws(NamedTuple):
+  """The randomness of one step."""
+
+  w_noise: jax.Array  # like the latent, N(0, 1)
+  key: jax.Array  # for the degradation
+
+
+def draw(problem: Problem, state: InversionState) -> Draws:
+  """Draws what one step needs; the same for the same image and step wherever it runs."""
+  key = jax.random.fold_in(jax.random.fold_in(problem.key, 1), state.step)
+  w_key, degradation_key = jax.random.split(key)
+  return Draws(jax.random.normal(w_key, state.latent.shape, jnp.float32), degradation_key)
+
+
+def target(prior: Prior, preset: Preset, problem: Problem) -> losses.Target:
+  """What the synthesised picture is compared with; computed once for many steps."""
+  prepared = _prepared(prior, preset, problem, problem.target)
+  if preset.pixels == 'squares':
+    return prepared
+  synthesis = prior.generator.synthesis
+  average = spaces.rows(prior.w_avg[None], prior.generator.config.num_ws)
+  observations = losses.effective_rank(
+    problem.degradation.bind(problem.degradation.free()),
+    synthesis(average, synthesis.noise_const()),
+    problem.visible,
+    jax.random.fold_in(problem.key, 4),
+  )
+  return prepared._replace(observations=observations)
+
+
+def _prepared(prior: Prior, preset: Preset, problem: Problem, picture: jax.Array) -> losses.Target:
+  """A degraded picture as a target with the problem's holes."""
+  fill_key = jax.random.fold_in(problem.key, 3)
+  return losses.target(prior.perceptual, preset.comparison, picture, problem.visible, fill_key)
+
+
+def _weighted(preset: Preset, hyper: Hyper, pixel: jax.Array) -> jax.Array:
+  """The loss's pixel term for a distance."""
+  is_likelihood = preset.pixels == 'likelihood'
+  return hyper.pixel_weight * (losses.gaussian_nll(pixel) if is_likelihood else pixel)
+
+
+def misfit(prior: Prior, preset: Preset, problem: Problem, image: jax.Array) -> jax.Array:
+  """How badly a picture explains the degraded one, beyond what noise would make of it anyway.
+
+  The loss's perceptual and pixel terms, from whose distances is taken how far the picture,
+  degraded, lies from itself, degraded with other noise: under noise even the truth has such a
+  misfit, and it would hide what a worse picture lacks.
+
+  Args:
+    prior: networks.
+    preset: how pictures are compared.
+    problem: one image, of whose degradation everything is known.
+    image: [H, W, 3], not degraded.
+
+  Returns:
+    Scalar, 0 or more.
+  """
+  prepared = _prepared(prior, preset, problem, problem.target)
+
+  def beyond_noise(key):
+    key, other_key = jax.random.split(key)
+    drawn, expected = problem.degradation.drawn_and_expected(image, key)
+    other = _prepared(prior, preset, problem, problem.degradation.model(image, other_key))
+    found, floor = (
+      jnp.stack(losses.distances(prior.perceptual, preset.comparison, drawn, expected, target))
+      for target in (prepared, other)
+    )
+    return found - floor
+
+  keys = jax.random.split(jax.random.fold_in(problem.key, 5), MISFIT_DRAWS)
+  distances = jnp.mean(jax.lax.map(beyond_noise, keys), axis=0)
+  perceptual, pixel = jnp.maximum(distances, 0.0)
+  return perceptual + _weighted(preset, problem.hyper, pixel)
+
+
+def step(
+  prior: Prior,
+  preset: Preset,
+  phase: int,
+  problem: Problem,
+  target: losses.Target,
+  state: InversionState,
+  draws: Draws,
+) -> tuple[InversionState, losses.Terms]:
+  """One step on the latent, the noise maps and what is unknown of the degradation, of one image.
+
+  Returns:
+    The new state, and the terms of the loss at the old one.
+  """
+  hyper = problem.hyper
+  num_steps = jnp.float32(hyper.num_steps)
+  t = jnp.float32(state.step) / num_steps
+  left = jnp.float32(state.end - state.step) / num_steps
+  strength = prior.w_std * hyper.w_noise * schedules.w_noise_factor(t, preset.w_noise_ramp)
+
+  is_normal = preset.noise_maps == 'optimised'
+  penalty = losses.autocorrelation if is_normal else losses.energy
+
+  def loss(params):
+    latent, noise = params[0], params[1] or state.noise
+    # Each row of W+ and W++ gets a noise of its own, as W's single row does.
+    rows = spaces.rows(latent + draws.w_noise * strength, prior.generator.config.num_ws)
+    degradation = problem.degradation.bind(params[2])
+    image = prior.generator.synthesis(rows, noise)
+    perceptual, pixel = losses.distances(
+      prior.perceptual,
+      preset.comparison,
+      *degradation.drawn_and_expected(image, draws.key),
+      target,
+    )
+    latent_share = 1.0
+    if preset.pixels == 'likelihood':
+      latent_share = latent.shape[0] * latent.shape[-1] / target.observations
+    distance = losses.latent_distance(latent, prior.w_avg)
+    terms = losses.Terms(
+      perceptual=perceptual,
+      pixel=_weighted(preset, hyper, pixel),
+      noise=hyper.noise_reg_weight * penalty(params[1]),
+      latent=hyper.latent_dist_reg_weight * latent_share * distance,
+    )
+    return terms.loss, terms
+
+  params = _params(preset, state.latent, state.noise, state.free)
+  gradient, terms = jax.grad(loss, has_aux=True)(params)
+  with jax.numpy_dtype_promotion('standard'):  # optax raises a float to an integer step
+    update, optimiser = _optimiser(preset).update(gradient, state.optimiser)
+  rate = hyper.learning_rate * schedules.learning_rate_factor(
+    t, left, preset.lr_rampup, preset.lr_rampdown
+  )
+  rate *= preset.phases[phase].rate
+  latent, noise, free = jax.tree.map(lambda p, u: p - rate * u, params, update)
+  noise = (losses.normalize_noise(noise) if is_normal else noise) or state.noise
+  settling, settled = state.settling.update(terms.loss, hyper.settled_within)
+  # What has settled only has its ramp-down left.
+  early = state.step + 1 + jnp.int32(preset.lr_rampdown * num_steps)
+  end = jnp.where(settled, jnp.minimum(state.end, early), state.end)
+  return InversionState(latent, noise, free, optimiser, state.step + 1, end, settling), terms
+
+
+def advance(
+  prior: Prior, preset: Preset, phase: int, num_steps: int, problem: Problem, state: InversionState
+) -> tuple[InversionState, losses.Terms]:
+  """`num_steps` steps of one image, or as many of them as its phase still has.
+
+  Returns:
+    The new state, and the terms [num_steps]; NaN where there was nothing to do.
+  """
+  prepared = target(prior, preset, problem)
+
+  def body(state, _):
+    idle = losses.Terms(*[jnp.float32(jnp.nan)] * 4)
+    return step_if(
+      state.step < state.end,
+      lambda s: step(prior, preset, phase, problem, prepared, s, draw(problem, s)),
+      state,
+      idle,
+    )
+
+  return jax.lax.scan(body, state, length=num_steps)
+
+
+def render(prior: Prior, state: InversionState) -> jax.Array:
+  """The picture that a state stands for, [H, W, 3]."""
+  rows = spaces.rows(state.latent, prior.generator.config.num_ws)
+  return prior.generator.synthesis(rows, state.noise)

@@ -1,1 +1,0 @@
-"""Priors that need no trained weights."""

@@ -1,0 +1,21 @@
+"""Compiled programs, of which a process cannot keep any number."""
+
+import gc
+import pathlib
+
+import jax
+
+# Linux lets a process have 65,530 memory mappings. XLA's programs for CPUs take up to some
+# thousands each, and one more than there may be crashes the process.
+MOST_MAPPINGS = 25_000
+MAPPINGS = pathlib.Path('/proc/self/maps')
+
+
+def clear_caches_near_map_limit() -> None:
+  """Lets all programs go if they have become many; what is used again is compiled again.
+
+  To be called now and then by whoever compiles ever other programs.
+  """
+  if MAPPINGS.exists() and len(MAPPINGS.read_bytes().splitlines()) > MOST_MAPPINGS:
+    jax.clear_caches()
+    gc.collect()

@@ -1,0 +1,1 @@
+"""Tasks on latents: interpolate, traverse, find directions, classify what is generated."""

@@ -1,0 +1,1 @@
+"""Tasks that train networks: StyleGAN2, pix2pix."""

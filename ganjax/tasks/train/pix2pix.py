@@ -1,0 +1,211 @@
+"""Pix2pix: trains a network that answers a condition with a picture."""
+
+import contextlib
+import functools
+import math
+from collections.abc import Generator, Iterator
+
+import jax
+import numpy as np
+from jax.sharding import PartitionSpec
+
+from ganjax import data, degradations, training
+from ganjax.models.patchgan import PATCHES, PatchGANConfig
+from ganjax.models.unet import UNetConfig
+from ganjax.pix2pix import predict
+from ganjax.pixels import to_bytes
+from ganjax.runtime import devices, precision
+from ganjax.tasks import console
+from ganjax.tasks.config import ConfigError
+from ganjax.tasks.train.pix2pix_config import (
+  LARGEST_SIDE,
+  Pix2pixTrainConfig,
+  define_flags,
+  from_flags,
+)
+from ganjax.tasks.train.training_run import WEIGHTS, Run, opened, progress
+from ganjax.training.pix2pix import examples, trainer
+from ganjax.weights import pix2pix
+
+__all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
+
+TASKS = ('pix2pix_train',)
+
+SHOWN = 8  # examples in a picture of samples
+
+
+def run(config: Pix2pixTrainConfig) -> int:
+  """Trains; returns the number of pictures that could not be read."""
+  with opened(config) as opened_run:
+    # One per host of CPUs: with several, each core would update all the weights by itself.
+    mesh = devices.data_mesh(trainer.DEVICES, devices.devices_for(jax.process_count()))
+    _check_batch(config, mesh.size)
+    pictures = training.Pictures(config.input)
+    side = config.side or _side(pictures, config)
+    plan = _plan(config, side)
+    jitter = examples.Jitter(config.jitter, config.mirror)
+    learn, count = _reader(config, pictures, side, jitter)
+    show, _ = _reader(config, pictures, side, None)
+
+    def on_failure(index: int, error: data.ImageError) -> None:
+      opened_run.fail(pictures.entry(index), error)
+
+    feed = training.Feed(
+      learn, count, config.batch_size, config.seed, threads=config.threads, on_failure=on_failure
+    )
+    shown = training.Feed(show, count, SHOWN, config.seed + 1, share=(0, 1))
+    state = opened_run.restored(devices.replicate(mesh, trainer.init(plan)))
+    _print_beginning(config, opened_run, count, side, mesh.size)
+    with contextlib.closing(_batches(feed, mesh, config.accumulate, opened_run.first)) as batches:
+      _train(config, opened_run, plan, mesh, state, batches, shown)
+    return _print_summary(config, opened_run)
+
+
+def _check_batch(config: Pix2pixTrainConfig, num_devices: int) -> None:
+  if config.batch_size % (num_devices * config.accumulate):
+    raise ConfigError(
+      f'--batch_size={config.batch_size}: must be a multiple of {num_devices} devices × '
+      f'{config.accumulate} parts (--accumulate)'
+    )
+
+
+def _side(pictures: training.Pictures, config: Pix2pixTrainConfig) -> int:
+  """The largest power of two that the first picture holds."""
+  height, width = pictures.read(0).shape[:2]
+  if config.side_by_side:
+    width //= 2
+  return min(LARGEST_SIDE, 2 ** int(math.log2(min(height, width))))
+
+
+def _plan(config: Pix2pixTrainConfig, side: int) -> trainer.Pix2PixPlan:
+  depth = int(math.log2(side))
+  judge = PatchGANConfig(
+    config.patch, config.patchgan_width, 8 * config.patchgan_width, config.norm
+  )
+  if judge.logits(side) < 1:
+    fitting = [patch for patch in PATCHES if PatchGANConfig(patch).logits(side) > 0]
+    raise ConfigError(
+      f'--patch={config.patch}: too large for pictures of {side} px; one of {fitting} fits'
+    )
+  return trainer.Pix2PixPlan(
+    UNetConfig(depth, config.unet_width, config.unet_max_width, config.norm),
+    judge,
+    num_steps=config.num_steps,
+    gan_loss=config.gan_loss,
+    l1_weight=config.l1_weight,
+    learning_rate=config.learning_rate,
+    adam_b1=config.adam_b1,
+    decay_from=config.decay_from,
+    dropout=config.dropout,
+    ema_decay=config.ema_decay,
+    seed=config.seed,
+    dtype=precision.dtype(config.precision),
+  )
+
+
+def _reader(
+  config: Pix2pixTrainConfig,
+  pictures: training.Pictures,
+  side: int,
+  jitter: examples.Jitter | None,
+) -> tuple[examples.Read, int]:
+  """What reads one example, and how many there are."""
+  if config.truth:
+    return examples.paired(pictures, training.Pictures(config.truth), side, jitter)
+  if config.side_by_side:
+    return examples.side_by_side(pictures, config.side_by_side, side, jitter), len(pictures)
+  pipeline = degradations.parse(config.degradation)
+  pipeline.check(side, side)
+  return examples.degraded(pictures, pipeline, side, jitter), len(pictures)
+
+
+def _batches(
+  feed: training.Feed, mesh: jax.sharding.Mesh, parts: int, first: int
+) -> Generator[trainer.Batch, None, None]:
+  """The feed's batches, in parts, on the devices."""
+  spec = PartitionSpec(None, trainer.DEVICES)
+  with contextlib.closing(feed.batches(first)) as batches:
+    for batch in batches:
+      folded = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), batch)
+      yield devices.split(mesh, trainer.Batch(*folded), spec)
+
+
+def _train(
+  config: Pix2pixTrainConfig,
+  opened_run: Run,
+  plan: trainer.Pix2PixPlan,
+  mesh: jax.sharding.Mesh,
+  state: trainer.Pix2PixState,
+  batches: Iterator[trainer.Batch],
+  shown: training.Feed,
+) -> None:
+  def step(state, batch, number):
+    del number
+    return trainer.step(plan, mesh, state, batch)
+
+  picked = functools.cache(lambda: next(shown.batches()))
+
+  def sample(done: int, state: trainer.Pix2PixState) -> None:
+    if opened_run.store is None:
+      return
+    unet = trainer.network(plan, jax.device_get(state))
+    example = picked()
+    restored = predict.predict(unet, example.condition)
+    kept = np.where(example.known > 0, example.condition, to_bytes(restored))
+    table = np.concatenate([example.condition, kept, example.truth], axis=1)
+    opened_run.write_image(done, 'samples', np.concatenate(list(table), axis=1))
+    _export(config, opened_run, unet, plan, done)
+    opened_run.write_curves()
+
+  def log(done: int, means: dict[str, float]) -> None:
+    if opened_run.log is not None:
+      means['pictures_per_second'] = means.pop('steps_per_second') * config.batch_size
+      opened_run.log.add(done, means)
+
+  with progress(config, opened_run.first, 'l1') as advance:
+    state = training.run(
+      step,
+      state,
+      opened_run.first,
+      batches,
+      config.rhythm(),
+      opened_run.checkpoints,
+      training.Hooks(log, sample, advance),
+    )
+  if opened_run.first >= config.num_steps:  # it may have been killed before it wrote its weights
+    sample(config.num_steps, state)
+
+
+def _export(config: Pix2pixTrainConfig, opened_run: Run, unet, plan, done: int) -> None:
+  """Writes the averaged generator, for `pix2pix_predict`."""
+  if opened_run.store is None:
+    return
+  about = {
+    'training': {
+      **{name: getattr(config, name) for name in ('gan_loss', 'l1_weight', 'learning_rate')},
+      **{name: getattr(config, name) for name in ('batch_size', 'dropout', 'ema_decay', 'seed')},
+      'steps': done,
+      'of_steps': config.num_steps,
+    }
+  }
+  side = 2**plan.generator.depth
+  opened_run.store.write_bytes(WEIGHTS, pix2pix.to_bytes(unet, side, config.degradation, about))
+
+
+def _print_beginning(
+  config: Pix2pixTrainConfig, opened_run: Run, count: int, side: int, num_devices: int
+) -> None:
+  if opened_run.store is None:
+    return
+  begun = f', from step {opened_run.first} on' if opened_run.first else ''
+  print(
+    f'{config.task}: {count:,} pictures at {side} px, {num_devices} device(s), '
+    f'{config.num_steps:,} steps of {config.batch_size}{begun}'
+  )
+
+
+def _print_summary(config: Pix2pixTrainConfig, opened_run: Run) -> int:
+  if opened_run.store is None:
+    return 0
+  print(f'{config.task}: done; weights: {opened_run.folder / WEIGHTS}')
+  return console.print_failures(opened_run.store)

@@ -1,0 +1,193 @@
+"""What tasks that train share: their flags, their folder, and processes that work as one.
+
+Beside what every run writes there is `training/`: checkpoints, measurements as lines of JSON, and
+TensorBoard's event files.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from absl import flags
+from jax.experimental import multihost_utils
+from tqdm import tqdm
+
+from ganjax import data, report, training
+from ganjax.data.claim import TRAINING
+from ganjax.data.sources import Entry
+from ganjax.runtime import cluster
+from ganjax.tasks.config import FLAGS, Config, ConfigError
+
+WEIGHTS = 'generator.safetensors'  # what a run exports
+
+# Flags that may differ when a run goes on: those that change no result, and those that people
+# change on purpose, to train longer, or more gently after a number that was not finite.
+NEUTRAL = frozenset(
+  {
+    'num_steps',
+    'learning_rate',
+    'output',
+    'overwrite',
+    'threads',
+    'save_every',
+    'log_every',
+    'checkpoint_every',
+  }
+  | {'keep_checkpoints', 'distributed', 'coordinator_address', 'num_processes', 'process_id'}
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig(Config):
+  """One run of training."""
+
+  input: str
+  num_steps: int
+  learning_rate: float
+  batch_size: int  # of all processes together
+  seed: int
+  precision: str
+  threads: int
+  save_every: int
+  log_every: int
+  checkpoint_every: int
+  keep_checkpoints: int
+  distributed: bool | None
+  coordinator_address: str | None
+  num_processes: int | None
+  process_id: int | None
+
+  def rhythm(self) -> training.Intervals:
+    """When measurements, samples and checkpoints are due."""
+    return training.Intervals(
+      self.num_steps, self.log_every, self.save_every, self.checkpoint_every
+    )
+
+
+def define_flags() -> None:
+  """Declares the flags of training."""
+  flags.DEFINE_integer('log_every', 50, 'Training: steps between measurements.', 1)
+  flags.DEFINE_integer('checkpoint_every', 1000, 'Training: steps between checkpoints.', 1)
+  flags.DEFINE_integer('keep_checkpoints', 2, 'Training: so many of the latest remain.', 1)
+
+
+def batch_size() -> int:
+  """--batch_size as a number.
+
+  Raises:
+    ConfigError: it is 'auto'.
+  """
+  if not isinstance(FLAGS.batch_size, int):
+    raise ConfigError(f'--batch_size=auto is for --task=bulk; give --task={FLAGS.task} a number')
+  return FLAGS.batch_size
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """An open run; `store` and `log` are None on all processes but the first."""
+
+  folder: pathlib.Path
+  first: int  # how many steps had been taken when it was opened
+  store: data.Store | None
+  log: training.Log | None
+  checkpoints: training.Checkpoints
+
+  def restored(self, start: Any) -> Any:
+    """The state to go on from; `start` where the run begins."""
+    return self.checkpoints.restore(start) if self.first else start
+
+  def fail(self, entry: Entry, error: data.ImageError) -> None:
+    """Notes a picture that cannot be learnt from."""
+    if self.store is not None:
+      self.store.add_failure(entry.source, entry.name, error)
+    else:  # the list belongs to the first process
+      print(f'failed: {error}', file=sys.stderr)
+
+  def write_image(self, step: int, name: str, pixels: np.ndarray) -> None:
+    """Keeps a picture of samples, in samples/ and in TensorBoard's files."""
+    if self.store is not None and self.log is not None:
+      self.store.write_image('samples', f'{name}-{step:08d}', pixels)
+      self.log.picture(step, name, pixels)
+
+  def write_curves(self) -> None:
+    """Draws all that was measured: curves/NAME.png."""
+    if self.store is not None and self.log is not None:
+      for name, (steps, values) in self.log.curves().items():
+        if len(steps):
+          self.store.write_bytes(f'curves/{name}.png', report.curve(steps, values, name))
+
+
+@contextlib.contextmanager
+def opened(config: TrainingConfig) -> Iterator[Run]:
+  """Connects the processes, if there are several, and opens the run's folder.
+
+  Raises:
+    ConfigError: the processes do not find one another.
+    StoreError: as `data.Store.open`.
+  """
+  _connect(config)
+  folder = pathlib.Path(config.output)
+  leads = jax.process_index() == 0
+  with contextlib.ExitStack() as stack:
+    store = None
+    if leads:
+      store = stack.enter_context(
+        data.Store.open(folder, config.record(), config.overwrite, NEUTRAL)
+      )
+      if config.overwrite:
+        shutil.rmtree(folder / TRAINING, ignore_errors=True)
+    if jax.process_count() > 1:
+      multihost_utils.sync_global_devices('opened')
+    checkpoints = stack.enter_context(
+      training.Checkpoints(folder / TRAINING / 'checkpoints', config.keep_checkpoints)
+    )
+    log = None
+    first = checkpoints.latest or 0
+    if leads:
+      log = stack.enter_context(training.Log(folder / TRAINING, first))
+    yield Run(folder, first, store, log, checkpoints)
+
+
+def _connect(config: TrainingConfig) -> None:
+  wanted = cluster.is_cluster() if config.distributed is None else config.distributed
+  if not wanted or jax.distributed.is_initialized():
+    return
+  try:
+    jax.distributed.initialize(config.coordinator_address, config.num_processes, config.process_id)
+  except (RuntimeError, ValueError) as error:
+    raise ConfigError(
+      f'--distributed: the processes did not find one another ({str(error).splitlines()[0]}); '
+      'give --coordinator_address, --num_processes and --process_id'
+    ) from None
+
+
+@contextlib.contextmanager
+def progress(config: TrainingConfig, first: int, shown: str) -> Iterator[Any]:
+  """A bar over the steps; gives what `training.Hooks.advance` calls.
+
+  Args:
+    shown: the measurement beside the bar.
+  """
+  bar = tqdm(
+    total=config.num_steps,
+    initial=first,
+    desc=config.task,
+    unit='step',
+    file=sys.stdout,
+    disable=jax.process_index() > 0,
+    mininterval=1.0,
+  )
+  bar.set_postfix_str('compiling')
+
+  def advance(step: int, values: dict[str, float]) -> None:
+    bar.set_postfix_str(f'{shown} {values[shown]:.4g}' if shown in values else '', refresh=False)
+    bar.update(step - bar.n)
+
+  with bar:
+    yield advance

@@ -1,1 +1,0 @@
-"""Image-to-image translation with conditional adversarial networks (pix2pix, Isola et al. 2017)."""

@@ -1,0 +1,82 @@
+"""One file format for all weights: safetensors with a JSON header.
+
+The header says what the tensors are (architecture, face template) and where they came from
+(source file, sha256, licence), so that a file is enough to rebuild the network and to crop faces
+for it.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from ganjax.errors import GanjaxError
+
+FORMAT = 'ganjax/1'
+_HEADER_KEY = 'ganjax'
+
+
+class WeightsError(GanjaxError):
+  """A weights file cannot be used; the message names the file and the remedy."""
+
+
+def save(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict) -> None:
+  """Writes tensors and header to `path` in one atomic step.
+
+  Args:
+    path: where to write; a file there is replaced.
+    tensors: name -> array. Stored in the arrays' own types.
+    header: anything that JSON can say; 'format' is set here.
+  """
+  path = pathlib.Path(path)
+  temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+  try:
+    temporary.write_bytes(to_bytes(tensors, header))
+    os.replace(temporary, path)
+  finally:
+    temporary.unlink(missing_ok=True)
+
+
+def to_bytes(tensors: dict[str, np.ndarray], header: dict) -> bytes:
+  """What `save` writes."""
+  tensors = {name: np.asarray(value, order='C') for name, value in sorted(tensors.items())}
+  return safetensors.numpy.save(tensors, {_HEADER_KEY: json.dumps({**header, 'format': FORMAT})})
+
+
+def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
+  """Reads what `save` wrote.
+
+  Returns:
+    (tensors, header): the arrays by name, and the header.
+
+  Raises:
+    WeightsError: the file is missing, broken, or not one of ganjax's.
+  """
+  path = pathlib.Path(path)
+  if not path.is_file():
+    raise WeightsError(f'{path}: no such weights file')
+  try:
+    with safetensors.safe_open(path, framework='numpy') as file:
+      header = json.loads((file.metadata() or {}).get(_HEADER_KEY, 'null'))
+      tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+  except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
+    raise WeightsError(
+      f'{path}: not a ganjax weights file ({error}); make one with '
+      '`python -m ports.stylegan2` or `python -m ports.vgg16`'
+    ) from None
+  if not isinstance(header, dict) or header.get('format') != FORMAT:
+    raise WeightsError(
+      f'{path}: a safetensors file without a {FORMAT} header; make one with '
+      '`python -m ports.stylegan2` or `python -m ports.vgg16`'
+    )
+  return tensors, header
+
+
+def sha256(path: str | os.PathLike) -> str:
+  """The file's sha256, as hexadecimal digits."""
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -1,0 +1,222 @@
+"""Continuous batching changes when an image is worked on, and nothing else."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import ganjax
+from ganjax import inversion
+from ganjax.inversion import batch
+from ganjax.inversion.problem import stack
+
+COUNT = 10
+PRESET = inversion.Preset().within('w_plus', 'optimised')
+
+
+@pytest.fixture(scope='module')
+def photos():
+  return np.random.RandomState(0).uniform(-1, 1, (COUNT, 16, 16, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope='module')
+def problems(prior, photos):
+  """Images that are finished after different numbers of steps."""
+  damage = ganjax.parse_degradation('blur(kernel_size=5, variance=1) | noise(sigma=0.1)')
+  hypers = [
+    PRESET.hyper._replace(num_steps=2 + 3 * (i % 4), pixel_weight=1.0) for i in range(COUNT)
+  ]
+  return [
+    (i, inversion.make_problem(prior, photos[i], damage, str(i), 3, hypers[i]))
+    for i in range(COUNT)
+  ]
+
+
+def fixed_batches(prior, preset, problems, chunk_steps):
+  """What the images give in fixed batches of four."""
+  results = {}
+  for first in range(0, len(problems), 4):
+    first = min(first, len(problems) - 4)
+    four = stack([problem for _, problem in problems[first : first + 4]])
+    result = batch.run(prior, preset, four, None, chunk_steps)
+    for i in range(4):
+      results[first + i] = jax.tree.map(lambda x, i=i: np.asarray(x[i]), result)
+  return results
+
+
+@pytest.fixture(scope='module')
+def expected(prior, problems):
+  return fixed_batches(prior, PRESET, problems, 4)
+
+
+def assert_equal(result, expected):
+  steps = int(expected.num_steps)
+  np.testing.assert_array_equal(result.num_steps, steps)
+  np.testing.assert_array_equal(result.loss, expected.loss[:steps])
+  for field in ('image', 'latent'):
+    np.testing.assert_array_equal(getattr(result, field), getattr(expected, field), err_msg=field)
+  for name, noise in expected.noise.items():
+    np.testing.assert_array_equal(result.noise[name], noise)
+
+
+@pytest.mark.parametrize('order', [1, -1])
+def test_every_image_has_the_result_of_a_fixed_batch(prior, problems, expected, order):
+  slots = inversion.ContinuousBatch(prior, PRESET, 4, chunk_steps=4)
+  results = dict(slots.solve(problems[::order]))
+  assert sorted(results) == list(range(COUNT))
+  for i, result in results.items():
+    assert_equal(result, expected[i])
+
+
+def test_who_is_finished_leaves_at_once_and_the_next_one_enters(prior, problems):
+  slots = inversion.ContinuousBatch(prior, PRESET, 4, chunk_steps=4)
+  taken = []
+
+  def stream():
+    for tag, problem in problems:
+      taken.append(tag)
+      yield tag, problem
+
+  chunks = []
+  done = [tag for tag, _ in slots.solve(stream(), lambda: chunks.append(len(taken)))]
+  # They take one chunk, two, two, three; then again.
+  assert done[:2] == [0, 4]
+  # Fixed batches of four would take three chunks, three, and two.
+  assert len(chunks) <= 6
+  assert max(taken) == COUNT - 1
+
+
+def test_what_was_interrupted_goes_on_where_it_stopped(prior, problems, expected):
+  class StopError(Exception):
+    pass
+
+  chunks = []
+
+  def stop():
+    chunks.append(0)
+    if len(chunks) == 2:
+      raise StopError
+
+  slots = inversion.ContinuousBatch(prior, PRESET, 4, chunk_steps=4)
+  done = {}
+
+  def collect():
+    for tag, result in slots.solve(problems, stop):
+      done[tag] = result
+
+  with pytest.raises(StopError):
+    collect()
+  paused = dict(slots.paused())
+  assert set(paused) == {3}  # after two chunks: 0, 4, 1 and 2 are finished
+  assert paused[3].state.step == 8
+  left = [one for one in problems if one[0] not in done]
+  slots = inversion.ContinuousBatch(prior, PRESET, 4, chunk_steps=4)
+  for tag, result in slots.solve(left, resume=lambda tag, problem: paused.get(tag)):
+    done[tag] = result
+  for i in range(COUNT):
+    assert_equal(done[i], expected[i])
+
+
+def test_at_most_one_batch_is_taken_ahead(prior, problems):
+  taken = []
+
+  def stream():
+    for tag, problem in problems:
+      taken.append(tag)
+      yield tag, problem
+
+  first = next(inversion.ContinuousBatch(prior, PRESET, 4, chunk_steps=4).solve(stream()))
+  assert first[0] == 0
+  assert len(taken) <= 8
+
+
+PHASES = dataclasses.replace(
+  PRESET, phases=(inversion.Phase('w_plus', 0.4), inversion.Phase('w_plus_plus', 0.6, rate=0.5))
+)
+
+
+@pytest.fixture(scope='module')
+def expected_of_phases(prior, problems):
+  return fixed_batches(prior, PHASES, problems, 4)
+
+
+def test_images_go_from_phase_to_phase_on_their_own(prior, problems, expected_of_phases):
+  slots = inversion.ContinuousBatch(prior, PHASES, 4, chunk_steps=4)
+  chunks = []
+  results = dict(slots.solve(problems, lambda: chunks.append(0)))
+  assert sorted(results) == list(range(COUNT))
+  for i, result in results.items():
+    assert_equal(result, expected_of_phases[i])
+  # 2, 5, 8 and 11 steps are 1, 2, 3 and 4 in W+, one chunk each, and 1, 3, 5 and 7 in W++: one
+  # chunk for three images, two for the others. Together at least 3 and 4 chunks of four slots;
+  # fixed batches would take 3 and 6.
+  assert len(chunks) <= 8
+
+
+def test_images_are_taken_up_again_in_any_phase(prior, problems, expected_of_phases):
+  """The run is stopped after every chunk, so that all of them are stopped in every phase."""
+
+  def stop():
+    raise InterruptedError
+
+  done, paused, phases = {}, {}, set()
+  for _ in range(20):
+    left = [one for one in problems if one[0] not in done]
+    slots = inversion.ContinuousBatch(prior, PHASES, 4, chunk_steps=4)
+    try:
+      for tag, result in slots.solve(left, stop, resume=lambda tag, _, kept=paused: kept.get(tag)):
+        done[tag] = result
+    except InterruptedError:
+      by_tag = dict(problems)
+      paused = {
+        tag: inversion.Paused.from_arrays(prior, PHASES, by_tag[tag], paused.arrays())
+        for tag, paused in slots.paused()
+      }
+      phases |= {paused.phase for paused in paused.values()}
+  assert phases == {0, 1}
+  for i in range(COUNT):
+    assert_equal(done[i], expected_of_phases[i])
+
+
+def test_a_paused_of_another_version_is_none(prior, problems):
+  slots = inversion.ContinuousBatch(prior, PRESET, 4, chunk_steps=4)
+  with pytest.raises(InterruptedError):
+    list(slots.solve(problems[1:2], on_chunk=lambda: (_ for _ in ()).throw(InterruptedError)))
+  ((_, paused),) = slots.paused()
+  arrays, problem = paused.arrays(), problems[1][1]
+  assert inversion.Paused.from_arrays(prior, PRESET, problem, arrays).history.loss.shape == (4,)
+  for other in (arrays[1:], arrays[:-1], [*arrays, arrays[-1]]):
+    assert inversion.Paused.from_arrays(prior, PRESET, problem, other) is None
+  later = [np.asarray(1), *arrays[1:]]
+  assert inversion.Paused.from_arrays(prior, PRESET, problem, later) is None  # has one phase only
+  assert inversion.Paused.from_arrays(prior, PHASES, problem, later) is None  # of another shape
+
+
+@pytest.mark.slow
+def test_three_phases_with_fixed_steps(prior, photos):
+  preset = inversion.PRESETS['robust_published']
+  damage = ganjax.parse_degradation('identity()')
+  problems = [
+    (
+      i,
+      inversion.make_problem(
+        prior, photos[i], damage, str(i), 3, preset.hyper._replace(num_steps=6)
+      ),
+    )
+    for i in range(6)
+  ]
+  results = dict(inversion.ContinuousBatch(prior, preset, 4, chunk_steps=2).solve(problems))
+  for i, one in fixed_batches(prior, preset, problems, 2).items():
+    assert_equal(results[i], one)
+
+
+def test_chunks_suit_every_phase():
+  assert batch.even_chunk(PRESET, 200) == 50
+  assert batch.even_chunk(PHASES, 200) == 40  # 80 and 120 steps
+  assert batch.even_chunk(inversion.PRESETS['robust_published'], 450) == 50
+  assert batch.even_chunk(PHASES, 1) == 1
+
+
+def test_no_images_give_no_results(prior):
+  assert list(inversion.ContinuousBatch(prior, PRESET, 4).solve([])) == []

@@ -1,0 +1,96 @@
+"""The layers of image-to-image networks, against plain convolutions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ganjax.models import patchgan, unet
+from ganjax.models.patchgan import PatchGAN, PatchGANConfig
+from ganjax.models.unet import Normalise, UNet, UNetConfig
+from ganjax.ops import convolution_4x4
+from ganjax.runtime import platforms
+
+HIGHEST = jax.lax.Precision.HIGHEST
+
+
+def plain(x, kernel, kind):
+  dimensions = ('NHWC', 'HWIO', 'NHWC')
+  if kind == 'up':  # y[2i + k - 1] += x[i] w[k]: the flipped kernel over x spread out
+    return jax.lax.conv_general_dilated(
+      x[None], kernel[::-1, ::-1], (1, 1), ((2, 2), (2, 2)), (2, 2),
+      dimension_numbers=dimensions, precision=HIGHEST,
+    )[0]  # fmt: skip
+  stride = (2, 2) if kind == 'down' else (1, 1)
+  return jax.lax.conv_general_dilated(
+    x[None], kernel, stride, ((1, 1), (1, 1)), dimension_numbers=dimensions, precision=HIGHEST
+  )[0]
+
+
+@pytest.mark.parametrize('platform', ['cpu', 'gpu'])
+@pytest.mark.parametrize('kind', ['down', 'same', 'up'])
+@pytest.mark.parametrize(('side', 'c_in', 'c_out'), [(6, 3, 5), (6, 24, 5), (4, 256, 256)])
+def test_convolutions_and_their_gradients(kind, platform, side, c_in, c_out):
+  rng = np.random.default_rng(0)
+  x = jnp.asarray(rng.standard_normal((side, 8, c_in)), jnp.float32)
+  kernel = jnp.asarray(rng.standard_normal((4, 4, c_in, c_out)) / c_in**0.5, jnp.float32)
+  function = getattr(convolution_4x4, f'conv_{kind}')
+  expected, pull = jax.vjp(lambda x, kernel: plain(x, kernel, kind), x, kernel)
+  with platforms.traced_for(platform):
+    made, pull_made = jax.vjp(function, x, kernel)
+  np.testing.assert_allclose(made, expected, atol=1e-4)
+  slope = jnp.asarray(rng.standard_normal(expected.shape), jnp.float32)
+  for a, b in zip(pull_made(slope), pull(slope), strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize('patch', [1, 16, 34, 70])
+def test_a_logit_sees_its_patch_and_no_more(monkeypatch, patch):
+  # Normalisation looks at the whole picture: it is left out here.
+  monkeypatch.setattr(Normalise, '__call__', lambda self, x, axes=None: (x, None))
+  monkeypatch.setattr(patchgan, 'leaky', lambda x: x)
+  side = 96
+  judge = PatchGAN(PatchGANConfig(patch, width=1, max_width=2))
+  for name in [f'conv{i}' for i in range(judge.num_layers)] + ['out']:
+    layer = getattr(judge, name)
+    layer.kernel[...] = jnp.ones_like(layer.kernel[...])
+  image = jnp.zeros((side, side, 3))
+  logits = jax.eval_shape(judge, image, image)
+  assert logits.shape == (PatchGANConfig(patch).logits(side),) * 2
+  middle = logits.shape[0] // 2
+  slope = jax.jit(jax.grad(lambda x: judge(image, x)[middle, middle]))(image)
+  rows = np.flatnonzero(np.abs(slope).sum(axis=(1, 2)))
+  assert rows[-1] - rows[0] + 1 == len(rows) == patch
+
+
+@pytest.mark.parametrize('norm', unet.NORMS)
+def test_normalisation(norm):
+  rng = np.random.default_rng(0)
+  x = jnp.asarray(rng.standard_normal((3, 8, 8, 2)) * 5 + 1, jnp.float32)
+  layer = Normalise(2, norm)
+  y, (mean, variance) = jax.vmap(lambda x: layer(x, ('images',)), axis_name='images')(x)
+  axes = (1, 2) if norm == 'instance' else (0, 1, 2)
+  expected = (x - x.mean(axes, keepdims=True)) / jnp.sqrt(x.var(axes, keepdims=True) + 1e-5)
+  np.testing.assert_allclose(y, expected, atol=1e-5)
+  if norm == 'batch':
+    np.testing.assert_allclose(mean[0], x.mean(axes), atol=1e-5)
+    np.testing.assert_allclose(variance[0], x.var(axes), rtol=1e-5)
+    layer.mean[...], layer.variance[...] = mean[0], variance[0]
+    np.testing.assert_allclose(layer(x[0])[0], expected[0], atol=1e-5)
+
+
+def test_dropout_is_where_the_paper_has_it():
+  network = UNet(UNetConfig(8, 1, 8))
+  assert [network.drops(level) for level in range(8)] == [False] * 4 + [True] * 3 + [False]
+  assert UNetConfig(8).channels == (64, 128, 256, 512, 512, 512, 512, 512)
+
+
+def test_impossible_networks():
+  with pytest.raises(ValueError, match='depth must be 2 to 12'):
+    UNetConfig(1)
+  with pytest.raises(ValueError, match='needs exactly'):
+    unet.unet_config({'depth': 8})
+  with pytest.raises(ValueError, match='patch must be one of'):
+    PatchGANConfig(71)
+  with pytest.raises(ValueError, match='multiples of 4'):
+    UNet(UNetConfig(2, 1, 1))(jnp.zeros((6, 4, 3)))

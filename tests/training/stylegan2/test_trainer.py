@@ -1,0 +1,280 @@
+"""One step of training: against NumPy's networks, on one device and on four."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy_stylegan2 as reference
+import pytest
+
+from ganjax.models.architecture import DiscriminatorConfig, GeneratorConfig, MappingConfig
+from ganjax.runtime import devices, lowered, platforms
+from ganjax.training.stylegan2 import losses, trainer, training_plan
+
+SIDE, WIDTHS = 8, (6, 4)
+PLAN = training_plan.StyleGAN2Plan(
+  GeneratorConfig(SIDE, WIDTHS, MappingConfig(2, 5), z_dim=5, w_dim=5),
+  DiscriminatorConfig(SIDE, WIDTHS),
+  batch_size=16,
+  r1_gamma=0.5,
+  r1_interval=2,
+  path_interval=2,
+  ema_half_life=10_000.0,
+  augment_rise=1000,
+  seed=3,
+)
+PIXELS = np.random.default_rng(0).integers(0, 256, (4, 4, SIDE, SIDE, 3)).astype(np.uint8)
+CHUNK = (jax.random.key(7), jnp.asarray(PIXELS[0]), None)
+
+
+def plain(plan):
+  """Without augmentation, which has tests of its own."""
+  return dataclasses.replace(plan, augment=False)
+
+
+@pytest.fixture(scope='module')
+def state():
+  """Where training starts, but for noise and biases that would hide mistakes at zero."""
+  start = jax.jit(functools.partial(training_plan.init, PLAN))()
+
+  def shaken(path, x):
+    if path[-1].key not in ('noise_strength', 'bias'):
+      return x
+    seed = sum(map(ord, str(path)))
+    return x + 0.3 * np.random.default_rng(seed).normal(size=x.shape).astype(np.float32)
+
+  return start._replace(
+    generator=jax.tree.map_with_path(shaken, start.generator),
+    discriminator=jax.tree.map_with_path(shaken, start.discriminator),
+    path_mean=jnp.float32(0.2),
+  )
+
+
+def doubles(tree):
+  return jax.tree.map(lambda x: np.asarray(x, np.float64), tree)
+
+
+def drawn(key, count):
+  """The random numbers of generated pictures, as the trainer draws them."""
+  generator, _ = training_plan.networks(PLAN, training_plan.init(PLAN))
+  return doubles(losses.draw_latents(PLAN, generator, key, count))
+
+
+def rows(params, drawn, i):
+  first, second = (reference.mapped(params['mapping'], drawn.z[i, k]) for k in range(2))
+  return np.stack([first if row < drawn.cut[i] else second for row in range(PLAN.generator.num_ws)])
+
+
+def picture(params, drawn, i, ws=None):
+  noise = {name: maps[i] for name, maps in drawn.noise.items()}
+  ws = rows(params, drawn, i) if ws is None else ws
+  return reference.synthesised(params['synthesis'], ws, noise)
+
+
+def agrees(function, params, value, by_numpy, rtol=2e-3):
+  """The loss is NumPy's, and so is its slope along a random direction of all parameters."""
+  (loss, _), gradient = jax.jit(jax.value_and_grad(function, has_aux=True))(params, CHUNK)
+  assert float(loss) == pytest.approx(value, rel=1e-4)
+  rng = np.random.default_rng(1)
+  along = jax.tree.map(lambda x: rng.normal(size=x.shape) * np.abs(x).mean(), doubles(params))
+
+  def moved(t):
+    return by_numpy(jax.tree.map(lambda x, d: x + t * d, doubles(params), along))
+
+  expected = (moved(1e-4) - moved(-1e-4)) / 2e-4
+  got = sum(np.sum(a * b) for a, b in zip(*map(jax.tree.leaves, (gradient, along)), strict=True))
+  assert got == pytest.approx(expected, rel=rtol)
+
+
+@pytest.mark.slow
+def test_the_generators_loss_is_numpys(state):
+  plan = plain(PLAN)
+  numbers = drawn(jax.random.split(CHUNK[0])[0], 4)
+  judge = doubles(state.discriminator)
+
+  def by_numpy(params):
+    images = np.stack([picture(params, numbers, i) for i in range(4)])
+    return reference.softplus(-reference.scores(judge, images)).mean()
+
+  value = by_numpy(doubles(state.generator))
+  agrees(functools.partial(losses.generator_loss, plan, state), state.generator, value, by_numpy)
+
+
+@pytest.mark.slow
+def test_the_discriminators_loss_is_numpys(state):
+  plan = plain(PLAN)
+  draw, mirror, _, _ = jax.random.split(CHUNK[0], 4)
+  numbers = drawn(draw, 4)
+  fakes = np.stack([picture(doubles(state.generator), numbers, i) for i in range(4)])
+  flips = np.asarray(jax.random.bernoulli(mirror, shape=(4,)))
+  photographs = PIXELS[0] / 127.5 - 1
+  photographs[flips] = photographs[flips][:, :, ::-1]
+
+  def by_numpy(params):
+    real, fake = reference.scores(params, photographs), reference.scores(params, fakes)
+    return reference.softplus(-real).mean() + reference.softplus(fake).mean()
+
+  value = by_numpy(doubles(state.discriminator))
+  agrees(
+    functools.partial(losses.discriminator_loss, plan, state), state.discriminator, value, by_numpy
+  )
+
+
+@pytest.mark.slow
+def test_path_lengths_are_numpys(state):
+  draw, direct = jax.random.split(CHUNK[0])
+  numbers = drawn(draw, 2)
+  directions = np.asarray(jax.random.normal(direct, (2, SIDE, SIDE, 3)), np.float64) / SIDE
+
+  def length(params, i):
+    ws = rows(params, numbers, i)
+    gradient = reference.slope(
+      lambda ws: np.sum(picture(params, numbers, i, ws) * directions[i]), ws, 1e-4
+    )
+    return np.sqrt(np.mean(np.sum(gradient**2, axis=1)))
+
+  params = doubles(state.generator)
+  mean = (length(params, 0) + length(params, 1)) / 2
+  target = 0.2 + losses.PATH_DECAY * (mean - 0.2)  # which has no gradient
+
+  def by_numpy(params):
+    penalty = ((length(params, i) - target) ** 2 for i in range(2))
+    return 2.0 * PLAN.path_interval * sum(penalty) / 2
+
+  agrees(
+    functools.partial(losses.path_length_penalty, PLAN, state),
+    state.generator,
+    by_numpy(params),
+    by_numpy,
+    0.01,
+  )
+
+
+@pytest.mark.slow
+def test_r1_is_numpys(state):
+  plan = dataclasses.replace(plain(PLAN), mirror=False)
+  photographs = PIXELS[0] / 127.5 - 1
+
+  def by_numpy(params):
+    gradient = reference.slope_at_once(
+      lambda images: reference.scores(params, images).sum(axis=-1), photographs, 1e-4
+    )
+    return np.sum(gradient**2, axis=(1, 2, 3)).mean() * 0.25 * plan.r1_interval
+
+  value = by_numpy(doubles(state.discriminator))
+  agrees(
+    functools.partial(losses.r1_penalty, plan, state), state.discriminator, value, by_numpy, 0.01
+  )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('phase', [losses.generator_loss, losses.r1_penalty])
+def test_in_half_precision_only_convolutions_are_rounded(phase):
+  """Of 16 px, from which on a CPU makes gradients in strips."""
+  networks = {
+    'generator': dataclasses.replace(PLAN.generator, resolution=16, channels=(6, 4, 4)),
+    'discriminator': dataclasses.replace(PLAN.discriminator, resolution=16, channels=(6, 4, 4)),
+  }
+  exact = dataclasses.replace(plain(PLAN), **networks)
+  half = dataclasses.replace(exact, dtype=jnp.bfloat16)
+  start = jax.jit(functools.partial(training_plan.init, exact))()
+  chunk = (CHUNK[0], jnp.asarray(PIXELS[0].repeat(2, axis=1).repeat(2, axis=2)), None)
+  params = start.generator if phase is losses.generator_loss else start.discriminator
+
+  def of(plan):
+    function = jax.value_and_grad(functools.partial(phase, plan, start), has_aux=True)
+    (loss, _), gradient = jax.jit(function)(params, chunk)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves((loss, gradient)))
+    return float(loss), np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(gradient)])
+
+  (loss, gradient), (rough_loss, rough) = of(exact), of(half)
+  assert rough_loss == pytest.approx(loss, rel=0.05)
+  assert rough_loss != loss
+  assert gradient @ rough > 0.99 * np.linalg.norm(gradient) * np.linalg.norm(rough)
+
+
+def test_the_start_has_the_types_of_later_states():
+  """Weak types would turn strong in a step, and the next one would compile everything anew."""
+  start = jax.eval_shape(functools.partial(training_plan.init, PLAN))
+  assert not any(leaf.weak_type for leaf in jax.tree.leaves(start))
+
+
+def steps(num_devices, count):
+  mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
+  state = devices.replicate(mesh, jax.jit(functools.partial(training_plan.init, PLAN))())
+  measured = []
+  for number in range(count):
+    batch = devices.split(
+      mesh, training_plan.Batch(PIXELS, None), jax.sharding.PartitionSpec(trainer.DEVICES)
+    )
+    state, values = trainer.step(PLAN, mesh, state, batch, number)
+    measured.append({name: float(value) for name, value in values.items()})
+  return jax.device_get(state), measured
+
+
+@pytest.fixture(scope='module')
+def four_devices():
+  return steps(4, 8)
+
+
+@pytest.mark.slow
+def test_one_device_is_as_four(four_devices):
+  _, measured = steps(1, 1)
+  assert measured[0] == pytest.approx(four_devices[1][0], rel=2e-3)
+
+
+@pytest.mark.slow
+def test_the_programs_for_accelerators_take_the_same_step(four_devices):
+  with platforms.traced_for('gpu'):
+    state, measured = steps(4, 1)
+  assert measured[0] == pytest.approx(four_devices[1][0], rel=2e-3)
+  assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+
+
+@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
+def test_on_accelerators_each_loss_is_one_program_with_shared_kernels(platform):
+  state = jax.eval_shape(functools.partial(training_plan.init, PLAN))
+  mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:1])
+  batch = training_plan.Batch(jax.ShapeDtypeStruct(PIXELS.shape, jnp.uint8), None)
+  with platforms.traced_for(platform):
+    for loss in trainer.LOSSES:
+      program = lowered.lower(trainer._take_at_once, platform, PLAN, mesh, loss, state, batch, 0)
+      networks = state.generator, state.discriminator
+      found = lowered.counts(program.as_text(), networks, PLAN.batch_size)
+      assert found.convolutions > 0
+      assert (found.grouped, found.weights_broadcast) == (0, 0)
+
+
+def test_small_resolutions_may_stay_in_single_precision():
+  plan = dataclasses.replace(PLAN, dtype=jnp.bfloat16, dtype_from=8)
+  generator, discriminator = training_plan.networks(plan, training_plan.init(plan))
+  assert generator.synthesis.b4.conv1.dtype == jnp.float32
+  assert generator.synthesis.b8.conv0.dtype == generator.synthesis.b8.torgb.dtype == jnp.bfloat16
+  assert discriminator.b8.conv0.dtype == jnp.bfloat16
+  assert discriminator.b4.conv.dtype == jnp.float32
+
+
+@pytest.mark.slow
+def test_what_a_step_changes(four_devices):
+  state, measured = four_devices
+  start = jax.jit(functools.partial(training_plan.init, PLAN))()  # as `steps` does: bit by bit
+  assert all(np.isfinite(list(values.values())).all() for values in measured)
+  assert ['r1' in values for values in measured] == [True, False] * 4
+  assert ['path' in values for values in measured] == [True, False] * 4
+  changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), state.generator, start.generator)
+  assert all(jax.tree.leaves(changed))
+  blocks = start.buffers['synthesis']
+  jax.tree.map(np.testing.assert_array_equal, state.buffers['synthesis'], blocks)
+  assert not np.array_equal(state.buffers['mapping']['w_avg'], start.buffers['mapping']['w_avg'])
+
+
+@pytest.mark.slow
+def test_the_probability_follows_the_signs(four_devices):
+  state, measured = four_devices
+  expected = 0.0
+  for group in (measured[:4], measured[4:]):
+    mean = np.mean([values['sign_real'] for values in group])
+    expected = max(expected + np.sign(mean - 0.6) * 4 * 16 / 1000, 0.0)
+  assert float(state.probability) == pytest.approx(expected, abs=1e-6)
