@@ -7,7 +7,7 @@ to stop is half of the method (`Rule`).
 
 import functools
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -15,18 +15,14 @@ import numpy as np
 from flax import nnx
 
 from ganjax import degradations
+from ganjax.choices import PriorLoss as Loss
+from ganjax.choices import Stopping as Rule
 from ganjax.models.hourglass import Hourglass, HourglassConfig
 from ganjax.ops import optimisers
 from ganjax.runtime.mapping import map_images, step_if
 from ganjax.runtime.sharding import pad, shard_images
 
-Loss = Literal['l2', 'l1', 'kl']
 LOSSES: tuple[Loss, ...] = get_args(Loss)
-# Which step's picture is taken: the last one's; that at which the outputs vary least (Wang et al.
-# 2021); or the first whose distance to the degraded picture is no larger than its noise (Morozov's
-# discrepancy principle).
-Rule = Literal['last', 'variance', 'noise']
-RULES: tuple[Rule, ...] = get_args(Rule)
 
 CHUNK_STEPS = 50
 WINDOW = 100  # steps over which the output's variance is taken (Wang et al. 2021)

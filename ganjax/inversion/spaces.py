@@ -1,15 +1,12 @@
 """Latent spaces: what is optimised, and how the generator reads it."""
 
 import functools
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
+from ganjax.choices import Space
 from ganjax.models.architecture import GeneratorConfig
-
-Space = Literal['w', 'w_plus', 'w_plus_plus']
-SPACES: tuple[Space, ...] = ('w', 'w_plus', 'w_plus_plus')
 
 
 def enter(space: Space, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
