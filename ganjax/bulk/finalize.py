@@ -15,7 +15,6 @@ from ganjax.bulk.parts import DATASET, SPLIT, Parts
 from ganjax.data import claim, journal
 from ganjax.data.records import FEATURES, INFO
 
-EXPORTS = ('npz', 'png')
 PICTURES = ('completed', 'image')  # the better one first
 
 
