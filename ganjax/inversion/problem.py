@@ -11,11 +11,10 @@ import numpy as np
 from ganjax import degradations
 from ganjax.degradations import Pipeline
 from ganjax.inversion import spaces
-from ganjax.inversion.perceptual import DiscriminatorDistance, LPIPSDistance, Perceptual
+from ganjax.inversion.perceptual import Perceptual, load_perceptual
 from ganjax.inversion.presets import Hyper
 from ganjax.models.generator import Generator
-from ganjax.models.vgg16 import LPIPS
-from ganjax.weights import Networks, WeightsError
+from ganjax.weights import Networks
 
 P = TypeVar('P')  # a named tuple, one of whose fields is `degradation`
 
@@ -40,26 +39,19 @@ class Problem(NamedTuple):
   start: jax.Array  # [w_dim], where the search begins
 
 
-def make_prior(networks: Networks, lpips: LPIPS | None = None) -> Prior:
+def make_prior(networks: Networks, perceptual: Perceptual | None = None) -> Prior:
   """What all images share; computing it once saves a second for every further batch.
 
   Args:
     networks: from `ganjax.load`.
-    lpips: from `ganjax.load_lpips`; None compares by the networks' own discriminator.
+    perceptual: how images are compared, such as `ganjax.load_perceptual` gives; None for the
+      features of the networks' own discriminator.
 
   Raises:
-    WeightsError: neither LPIPS nor a discriminator is there to compare with.
+    WeightsError: there is no discriminator to compare with.
   """
-  perceptual: Perceptual
-  if lpips is not None:
-    perceptual = LPIPSDistance(lpips)
-  elif networks.discriminator is not None:
-    perceptual = DiscriminatorDistance(networks.discriminator)
-  else:
-    raise WeightsError(
-      'these weights hold no discriminator to compare pictures by: give VGG16 weights '
-      '(--perceptual=vgg16.safetensors, made by `python -m ports.vgg16`)'
-    )
+  if perceptual is None:
+    perceptual = load_perceptual('discriminator', networks)
   return Prior(networks.generator, perceptual, *spaces.statistics(networks.generator))
 
 

@@ -8,11 +8,11 @@ from absl import app, flags, logging
 from ganjax import data, degradations, faces, weights
 from ganjax.bulk.ray import RayError
 from ganjax.editing import EditingError
+from ganjax.inversion.memory import DeviceMemoryError
 from ganjax.inversion.sweeps import SweepError
 from ganjax.pix2pix.masks import MasksError
 from ganjax.report import ReportError
 from ganjax.runtime import compile_cache, devices, heap, precision
-from ganjax.runtime.memory import DeviceMemoryError
 from ganjax.tasks import (
   align,
   bulk,
