@@ -8,7 +8,6 @@ from typing import Literal
 Precision = Literal['auto', 'float32', 'tf32', 'bfloat16']  # `runtime.precision`
 Align = Literal['auto', 'always', 'never']  # `faces.align`
 
-Space = Literal['w', 'w_plus', 'w_plus_plus']  # `inversion.spaces`
 # What --latent_dist_reg_weight=auto tries: half decades around the tasks' own defaults.
 WEIGHT_GRID = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 PriorLoss = Literal['l2', 'l1', 'kl']  # `inversion.deep_prior`

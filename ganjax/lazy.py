@@ -37,6 +37,21 @@ def exports(package: str, file: str) -> Callable[[str], Any]:
   return get
 
 
+class _Module:
+  """A module that is imported when something of it is asked for."""
+
+  def __init__(self, name: str):
+    self._name = name
+
+  def __getattr__(self, name: str) -> Any:
+    return getattr(importlib.import_module(self._name), name)
+
+
+def module(name: str) -> Any:
+  """Stands for a module, and imports it when something of it is first asked for."""
+  return _Module(name)
+
+
 @functools.cache
 def _homes(file: str) -> dict[str, tuple[str, str]]:
   """Export -> the module that it comes from, and its name there."""

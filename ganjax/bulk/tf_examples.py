@@ -8,7 +8,6 @@ import numpy as np
 
 from ganjax import data, inversion
 from ganjax.bulk.prefetch import Face
-from ganjax.inversion import spaces
 
 
 def features(
@@ -32,7 +31,7 @@ def features(
   kinds = tfds.features
   config = prior.generator.config
   space = preset.phases[-1].space
-  latent = jax.eval_shape(lambda w: spaces.enter(space, w, config), prior.w_avg)
+  latent = jax.eval_shape(lambda w: space.enter(w, config), prior.w_avg)
   shape = (config.resolution, config.resolution, 3)
   entries = {
     'index': np.int64,

@@ -220,17 +220,3 @@ def normalize_noise(noise: Noise) -> Noise:
     return n * jax.lax.rsqrt(jnp.mean(jnp.square(n)) + 1e-12)
 
   return {name: normalize(n) for name, n in noise.items()}
-
-
-def latent_distance(latent: jax.Array, w_avg: jax.Array) -> jax.Array:
-  """mean((w − w_avg)²); latent [..., w_dim].
-
-  Of W++ [num_ws, C, w_dim] that of each row's mean over its channels, and the channels' squared
-  distances from it, summed over them: for a channel to leave its row costs what it costs the row to
-  leave w_avg. A degradation that leaves little therefore keeps the channels together.
-  """
-  if latent.ndim < 3:
-    return jnp.mean(jnp.square(latent - w_avg.reshape((1,) * (latent.ndim - 1) + w_avg.shape)))
-  row = jnp.mean(latent, axis=1)
-  spread = jnp.sum(jnp.square(latent - row[:, None]), axis=1)
-  return latent_distance(row, w_avg) + jnp.mean(spread)

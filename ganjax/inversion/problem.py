@@ -1,5 +1,6 @@
 """What an inversion is given: the networks that all images share, and each image's problem."""
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -10,12 +11,10 @@ import numpy as np
 
 from ganjax import degradations
 from ganjax.degradations import Pipeline
-from ganjax.inversion import spaces
-from ganjax.inversion.perceptual import DiscriminatorDistance, LPIPSDistance, Perceptual
+from ganjax.inversion.perceptual import Perceptual, load_perceptual
 from ganjax.inversion.presets import Hyper
 from ganjax.models.generator import Generator
-from ganjax.models.vgg16 import LPIPS
-from ganjax.weights import Networks, WeightsError
+from ganjax.weights import Networks
 
 P = TypeVar('P')  # a named tuple, one of whose fields is `degradation`
 
@@ -40,27 +39,20 @@ class Problem(NamedTuple):
   start: jax.Array  # [w_dim], where the search begins
 
 
-def make_prior(networks: Networks, lpips: LPIPS | None = None) -> Prior:
+def make_prior(networks: Networks, perceptual: Perceptual | None = None) -> Prior:
   """What all images share; computing it once saves a second for every further batch.
 
   Args:
     networks: from `ganjax.load`.
-    lpips: from `ganjax.load_lpips`; None compares by the networks' own discriminator.
+    perceptual: how images are compared, such as `ganjax.load_perceptual` gives; None for the
+      features of the networks' own discriminator.
 
   Raises:
-    WeightsError: neither LPIPS nor a discriminator is there to compare with.
+    WeightsError: there is no discriminator to compare with.
   """
-  perceptual: Perceptual
-  if lpips is not None:
-    perceptual = LPIPSDistance(lpips)
-  elif networks.discriminator is not None:
-    perceptual = DiscriminatorDistance(networks.discriminator)
-  else:
-    raise WeightsError(
-      'these weights hold no discriminator to compare pictures by: give VGG16 weights '
-      '(--perceptual=vgg16.safetensors, made by `python -m ports.vgg16`)'
-    )
-  return Prior(networks.generator, perceptual, *spaces.statistics(networks.generator))
+  if perceptual is None:
+    perceptual = load_perceptual('discriminator', networks)
+  return Prior(networks.generator, perceptual, *statistics(networks.generator))
 
 
 def image_key(seed: int, name: str) -> jax.Array:
@@ -126,3 +118,24 @@ def stack(problems: list[P]) -> P:
   columns = {field: column(field) for field in found[0]._fields if field != 'degradation'}
   operators = degradations.stack([problem.degradation for problem in found])
   return found[0]._replace(**columns, degradation=operators)
+
+
+@functools.partial(jax.jit, static_argnames=('num_samples', 'seed'))
+def statistics(
+  generator: Generator, num_samples: int = 10_000, seed: int = 123
+) -> tuple[jax.Array, jax.Array]:
+  """Centre and spread of W (Karras et al. 2020, appendix D), over all classes alike.
+
+  Returns:
+    w_avg [w_dim], and the scalar w_std = √(mean over samples of ‖w − w_avg‖²).
+  """
+  config = generator.config
+  z_key, label_key = jax.random.split(jax.random.key(seed))
+  z = jax.random.normal(z_key, (num_samples, config.z_dim), jnp.float32)
+  if config.c_dim:
+    classes = jax.random.randint(label_key, (num_samples,), 0, config.c_dim)
+    w = jax.vmap(generator.mapping.w)(z, jax.nn.one_hot(classes, config.c_dim))
+  else:
+    w = jax.vmap(generator.mapping.w)(z)
+  w_avg = jnp.mean(w, axis=0)
+  return w_avg, jnp.sqrt(jnp.mean(jnp.sum(jnp.square(w - w_avg[None]), axis=1)))

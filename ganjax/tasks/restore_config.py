@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any, ClassVar, Self, TypeVar
 
-from ganjax.choices import WEIGHT_GRID, Space
+from ganjax.choices import WEIGHT_GRID
 from ganjax.inversion.presets import PRESETS, Hyper, NoiseMaps, Preset
+from ganjax.inversion.spaces import SPACES
 from ganjax.tasks.config import (
   BATCH_AUTO,
   OPTIMISATION,
@@ -96,7 +97,7 @@ class RestoreConfig(
   HEADING: ClassVar[str] = OPTIMISATION
   DEFAULTS: ClassVar = {'num_steps': 200, 'learning_rate': 0.1}
 
-  space: Space = setting('Latent space that is searched.', 'w_plus', choices=('w', 'w_plus'))
+  space: str = setting('Latent space that is searched.', 'w_plus', choices=list(SPACES)[:2])
   preset: str = setting(
     "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (one set of "
     "numbers for all damage; W+, then W++), 'robust_published' (W, W+, W++; steps of fixed length, "
@@ -167,7 +168,7 @@ def _of_preset(name: str) -> dict[str, Any]:
     if FLAGS[flag].value is not None:
       raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')
   own = {k: v for k, v in preset.hyper._asdict().items() if k != 'settled_within'}
-  return {**own, 'space': preset.phases[-1].space, 'noise_maps': preset.noise_maps}
+  return {**own, 'space': preset.phases[-1].space.name, 'noise_maps': preset.noise_maps}
 
 
 C = TypeVar('C', bound=RestoreConfig)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganjax import degradations
-from ganjax.inversion import losses, schedules, spaces
+from ganjax.inversion import losses, problem, schedules, spaces
 from ganjax.inversion.perceptual import DiscriminatorDistance, resize
 
 RANDOM = np.random.RandomState(0)
@@ -54,8 +54,8 @@ def test_w_noise_schedule():
 
 
 def test_statistics(networks):
-  w_avg, w_std = spaces.statistics(networks.generator, num_samples=4000)
-  again, _ = spaces.statistics(networks.generator, num_samples=4000)
+  w_avg, w_std = problem.statistics(networks.generator, num_samples=4000)
+  again, _ = problem.statistics(networks.generator, num_samples=4000)
   np.testing.assert_array_equal(w_avg, again)
   z = jax.random.normal(jax.random.key(9), (4000, 8))
   w = np.asarray(jax.vmap(networks.generator.mapping.w)(z))
@@ -70,13 +70,13 @@ def test_latent_distance():
   away = jnp.asarray(RANDOM.randn(3, 4), jnp.float32)
   rows = w_avg[None] + away
   expected = np.mean(np.square(away))
-  assert losses.latent_distance(rows, w_avg) == pytest.approx(expected)
+  assert spaces.WPlus().distance(rows, w_avg) == pytest.approx(expected)
   together = jnp.broadcast_to(rows[:, None], (3, 6, 4))
-  assert losses.latent_distance(together, w_avg) == pytest.approx(expected)
+  assert spaces.WPlusPlus().distance(together, w_avg) == pytest.approx(expected)
   # One channel goes one way and another the opposite one: their row's mean stays where it is.
   apart = together.at[0, 0].add(away[0]).at[0, 1].add(-away[0])
   cost = 2 * np.sum(np.square(away[0])) / away.size
-  assert losses.latent_distance(apart, w_avg) == pytest.approx(expected + cost)
+  assert spaces.WPlusPlus().distance(apart, w_avg) == pytest.approx(expected + cost)
 
 
 @pytest.mark.parametrize('comparison', ['single', 'multiscale'])
