@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __version__ = '0.1.0'
 
-__getattr__ = lazy.exports(__name__, __file__)
+__getattr__, __dir__ = lazy.exports(__name__, __file__)
 __all__ = [
   'Networks',
   'Preset',

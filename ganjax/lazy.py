@@ -6,7 +6,7 @@ time. A package lists its exports once, where type checkers read them, too:
     if TYPE_CHECKING:
       from ganjax.inversion.batch import Progress, run
 
-    __getattr__ = lazy.exports(__name__, __file__)
+    __getattr__, __dir__ = lazy.exports(__name__, __file__)
 """
 
 import ast
@@ -18,8 +18,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-def exports(package: str, file: str) -> Callable[[str], Any]:
-  """The `__getattr__` of a package (PEP 562).
+def exports(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+  """The `__getattr__` and `__dir__` of a package (PEP 562).
 
   Args:
     package: its name.
@@ -34,7 +34,10 @@ def exports(package: str, file: str) -> Callable[[str], Any]:
     setattr(sys.modules[package], name, value)  # from now on it is found without asking here
     return value
 
-  return get
+  def names() -> list[str]:
+    return sorted(vars(sys.modules[package]).keys() | _homes(file).keys())
+
+  return get, names
 
 
 class _Module:

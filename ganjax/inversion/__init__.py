@@ -30,7 +30,7 @@ if TYPE_CHECKING:
   from ganjax.inversion.spaces import SPACES, Space
   from ganjax.inversion.stages import stages
 
-__getattr__ = lazy.exports(__name__, __file__)
+__getattr__, __dir__ = lazy.exports(__name__, __file__)
 __all__ = [
   'CHUNK_STEPS',
   'IDENTIFY_STEPS',

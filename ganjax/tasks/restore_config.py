@@ -148,10 +148,10 @@ class RestoreConfig(
 
   def hyper(self) -> Hyper:
     """The per-image hyperparameters of the optimisation; an automatic weight is 0 at first."""
-    given = {name: getattr(self, name) for name in Hyper._fields if name != 'settled_within'}
+    values = {name: getattr(self, name) for name in Hyper._fields if name != 'settled_within'}
     if self.latent_dist_reg_weight == AUTO:
-      given['latent_dist_reg_weight'] = 0.0
-    return Hyper(**given, settled_within=SETTLED_WITHIN if self.stop_when_settled else 0.0)
+      values['latent_dist_reg_weight'] = 0.0
+    return Hyper(**values, settled_within=SETTLED_WITHIN if self.stop_when_settled else 0.0)
 
   def chosen_preset(self) -> Preset:
     """The preset, in the space and with the noise maps that were asked for."""

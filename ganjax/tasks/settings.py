@@ -127,11 +127,9 @@ class _ChoiceParser(flags.ArgumentParser):
 def _none_of(word: str, choices: Iterable[str]) -> str:
   """What is said of a word that is none of the choices."""
   close = closest(word, choices)
-  return (
-    f'is none of the choices: did you mean {close}?'
-    if close
-    else (f'is none of {", ".join(choices)}')
-  )
+  if close:
+    return f'is none of the choices: did you mean {close}?'
+  return f'is none of {", ".join(choices)}'
 
 
 class NumberOrAuto(flags.ArgumentParser):
