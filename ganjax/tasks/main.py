@@ -46,6 +46,7 @@ def main() -> None:
   define_flags()
   text = _help(sys.argv)
   if text is not None:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may have read enough
     print(text)
   else:
     app.run(_run, flags_parser=_parse)

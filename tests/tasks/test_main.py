@@ -89,6 +89,13 @@ def test_full_help_has_every_flag_of_every_task():
   assert '--flagfile' in result.stdout
 
 
+def test_help_may_be_cut_short():
+  command = f'{sys.executable} -m ganjax --helpfull | head -1'
+  result = subprocess.run(command, shell=True, capture_output=True, text=True)
+  assert result.stdout.startswith('ganjax')
+  assert result.stderr == ''
+
+
 def test_version():
   assert ganjax('--version').stdout == f'ganjax {main.ganjax.__version__}\n'
 
