@@ -10,6 +10,7 @@ import tiny
 from PIL import Image
 
 from ganjax import data, inversion, weights
+from ganjax.errors import GanjaxError
 from ganjax.inversion import selection
 from ganjax.inversion.presets import Tuning
 from ganjax.pixels import to_bytes
@@ -278,5 +279,5 @@ def test_the_pivotal_preset_saves_what_it_tuned(config):
   ],
 )
 def test_assumptions_that_do_not_fit_are_refused(config, changes, message):
-  with pytest.raises(main.USER_ERRORS, match=message):
+  with pytest.raises(GanjaxError, match=message):
     main.run(dataclasses.replace(config, **changes))
