@@ -270,7 +270,7 @@ def test_images_need_not_be_kept(configure, tmp_path):
     (['--preset=pivotal'], '--preset'),
     (['--latent_dist_reg_weight=auto'], '--latent_dist_reg_weight'),
     (['--degradation=blur(variance=?)', '--already_degraded'], '--degradation'),
-    (['--export=gif'], '--export=gif'),
+    (['--export=gif'], '--export: gif is none of npz, png'),
     (['--engine=ray', '--batch_size=auto'], '--dry_run'),
     (['--engine=ray', '--shard_count=2'], '--engine=ray'),
     (['--task=invert', '--batch_size=auto'], 'only --task=bulk'),
