@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from ganjax import degradations
-from ganjax.inversion.perceptual import Perceptual, resize
+from ganjax.inversion.perceptual import Perceptual
 from ganjax.inversion.presets import Comparison
 from ganjax.models.generator import Noise
+from ganjax.ops.resize import resize
 from ganjax.runtime import platforms
 
 SMALLEST_NOISE_SIDE = 8
