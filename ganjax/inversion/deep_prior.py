@@ -188,7 +188,7 @@ def step(
     return value, (image, distance('l2', degraded, problem.target, problem.visible))
 
   (value, (image, misfit)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
-  params, adam = optimisers.adam_update(state.params, gradient, state.adam, hyper.learning_rate)
+  params, adam = optimisers.adam_update(gradient, state.adam, state.params, hyper.learning_rate)
   weight = jnp.where(state.step == 0, 0.0, hyper.averaging)
   average = weight * state.average + (1 - weight) * image
   within_noise = misfit <= jnp.square(2 * hyper.sigma)

@@ -11,6 +11,7 @@ import optax
 from flax import nnx
 
 from ganjax.models.classifier import Classifier, ClassifierConfig
+from ganjax.pixels import to_float
 
 SHIFT = 4  # px of the reduced picture, in both directions
 BRIGHTNESS, CONTRAST = 0.2, 0.2
@@ -98,7 +99,7 @@ def fit(
 def _augment(pixels: jax.Array, key: jax.Array) -> jax.Array:
   """uint8 [side, side, 3] -> float in about [-1, 1]: mirrored, softer, shifted, lit differently."""
   mirror, shift, bright, contrast, soft = jax.random.split(key, 5)
-  image = pixels.astype(jnp.float32) / 127.5 - 1.0
+  image = to_float(pixels)
   image = jnp.where(jax.random.bernoulli(mirror), image[:, ::-1], image)
   # What a generator draws is softer than a photograph.
   small = jax.image.resize(image, (image.shape[0] // 2, image.shape[1] // 2, 3), 'linear')
@@ -122,7 +123,7 @@ def logits_of(classifier: Classifier, pictures: np.ndarray, block: int = 64) -> 
 
 @jax.jit
 def _logits(classifier: Classifier, pixels: jax.Array) -> jax.Array:
-  return jax.vmap(lambda p: classifier(p.astype(jnp.float32) / 127.5 - 1.0))(pixels)
+  return jax.vmap(lambda p: classifier(to_float(p)))(pixels)
 
 
 def log_odds(logits: np.ndarray, at: int) -> np.ndarray:
