@@ -20,8 +20,8 @@ from ganjax.ops import optimisers
 
 Loss = Literal['l2', 'l1', 'kl']
 LOSSES: tuple[Loss, ...] = get_args(Loss)
-# Which step's picture is taken: the last one's; that at which the outputs vary least (Wang et al.
-# 2021); or the first whose distance to the degraded picture is no larger than its noise (Morozov's
+# Which step's image is taken: the last one's; that at which the outputs vary least (Wang et al.
+# 2021); or the first whose distance to the degraded image is no larger than its noise (Morozov's
 # discrepancy principle).
 Rule = Literal['last', 'variance', 'noise']
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -45,7 +45,7 @@ class DeepPriorHyper(NamedTuple):
 
 
 class DeepPriorProblem(NamedTuple):
-  """One picture to explain."""
+  """One image to explain."""
 
   target: jax.Array  # [h, w, 3] in [-1, 1], as `degradation` gives it
   visible: jax.Array  # [h, w, 1], 0 in holes
@@ -58,7 +58,7 @@ class DeepPriorProblem(NamedTuple):
 
 
 class Stopping(NamedTuple):
-  """Watches the outputs, and keeps the picture of the best step so far."""
+  """Watches the outputs, and keeps the image of the best step so far."""
 
   outputs: jax.Array  # [WINDOW, …], the last outputs, averaged down
   least: jax.Array  # the smallest variance so far
@@ -67,7 +67,7 @@ class Stopping(NamedTuple):
 
 
 class DeepPriorState(NamedTuple):
-  """Where one picture's fit stands."""
+  """Where one image's fit stands."""
 
   params: nnx.State
   adam: optimisers.AdamState
@@ -92,7 +92,7 @@ class Fit(NamedTuple):
   loss: np.ndarray  # [num_steps]
   variance: np.ndarray  # [num_steps]
   psnr: np.ndarray  # [num_steps], of the running mean of outputs against the truth, in dB
-  chosen_at: np.ndarray  # the step whose picture it is
+  chosen_at: np.ndarray  # the step whose image it is
   num_steps: np.ndarray  # how many were taken
 
 
@@ -201,10 +201,10 @@ def _watched(image: jax.Array) -> jax.Array:
 
 
 def distance(kind: Loss, image: jax.Array, target: jax.Array, visible: jax.Array) -> jax.Array:
-  """How far a picture is from a target, over what is visible.
+  """How far an image is from a target, over what is visible.
 
   'l2' and 'l1' are means over the visible values. 'kl' is the Kullback–Leibler divergence
-  Σ p·log(p/q), where p and q are the target's and the picture's values in [0, 1], raised by 1e-4
+  Σ p·log(p/q), where p and q are the target's and the image's values in [0, 1], raised by 1e-4
   and divided by their sum over the visible values, times the mean of the target's: like the
   others it is then of the size of a mean difference. Since it ignores the overall brightness, the
   squared difference of the two means is added.

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from ganjax.models.architecture import GeneratorConfig
 from ganjax.models.generator import Generator
@@ -22,7 +23,9 @@ class Space(Protocol):
   def name(self) -> str:
     """What results and flags call it."""
 
-  def enter(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, '*latent']:
     """Carries a latent over into this space, unchanged in what it makes.
 
     Args:
@@ -30,10 +33,14 @@ class Space(Protocol):
       config: of the generator.
     """
 
-  def rows(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def rows(
+    self, latent: Float[Array, '*latent'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws *_']:
     """What the synthesis network reads: [num_ws, w_dim], or [num_ws, C_max, w_dim]."""
 
-  def distance(self, latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  def distance(
+    self, latent: Float[Array, '*latent'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
     """How far a latent is from the average face; a scalar, 0 for w_avg [w_dim] itself."""
 
 
@@ -43,13 +50,19 @@ class W:
 
   name: str = 'w'
 
-  def enter(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, '1 w_dim']:
     return jnp.broadcast_to(_with_rows(latent), (1, config.w_dim))
 
-  def rows(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def rows(
+    self, latent: Float[Array, '1 w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws w_dim']:
     return jnp.broadcast_to(latent, (config.num_ws, *latent.shape[1:]))
 
-  def distance(self, latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  def distance(
+    self, latent: Float[Array, '1 w_dim'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
     return _mean_square(latent, w_avg)
 
 
@@ -59,14 +72,20 @@ class WPlus:
 
   name: str = 'w_plus'
 
-  def enter(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws w_dim']:
     return jnp.broadcast_to(_with_rows(latent), (config.num_ws, config.w_dim))
 
-  def rows(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def rows(
+    self, latent: Float[Array, 'num_ws w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws w_dim']:
     del config
     return latent
 
-  def distance(self, latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  def distance(
+    self, latent: Float[Array, 'num_ws w_dim'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
     return _mean_square(latent, w_avg)
 
 
@@ -79,16 +98,22 @@ class WPlusPlus:
 
   name: str = 'w_plus_plus'
 
-  def enter(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws c_max w_dim']:
     latent = _with_rows(latent)
     latent = latent[:, None] if latent.ndim == 2 else latent
     return jnp.broadcast_to(latent, (config.num_ws, max(config.channels), config.w_dim))
 
-  def rows(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def rows(
+    self, latent: Float[Array, 'num_ws c_max w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws c_max w_dim']:
     del config
     return latent
 
-  def distance(self, latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  def distance(
+    self, latent: Float[Array, 'num_ws c_max w_dim'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
     """That of each row's mean over its channels, and the channels' squared distances from it.
 
     The latter are summed over the channels: for a channel to leave its row costs what it costs the
@@ -127,7 +152,7 @@ def _mean_square(latent: jax.Array, w_avg: jax.Array) -> jax.Array:
 @functools.partial(jax.jit, static_argnames=('num_samples', 'seed'))
 def statistics(
   generator: Generator, num_samples: int = 10_000, seed: int = 123
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[Float[Array, ' w_dim'], Float[Array, '']]:
   """Centre and spread of W (Karras et al. 2020, appendix D), over all classes alike.
 
   Returns:
