@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ganjax.data.claim import read_config
-from ganjax.data.names import SourceError, name_of, natural
+from ganjax.data.names import name_of, natural
+from ganjax.data.sources import SourceError
 
 _DATASET = 'dataset_info.json'
 _NOISE = 'noise.'
