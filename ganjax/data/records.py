@@ -12,6 +12,7 @@ import numpy as np
 from ganjax.data.decode import ImageError, decode, printable
 from ganjax.data.names import name_of
 from ganjax.data.sources import Entry, SourceError, first_line, path_of
+from ganjax.runtime import extras
 
 FEATURES, INFO = 'features.json', 'dataset_info.json'  # TFDS's metadata of a data set
 _TFDS = re.compile(r'tfds:(?P<name>.+?):(?P<split>[^:\[]+(\[.*\])?)')
@@ -73,7 +74,8 @@ def open_records(spec: str) -> Records | None:
 
 
 def _tfds(spec: str, name: str, split: str | None) -> Records:
-  import tensorflow_datasets as tfds  # takes a second, which other sources need not wait
+  with extras.needs('bulk'):
+    import tensorflow_datasets as tfds  # takes a second, which other sources need not wait
 
   folder = path_of(name)
   try:
@@ -114,7 +116,9 @@ def _image_key(spec: str, features: Any, kind: type) -> str:
 
 
 def _array_record(spec: str, path: pathlib.Path) -> Records:
-  from array_record.python.array_record_data_source import ArrayRecordDataSource
+  with extras.needs('bulk'):
+    import tensorflow_datasets.proto  # noqa: F401  # of `_picture_of`
+    from array_record.python.array_record_data_source import ArrayRecordDataSource
 
   paths = sorted(glob.glob(str(path))) if glob.has_magic(str(path)) else [str(path)]
   missing = [p for p in paths if not os.path.isfile(p)]

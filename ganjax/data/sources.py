@@ -19,6 +19,7 @@ from ganjax.data.claim import is_output
 from ganjax.data.decode import MAX_FILE_BYTES, ImageError, decode, printable
 from ganjax.data.names import EXTENSIONS, is_picture, name_of, natural, with_hash
 from ganjax.errors import GanjaxError
+from ganjax.runtime import extras
 
 
 class SourceError(GanjaxError):
@@ -261,7 +262,8 @@ def path_of(spec: str) -> pathlib.Path:
 
 def _remote(path: str) -> Any:
   """A path in a bucket, which has pathlib's methods."""
-  from etils import epath  # local paths need none of it
+  with extras.needs('bulk'):
+    from etils import epath  # local paths need none of it
 
   return epath.Path(path)
 

@@ -6,12 +6,12 @@ import sys
 from absl import app, flags, logging
 
 from ganjax import data, degradations, faces, weights
-from ganjax.bulk.ray import RayError
 from ganjax.editing import EditingError
 from ganjax.inversion.sweeps import SweepError
 from ganjax.pix2pix.masks import MasksError
 from ganjax.report import ReportError
 from ganjax.runtime import compile_cache, devices, heap, precision
+from ganjax.runtime.extras import MissingPackageError
 from ganjax.runtime.memory import DeviceMemoryError
 from ganjax.tasks import (
   align,
@@ -43,7 +43,7 @@ USER_ERRORS = (
   DeviceMemoryError,
   EditingError,
   MasksError,
-  RayError,
+  MissingPackageError,
   data.ImageError,
   data.SourceError,
   data.StoreError,
