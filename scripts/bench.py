@@ -82,13 +82,14 @@ def measure(name, batch):
       [inversion.make_problem(prior, x, identity, str(i), 0, hyper) for i, x in enumerate(photos)]
     )
   )
-  states = batches.start(prior, preset, problems)
+  (solver,) = inversion.stages(preset)
+  states, active = batches.start(prior, solver, problems), np.ones(sharding.round_up(batch), bool)
   started = time.perf_counter()
-  chunk = batches.advance.lower(prior, preset, 0, FLAGS.num_steps, problems, states).compile()
+  chunk = batches.advance.lower(prior, solver, FLAGS.num_steps, problems, active, states).compile()
   compiled = time.perf_counter()
   marks = []
   for _ in range(FLAGS.repeats + 1):  # the first one meets cold caches
-    states, _ = chunk(prior, problems, states)
+    states, *_ = chunk(prior, problems, active, states)
     jax.block_until_ready(states)
     marks.append(time.perf_counter())
   num_devices = sharding.mesh(batch).size

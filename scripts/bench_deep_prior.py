@@ -16,7 +16,7 @@ import numpy as np
 from absl import app, flags
 
 from ganjax import degradations
-from ganjax.inversion import deep_prior, stack
+from ganjax.inversion import batch, deep_prior, stack
 from ganjax.tasks.deep_prior_config import network
 
 FLAGS = flags.FLAGS
@@ -29,7 +29,7 @@ flags.DEFINE_integer('repeats', 3, 'Timed chunks, after one that compiles.', low
 
 def measured(side, batch_size):
   """Seconds per iteration of a whole batch, one for each chunk."""
-  setup = deep_prior.DeepPriorSetup(network(FLAGS.network), 'l2', side, side, 'last')
+  solver = deep_prior.DeepImagePrior(network(FLAGS.network), 'l2', side, side, 'last')
   picture = np.random.default_rng(0).uniform(-1, 1, (side, side, 3)).astype(np.float32)
   hyper = deep_prior.DeepPriorHyper(num_steps=10**6)
   problem = deep_prior.DeepPriorProblem(
@@ -44,13 +44,13 @@ def measured(side, batch_size):
   seconds = []
 
   def on_progress(progress):
-    jax.block_until_ready(progress.loss)
+    jax.block_until_ready(progress.terms.loss)
     seconds.append(time.perf_counter())
     if len(seconds) == FLAGS.repeats + 1:
       raise StopIteration
 
   with contextlib.suppress(StopIteration):
-    deep_prior.run(setup, problems, on_progress, FLAGS.num_steps)
+    batch.run((), (solver,), problems, on_progress, FLAGS.num_steps)
   return np.diff(seconds) / FLAGS.num_steps
 
 

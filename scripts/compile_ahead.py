@@ -59,10 +59,13 @@ def lower(platform, prior, preset):
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *jnp.shape(x))), one)
 
   shapes = jax.eval_shape(problems, prior)
-  states = jax.eval_shape(lambda p, x: batch.start(p, preset, x, FLAGS.phase), prior, shapes)
-  return lowered.lower(
-    batch.advance, platform, prior, preset, FLAGS.phase, CHUNK_STEPS, shapes, states
-  )
+  states = None
+  for solver in inversion.stages(preset)[: FLAGS.phase + 1]:
+    states = jax.eval_shape(
+      lambda p, x, before, solver=solver: batch.start(p, solver, x, before), prior, shapes, states
+    )
+  active = jax.ShapeDtypeStruct((count,), bool)
+  return lowered.lower(batch.advance, platform, prior, solver, CHUNK_STEPS, shapes, active, states)
 
 
 def tell_compiled(compiled, device):

@@ -21,7 +21,7 @@ from PIL import Image
 
 import ganjax
 from ganjax import data, degradations
-from ganjax.inversion import deep_prior, image_key, stack
+from ganjax.inversion import batch, deep_prior, image_key, stack
 from ganjax.models.hourglass import PAPER
 from ganjax.pix2pix import masks
 from ganjax.pixels import to_bytes, to_float
@@ -158,8 +158,8 @@ def prior(all_holes):
       deep_prior.DeepPriorHyper(*(jnp.asarray(value) for value in hyper)),
       image_key(0, holes.name),
     )
-    setup = deep_prior.DeepPriorSetup(PAPER, 'l2', side, side, 'last')
-    fit = deep_prior.run(setup, stack([problem]))
+    solver = deep_prior.DeepImagePrior(PAPER, 'l2', side, side, 'last')
+    fit = batch.run((), (solver,), stack([problem]))
     yield error(holes, np.asarray(fit.image[0]) / 2 + 0.5)
 
 

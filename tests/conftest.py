@@ -45,6 +45,14 @@ def networks():
 
 
 @pytest.fixture(scope='session')
+def weights_file(tmp_path_factory):
+  """`networks` as a file."""
+  path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+  tiny.write(path)
+  return path
+
+
+@pytest.fixture(scope='session')
 def prior(networks):
   """What inversions with `networks` share."""
   return inversion.make_prior(networks)

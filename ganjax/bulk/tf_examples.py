@@ -8,7 +8,7 @@ import numpy as np
 
 from ganjax import data, inversion
 from ganjax.bulk.prefetch import Face
-from ganjax.inversion import spaces
+from ganjax.runtime import extras
 
 
 def features(
@@ -27,12 +27,13 @@ def features(
     metrics: what its figures are called.
     with_noise: whether the noise maps are kept.
   """
-  import tensorflow_datasets as tfds  # takes a second, which other tasks need not wait
+  with extras.needs('bulk'):
+    import tensorflow_datasets as tfds  # takes a second, which other tasks need not wait
 
   kinds = tfds.features
   config = prior.generator.config
   space = preset.phases[-1].space
-  latent = jax.eval_shape(lambda w: spaces.enter(space, w, config), prior.w_avg)
+  latent = jax.eval_shape(lambda w: space.enter(w, config), prior.w_avg)
   shape = (config.resolution, config.resolution, 3)
   entries = {
     'index': np.int64,

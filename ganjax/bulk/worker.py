@@ -33,7 +33,7 @@ class Settings:
 
   weights: str | None
   precision: str
-  perceptual: str | None  # a file made by ports.vgg16; None: the generator's own discriminator
+  perceptual: str  # as `load_perceptual` takes it
   degradation: str
   already_degraded: bool
   preset: inversion.Preset
@@ -48,8 +48,8 @@ class Settings:
   def prior(self) -> tuple[inversion.Prior, Networks]:
     """Loads the networks."""
     networks = weights.load(self.weights, self.precision, self.remat)
-    lpips = weights.load_lpips(self.perceptual, self.precision) if self.perceptual else None
-    return inversion.make_prior(networks, lpips), networks
+    perceptual = inversion.load_perceptual(self.perceptual, networks, self.precision)
+    return inversion.make_prior(networks, perceptual), networks
 
 
 class Stopped(KeyboardInterrupt):
@@ -131,6 +131,7 @@ class Worker:
     self._source, self._parts, self._threads = source, parts, threads
     self._pipeline = degradations.parse(settings.degradation)
     self._prior, networks = settings.prior()
+    self._stages = inversion.stages(settings.preset)
     side = networks.resolution
     self._pipeline.check(side, side)
     self._template = faces.Template(*networks.template)
@@ -145,7 +146,7 @@ class Worker:
     )
     self._slots = inversion.ContinuousBatch(
       self._prior,
-      settings.preset,
+      self._stages,
       batch_size,
       inversion.even_chunk(settings.preset, int(settings.hyper.num_steps)),
     )
@@ -187,7 +188,7 @@ class Worker:
     kept = self._parts.paused_aside(tag[0].order)
     if kept is None:
       return None
-    return Paused.from_arrays(self._prior, self.settings.preset, problem, kept)
+    return Paused.from_arrays(self._prior, self._stages, problem, kept)
 
   def _entries(self, blocks: Iterable[int]) -> Iterator[Entry]:
     for number in blocks:

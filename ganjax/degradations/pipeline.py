@@ -111,7 +111,7 @@ class Operator:
     return operators
 
   def __or__(self, other: 'Operator') -> 'Pipeline':
-    left, right = _flat(self), _flat(other)
+    left, right = Pipeline.of(self), Pipeline.of(other)
     moved = [(len(left.operators) + index, name) for index, name in right.unknown]
     return Pipeline(left.operators + right.operators, (*left.unknown, *moved))
 
@@ -147,6 +147,11 @@ class Pipeline(Operator):
   operators: tuple[Operator, ...]
   # (operator's index, parameter) of what is not known; the operators hold stand-ins.
   unknown: tuple[tuple[int, str], ...] = dataclasses.field(default=(), metadata={'static': True})
+
+  @classmethod
+  def of(cls, operator: Operator) -> 'Pipeline':
+    """One operator as a pipeline; a pipeline stays as it is."""
+    return operator if isinstance(operator, Pipeline) else cls((operator,))
 
   def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
     for index, operator in enumerate(self.operators):
@@ -293,10 +298,6 @@ class Pipeline(Operator):
     for index, name in self.unknown:
       texts[index] = re.sub(rf'\b{name}=[^,)]*', f'{name}=?', texts[index])
     return ' | '.join(texts)
-
-
-def _flat(operator: Operator) -> Pipeline:
-  return operator if isinstance(operator, Pipeline) else Pipeline((operator,))
 
 
 def stack(operators: Sequence[Operator]) -> Operator:

@@ -1,9 +1,16 @@
-"""Inversion: latent spaces, objectives, schedules, presets, and the engine that runs them."""
+"""Inverse problems of images: StyleGAN inversion, pivotal tuning, the deep image prior."""
 
 from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, even_chunk, run
 from ganjax.inversion.blind import IDENTIFY_STEPS, identify
 from ganjax.inversion.continuous import ContinuousBatch, Paused
-from ganjax.inversion.perceptual import distance
+from ganjax.inversion.deep_prior import DeepImagePrior
+from ganjax.inversion.perceptual import (
+  Perceptual,
+  check_perceptual,
+  distance,
+  file_of,
+  load_perceptual,
+)
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
 from ganjax.inversion.problem import (
   Prior,
@@ -14,28 +21,40 @@ from ganjax.inversion.problem import (
   sampled,
   stack,
 )
+from ganjax.inversion.solver import Solver
+from ganjax.inversion.spaces import SPACES, Space
+from ganjax.inversion.stages import stages
 
 __all__ = [
   'CHUNK_STEPS',
   'IDENTIFY_STEPS',
   'PRESETS',
   'PROJECTOR',
+  'SPACES',
   'ContinuousBatch',
+  'DeepImagePrior',
   'Hyper',
   'Paused',
+  'Perceptual',
   'Phase',
   'Preset',
   'Prior',
   'Progress',
   'Restoration',
+  'Solver',
+  'Space',
+  'check_perceptual',
   'degradation_keys',
   'distance',
   'even_chunk',
+  'file_of',
   'identify',
   'image_key',
+  'load_perceptual',
   'make_prior',
   'make_problem',
   'run',
   'sampled',
   'stack',
+  'stages',
 ]

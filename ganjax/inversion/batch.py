@@ -1,23 +1,21 @@
-"""Many inversions at once, from their start to their end."""
+"""Many problems at once, from their start to their end."""
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from flax import nnx
 
 from ganjax import degradations
-from ganjax.inversion import losses, stylegan
-from ganjax.inversion.pivotal import tune
-from ganjax.inversion.presets import Preset, Tuning
-from ganjax.inversion.problem import Prior, Problem
-from ganjax.inversion.stylegan import InversionState
+from ganjax.inversion import solver as solvers
+from ganjax.inversion.presets import Preset
+from ganjax.inversion.solver import Prior, Problem, Solution, Solver, State, Terms
 from ganjax.models.generator import Noise
-from ganjax.models.layers import freeze
 from ganjax.runtime.mapping import map_images
-from ganjax.runtime.sharding import pad, shard_images
+from ganjax.runtime.sharding import count_of, pad, shard_images
+from ganjax.runtime.sharding import mesh as mesh_of
 from ganjax.weights.tuned import Difference
 
 CHUNK_STEPS = 50
@@ -28,75 +26,70 @@ class Restoration(NamedTuple):
   """What came out; with a leading axis [N] for a batch."""
 
   image: np.ndarray  # [H, W, 3], nominally in [-1, 1]
-  latent: jax.Array  # [1, w_dim], [num_ws, w_dim] or [num_ws, C_max, w_dim]
+  # [1, w_dim], [num_ws, w_dim] or [num_ws, C_max, w_dim]; None where there is no generator.
+  latent: np.ndarray | None
   noise: Noise  # the noise maps that belong to it
   degradation: degradations.Operator  # what was unknown in it is known
   loss: np.ndarray  # [num_steps]
-  terms: losses.Terms  # its summands, [num_steps] each
-  settled_at: np.ndarray  # first step after which the loss stays within 1 % of its final value
+  terms: Terms  # its summands and what else was measured, [num_steps] each
+  # The step whose image it is, where the solver chooses one; otherwise the first after which the
+  # loss stays within 1 % of its final value.
+  settled_at: np.ndarray
   num_steps: np.ndarray  # how many were taken
-  # How each image's synthesis network differs, where the preset tunes it; see `pivotal`.
+  # How each image's synthesis network differs, where it was tuned; see `pivotal`.
   tuned: list[Difference] | None = None
 
 
-# The four functions below take and give batches: [N] leads every leaf of problems and states, and
-# N is whole; see `parallel`.
+# The functions below take and give batches: [N] leads every leaf of problems and states, and the
+# devices divide N; see `runtime.sharding`.
 
 
-@functools.partial(jax.jit, static_argnums=(1, 3))
-def start(prior: Prior, preset: Preset, problems: Problem, phase: int = 0) -> InversionState:
-  """Where the images start; in a later phase, as if those before it had no steps."""
+@functools.partial(jax.jit, static_argnums=(1,))
+def start(prior: Prior, solver: Solver, problems: Problem, before: State | None = None) -> State:
+  """Where the images begin a stage; `before` is where they ended the one before."""
 
-  def function(prior, problems):
-    return map_images(functools.partial(stylegan.init, prior, preset, phase=phase), problems)
+  def function(prior, problems, before):
+    return map_images(functools.partial(solver.init, prior), problems, before)
 
-  return shard_images(function, prior, problems)
-
-
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def enter(
-  prior: Prior, preset: Preset, phase: int, problems: Problem, states: InversionState
-) -> InversionState:
-  """Takes the images from one phase into the next one, number `phase`."""
-
-  def function(prior, problems, states):
-    return map_images(functools.partial(stylegan.enter, prior, preset, phase), problems, states)
-
-  return shard_images(function, prior, problems, states)
+  return shard_images(function, prior, problems, before)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3), donate_argnums=(5,))
+@functools.partial(jax.jit, static_argnums=(1, 2), donate_argnums=(5,))
 def advance(
   prior: Prior,
-  preset: Preset,
-  phase: int,
+  solver: Solver,
   num_steps: int,
   problems: Problem,
-  states: InversionState,
-) -> tuple[InversionState, losses.Terms]:
-  """Up to `num_steps` steps each; the old states are used up. Terms are [N, num_steps]."""
+  active: jax.Array | np.ndarray,
+  states: State,
+) -> tuple[State, Terms, jax.Array]:
+  """Up to `num_steps` steps each, where `active` [N]; the old states are used up.
 
-  def function(prior, problems, states):
-    frozen = jax.tree.map(freeze, prior, is_leaf=lambda x: isinstance(x, nnx.Module))
-    one = functools.partial(stylegan.advance, frozen, preset, phase, num_steps)
-    return map_images(one, problems, states)
+  Returns:
+    The new states, the terms [N, num_steps], and how many steps are left [N].
+  """
 
-  return shard_images(function, prior, problems, states)
+  def function(prior, *batched):
+    one = functools.partial(solvers.advance, solver, num_steps, solver.frozen(prior))
+    return map_images(one, *batched)
 
-
-@jax.jit
-def render(prior: Prior, states: InversionState) -> jax.Array:
-  """The pictures that the states stand for, [N, H, W, 3]."""
-  return shard_images(
-    lambda prior, states: map_images(functools.partial(stylegan.render, prior), states),
-    prior,
-    states,
-  )
+  return shard_images(function, prior, problems, active, states)
 
 
-def is_finished(states: InversionState) -> np.ndarray:
-  """Which images have come to the end of their phase; bool [N]."""
-  return np.asarray(states.step >= states.end)
+@functools.partial(jax.jit, static_argnums=(1,))
+def render(prior: Prior, solver: Solver, states: State) -> jax.Array:
+  """The images that the states stand for, [N, H, W, 3]."""
+
+  def function(prior, states):
+    return map_images(functools.partial(solver.image, prior), states)
+
+  return shard_images(function, prior, states)
+
+
+@functools.partial(jax.jit, static_argnums=(0,))
+def steps_left(solver: Solver, problems: Problem, states: State) -> jax.Array:
+  """How many steps a stage still has at most; int32 [N]."""
+  return jax.vmap(solver.steps_left)(problems, states)
 
 
 def chunk_length(num_steps: int, longest: int = CHUNK_STEPS) -> int:
@@ -115,23 +108,51 @@ class Progress(NamedTuple):
   """What `run` tells between chunks."""
 
   step: int  # how many steps the image that is furthest has taken
-  terms: losses.Terms  # [N, step]; an image that had finished repeats its last value
+  terms: Terms  # [N, step]; an image that had finished repeats its last value
   render: Callable[[], np.ndarray]  # () -> [N, H, W, 3]
+
+
+class _Watch:
+  """What is known of all images of a run while some of them are at work."""
+
+  def __init__(self, count: int, on_progress: Callable[[Progress], None] | None):
+    self.count, self.history, self._on_progress = count, list[Terms](), on_progress
+    self._images: np.ndarray | None = None
+
+  def tell(self, rows: np.ndarray, terms: Terms, images: Callable[[], jax.Array]) -> None:
+    """Takes in a chunk's terms [K, length] of the images `rows` [K]."""
+    self.history.append(jax.tree.map(lambda x: self._spread(rows, np.asarray(x)), terms))
+    if self._on_progress is not None:
+      told = curves(self.history)
+      self._on_progress(Progress(told.loss.shape[1], told, lambda: self.shown(rows, images)))
+
+  def _spread(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    whole = np.full((self.count, *values.shape[1:]), np.nan, values.dtype)
+    whole[rows] = values[: len(rows)]
+    return whole
+
+  def shown(self, rows: np.ndarray, images: Callable[[], jax.Array]) -> np.ndarray:
+    """All images, of which `rows` are new."""
+    new = np.asarray(images())[: len(rows)]
+    if self._images is None:
+      self._images = np.zeros((self.count, *new.shape[1:]), new.dtype)
+    self._images[rows] = new
+    return self._images.copy()
 
 
 def run(
   prior: Prior,
-  preset: Preset,
+  stages: Sequence[Solver],
   problems: Problem,
   on_progress: Callable[[Progress], None] | None = None,
   chunk_steps: int = CHUNK_STEPS,
 ) -> Restoration:
-  """Optimises a batch to the end.
+  """Solves a batch to the end.
 
   Args:
-    prior: networks and statistics.
-    preset: what is alike for all images.
-    problems: a batch ([N] leading every leaf); hyper-parameters may differ within it.
+    prior: what all images share.
+    stages: one after another; what `stages(preset)` gives, for example.
+    problems: a batch ([N] leading every leaf); hyperparameters may differ within it.
     on_progress: called after every chunk of steps; may raise to stop.
     chunk_steps: the longest run between two calls of it.
 
@@ -140,75 +161,105 @@ def run(
     devices. Where images have fewer steps than the longest one of the batch, `loss` repeats their
     last value.
   """
-  count = problems.target.shape[0]
-  problems = pad(problems)
-  states = start(prior, preset, problems)
-  history: list[losses.Terms] = []
-  for phase in range(len(preset.phases)):
-    if phase:
-      states = enter(prior, preset, phase, problems, states)
-    total = int(np.max(np.asarray(states.end - states.step)))
-    length = chunk_length(total, chunk_steps)
-    while not np.all(is_finished(states)):
-      states, terms = advance(prior, preset, phase, length, problems, states)
-      history.append(jax.tree.map(lambda x: np.asarray(x)[:count], terms))
-      if on_progress is not None:
-        on_progress(_progress(prior, states, history, count))
-  image = render(prior, states)
-  tuned = None
-  if preset.tuning is not None:
-    image, tuned = _tuned(prior, preset.tuning, problems, states, count, history, on_progress)
-
-  def keep(tree):
-    return jax.device_get(jax.tree.map(lambda x: x[:count], tree))
-
-  terms = curves(history)
+  rows = np.arange(count_of(problems))
+  watch = _Watch(len(rows), on_progress)
+  found = _through(prior, tuple(stages), pad(problems), None, rows, watch, chunk_steps)
+  terms = curves(watch.history)
   loss = np.asarray(terms.loss)
+  image, solution, num_steps, differences = found
   return Restoration(
-    keep(image),
-    keep(states.latent),
-    keep(states.noise),
-    keep(problems.degradation.bind(states.free)),
+    image,
+    solution.latent,
+    solution.noise,
+    solution.degradation,
     loss,
     terms,
-    settled_at(loss),
-    np.asarray(states.step)[:count],
-    tuned,
+    settled_at(loss) if solution.chosen_at is None else solution.chosen_at,
+    num_steps,
+    differences,
   )
 
 
-def _tuned(
+def _through(
   prior: Prior,
-  tuning: Tuning,
+  stages: tuple[Solver, ...],
   problems: Problem,
-  states: InversionState,
-  count: int,
-  history: list[losses.Terms],
-  on_progress: Callable[[Progress], None] | None,
-) -> tuple[np.ndarray, list[Difference]]:
-  """Tunes the generator for one image after another; returns their pictures and differences."""
-  images, differences = np.array(render(prior, states)), []
-  told = curves(history)
-  for i in range(count):
-    one = jax.tree.map(lambda x, i=i: x[i], (problems, states.latent, states.noise))
-    tuned = tune(prior, tuning, *one)
-    images[i] = tuned.image
-    differences.append(tuned.difference)
-    if on_progress is not None:
-      on_progress(Progress(told.loss.shape[1], told, lambda: images[:count].copy()))
-  return images, differences
+  before: State | None,
+  rows: np.ndarray,
+  watch: _Watch,
+  chunk_steps: int,
+) -> tuple[np.ndarray, Solution, np.ndarray, list[Difference] | None]:
+  """Takes the images `rows` through stages.
+
+  Returns:
+    On the host, [N] leading: images, what else was found, steps taken, and differences.
+  """
+  solver, *later = stages
+  most = images_at_once(solver, len(rows))
+  if most < len(rows):
+    parts = [rows[i : i + most] for i in range(0, len(rows), most)]
+    ended = []
+    for part in parts:
+      here = slice(part[0] - rows[0], part[-1] - rows[0] + 1)
+      own = jax.tree.map(lambda x, here=here: x[here], (problems, before))
+      part_problems, part_before = pad(own)
+      ended.append(_through(prior, stages, part_problems, part_before, part, watch, chunk_steps))
+    return _joined(ended)
+  states = _solve(prior, solver, problems, before, rows, watch, chunk_steps)
+  if later:
+    return _through(prior, tuple(later), problems, states, rows, watch, chunk_steps)
+
+  def keep(tree):
+    return jax.device_get(jax.tree.map(lambda x: x[: len(rows)], tree))
+
+  differences = solver.differences(prior, states)
+  return (
+    keep(render(prior, solver, states)),
+    keep(solver.solution(problems, states)),
+    np.asarray(states.step)[: len(rows)],
+    differences if differences is None else differences[: len(rows)],
+  )
 
 
-def _progress(prior, states, history, count) -> Progress:
-  terms = curves(history)
-  return Progress(terms.loss.shape[1], terms, lambda: np.asarray(render(prior, states))[:count])
+def images_at_once(solver: Solver, count: int) -> int:
+  """How many of `count` images a solver takes at once."""
+  each = solver.images_per_device
+  return count if each is None else min(count, each * mesh_of(count).size)
 
 
-def curves(history: list[losses.Terms]) -> losses.Terms:
+def _joined(parts: list[tuple]) -> tuple:
+  images, solutions, steps, differences = zip(*parts, strict=True)
+  solution = jax.tree.map(lambda *x: np.concatenate(x), *solutions)
+  tuned = None if differences[0] is None else list(itertools.chain(*differences))
+  return np.concatenate(images), solution, np.concatenate(steps), tuned
+
+
+def _solve(
+  prior: Prior,
+  solver: Solver,
+  problems: Problem,
+  before: State | None,
+  rows: np.ndarray,
+  watch: _Watch,
+  chunk_steps: int,
+) -> State:
+  """One stage of the images `rows`, to its end."""
+  states = start(prior, solver, problems, before)
+  active = np.ones(count_of(problems), bool)
+  left = np.asarray(steps_left(solver, problems, states))
+  length = chunk_length(int(left.max()), chunk_steps) if left.max() > 0 else 0
+  while left.max() > 0:
+    states, terms, left = advance(prior, solver, length, problems, active, states)
+    left = np.asarray(left)
+    watch.tell(rows, terms, functools.partial(render, prior, solver, states))
+  return states
+
+
+def curves(history: list[Terms]) -> Terms:
   """Joins chunks [N, length] to curves [N, T], T of the longest one; shorter ones repeat."""
   joined = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *history)
   taken = ~np.isnan(joined.loss)
-  # Steps that were taken come first, in their order; an idle one may lie between two phases.
+  # Steps that were taken come first, in their order; an idle one may lie between two stages.
   order = np.argsort(~taken, axis=1, kind='stable')[:, : taken.sum(axis=1).max()]
   last = np.maximum(taken.sum(axis=1), 1)[:, None] - 1
   places = np.take_along_axis(order, np.minimum(np.arange(order.shape[1])[None], last), axis=1)

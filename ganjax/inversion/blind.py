@@ -1,8 +1,8 @@
 """Finds what is unknown of a degradation, together with a first guess of the face.
 
-Three ways, by the kind of parameter: noise is measured on the picture; continuous parameters join
+Three ways, by the kind of parameter: noise is measured on the image; continuous parameters join
 the latent in the optimisation, re-parametrised so that they stay in their range; discrete ones run
-a race, in which every candidate inverts the picture and the one with the smallest loss wins.
+a race, in which every candidate inverts the image and the one with the smallest loss wins.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from ganjax.degradations import Pipeline
 from ganjax.inversion import batch
 from ganjax.inversion.presets import PROJECTOR
 from ganjax.inversion.problem import Prior, make_problem, stack
+from ganjax.inversion.stages import stages
 
 # A generator that cannot make blurred faces tells the blur best: no noise maps, faces near w_avg.
 IDENTIFY_STEPS = 100
@@ -30,7 +31,7 @@ LAST_STEPS = 10  # the race's loss is their mean
 
 
 class Found(NamedTuple):
-  """What was found for one picture."""
+  """What was found for one image."""
 
   degradation: Pipeline  # nothing in it is unknown
   losses: dict[str, float]  # of the race's candidates
@@ -44,7 +45,7 @@ def identify(
   seed: int = 0,
   on_progress: Callable[[batch.Progress], None] | None = None,
 ) -> list[Found]:
-  """Finds the unknown parameters of degradations, one picture each.
+  """Finds the unknown parameters of degradations, one image each.
 
   Args:
     prior: from `inversion.prior`.
@@ -66,7 +67,7 @@ def identify(
   if not any(candidate.unknown for _, candidate in entries) and len(entries) == len(photos):
     return [Found(candidate, {}) for _, candidate in entries]
   problems = [make_problem(prior, photos[i], c, names[i], seed, HYPER) for i, c in entries]
-  result = batch.run(prior, PRESET, stack(problems), on_progress)
+  result = batch.run(prior, stages(PRESET), stack(problems), on_progress)
   losses = np.mean(result.loss[:, -LAST_STEPS:], axis=1)
   found = [_bound(candidate, result.degradation, row) for row, (_, candidate) in enumerate(entries)]
   return [_best(i, entries, found, losses) for i in range(len(photos))]

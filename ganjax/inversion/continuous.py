@@ -6,18 +6,16 @@ slot waits for the slowest image of its batch.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.inversion import batch, losses, stylegan
-from ganjax.inversion.presets import Preset
-from ganjax.inversion.problem import Prior, Problem
-from ganjax.inversion.stylegan import InversionState
-from ganjax.runtime import sharding
+from ganjax.inversion import batch
+from ganjax.inversion.solver import Prior, Problem, Solver, State, Terms
+from ganjax.runtime import devices, sharding
 
 Tag = TypeVar('Tag')
 
@@ -25,9 +23,9 @@ Tag = TypeVar('Tag')
 class Paused(NamedTuple):
   """How far one image is; host arrays. Taken up again, it ends as if nothing had been between."""
 
-  phase: int  # the one that `state` belongs to, not necessarily unfinished
-  state: InversionState
-  history: losses.Terms  # [T] so far, NaN where there was nothing to do
+  stage: int  # the one that `state` belongs to, not necessarily unfinished
+  state: State
+  history: Terms  # [T] so far, NaN where there was nothing to do
 
   def arrays(self) -> list[np.ndarray]:
     """All of it, for `from_arrays`."""
@@ -35,20 +33,22 @@ class Paused(NamedTuple):
 
   @classmethod
   def from_arrays(
-    cls, prior: Prior, preset: Preset, problem: Problem, arrays: list[np.ndarray]
+    cls, prior: Prior, stages: Sequence[Solver], problem: Problem, arrays: list[np.ndarray]
   ) -> 'Paused | None':
-    """The paused that was kept as arrays; None where they are another version's."""
-    phase, *rest = arrays
-    if phase.shape or phase not in range(len(preset.phases)):
+    """What was kept as arrays; None where they are another version's."""
+    stage, *rest = arrays
+    if stage.shape or stage not in range(len(stages)):
       return None
-    state = jax.eval_shape(lambda: stylegan.init(prior, preset, problem, int(phase)))
+    state, terms = jax.eval_shape(
+      functools.partial(_shapes, stages[: int(stage) + 1]), prior, problem
+    )
     leaves, structure = jax.tree.flatten(state)
     kept, history = rest[: len(leaves)], rest[len(leaves) :]
     alike = [array.shape for array in kept] == [leaf.shape for leaf in leaves]
-    if not alike or len(history) != len(losses.Terms._fields):
+    if not alike or len(history) != len(jax.tree.leaves(terms)):
       return None
-    terms = losses.Terms(*map(jnp.asarray, history))
-    return cls(int(phase), jax.tree.unflatten(structure, kept), terms)
+    terms = jax.tree.unflatten(jax.tree.structure(terms), history)
+    return cls(int(stage), jax.tree.unflatten(structure, kept), terms)
 
 
 class Request(NamedTuple):
@@ -56,14 +56,14 @@ class Request(NamedTuple):
 
   tag: Any
   problem: Problem  # host arrays
-  history: list[losses.Terms]  # [T] for every chunk so far
+  history: list[Terms]  # [T] for every chunk so far
 
 
 @dataclasses.dataclass
-class PhaseBatch:
-  """The slots of one phase, and the images that wait for one."""
+class StageBatch:
+  """The slots of one stage, and the images that wait for one."""
 
-  phase: int
+  stage: int
   requests: list[Request | None]
   waiting: list[tuple[Any, Problem, Paused | None]] = dataclasses.field(default_factory=list)
   problems: Any = None  # a batch, once the first image is there
@@ -81,26 +81,31 @@ class PhaseBatch:
 class ContinuousBatch:
   """A batch of fixed size through which any number of images pass.
 
-  Latents change their shape from phase to phase, so a preset of several phases has a batch for
-  each, and images go from one to the next.
+  States change their shape from stage to stage, so each has a batch of its own, and images go from
+  one to the next.
   """
 
-  def __init__(self, prior: Prior, preset: Preset, size: int, chunk_steps: int = batch.CHUNK_STEPS):
+  def __init__(
+    self,
+    prior: Prior,
+    stages: Sequence[Solver],
+    size: int,
+    chunk_steps: int = batch.CHUNK_STEPS,
+  ):
     """Sets up the slots; compiling waits for the first image.
 
     Args:
-      prior: networks and statistics.
-      preset: what is alike for all images.
-      size: how many slots each phase has; rounded up to a whole batch.
-      chunk_steps: steps between two looks at who is finished.
+      prior: what all images share.
+      stages: one after another; what `stages(preset)` gives, for example.
+      size: how many slots each stage has, unless it takes fewer images at once; rounded up to a
+        whole batch.
+      chunk_steps: steps between two looks at which images have finished.
     """
     self.size = sharding.round_up(size)
-    self._here, self._preset, self._chunk_steps = prior, preset, chunk_steps
-    mesh = sharding.mesh(self.size)
-    self._spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec('images'))
-    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    self._prior = jax.device_put(prior, everywhere)
-    self._phases = [PhaseBatch(phase, [None] * self.size) for phase in range(len(preset.phases))]
+    self._here, self._solvers, self._chunk_steps = prior, tuple(stages), chunk_steps
+    self._prior = devices.replicate(sharding.mesh(self.size), prior)
+    sizes = [batch.images_at_once(solver, self.size) for solver in self._solvers]
+    self._stages = [StageBatch(stage, [None] * n) for stage, n in enumerate(sizes)]
 
   def solve(
     self,
@@ -127,16 +132,16 @@ class ContinuousBatch:
       slots = self._due()
       if slots is None:
         return
-      terms = self._advance(slots)
+      terms, left = self._advance(slots)
       while len(ahead) < self.size and (one := next(problems, None)) is not None:
         ahead.append(one)  # while the devices work
-      yield from self._leave(slots, jax.tree.map(np.asarray, terms))
+      yield from self._leave(slots, *jax.tree.map(np.asarray, (terms, left)))
       if on_chunk is not None:
         on_chunk()
 
   def paused(self) -> Iterator[tuple[Any, Paused]]:
     """How far the images at work are."""
-    for slots in self._phases:
+    for slots in self._stages:
       for slot, request in enumerate(slots.requests):
         if request is not None and request.history:
           yield request.tag, self._paused_of(slots, slot, request)
@@ -145,36 +150,37 @@ class ContinuousBatch:
           yield tag, paused
 
   def _admit(self, ahead: list, problems: Iterator, resume) -> None:
-    """Lets images in, and from phase to phase, as far as there are slots."""
-    first = self._phases[0]
+    """Lets images in, and from stage to stage, as far as there are slots."""
+    first = self._stages[0]
     while not first.is_full and (one := _next(ahead, problems)) is not None:
       tag, problem = one
       self._send(tag, problem, resume(tag, problem) if resume is not None else None)
       self._fill_slots(first)
-    for slots in self._phases[1:]:
+    for slots in self._stages[1:]:
       self._fill_slots(slots)
 
   def _send(self, tag: Any, problem: Problem, paused: Paused | None) -> None:
-    """Has an image wait for a slot of the phase that it is to go on with."""
-    phase = 0
+    """Has an image wait for a slot of the stage that it is to go on with."""
+    stage = 0
     if paused is not None:
-      phase = min(paused.phase + int(paused.state.step >= paused.state.end), len(self._phases) - 1)
-    self._phases[phase].waiting.append((tag, problem, paused))
+      left = self._solvers[paused.stage].steps_left(problem, paused.state)
+      stage = min(paused.stage + int(left <= 0), len(self._stages) - 1)
+    self._stages[stage].waiting.append((tag, problem, paused))
 
-  def _due(self) -> PhaseBatch | None:
-    """Whose turn it is: the last phase whose slots are all taken; at the end of the stream, when
-    none's are, the first at work, so that the later ones fill up before theirs comes."""
-    full = [slots for slots in self._phases if slots.is_full]
-    at_work = [slots for slots in self._phases if not slots.is_empty]
+  def _due(self) -> StageBatch | None:
+    """Which stage is next: the last one whose slots are all taken; at the end of the stream, when
+    none's are, the first at work, so that the later ones fill up before their turn."""
+    full = [slots for slots in self._stages if slots.is_full]
+    at_work = [slots for slots in self._stages if not slots.is_empty]
     return full[-1] if full else at_work[0] if at_work else None
 
-  def _fill_slots(self, slots: PhaseBatch) -> None:
+  def _fill_slots(self, slots: StageBatch) -> None:
     while slots.waiting and not slots.is_full:
       tag, problem, paused = slots.waiting.pop(0)
-      state = self._begun(slots.phase, problem, paused)
+      state = self._begun(slots.stage, problem, paused)
       if slots.problems is None:
-        padding = problem, state._replace(end=state.step)
-        slots.problems, slots.states = _repeated(padding, self.size, self._spread)
+        padding = problem, state
+        slots.problems, slots.states = _repeated(padding, len(slots.requests))
       slot = slots.requests.index(None)
       slots.problems, slots.states = _put(
         (slots.problems, slots.states), (problem, state), jnp.int32(slot)
@@ -182,52 +188,62 @@ class ContinuousBatch:
       history = [] if paused is None else [paused.history]
       slots.requests[slot] = Request(tag, jax.device_get(problem), history)
 
-  def _begun(self, phase: int, problem: Problem, paused: Paused | None) -> InversionState:
+  def _begun(self, stage: int, problem: Problem, paused: Paused | None) -> State:
     if paused is None:
-      return _start(self._here, self._preset, problem)
-    if paused.phase < phase:
-      return _enter(self._here, self._preset, phase, problem, paused.state)
+      return _start(self._here, self._solvers[0], problem, None)
+    if paused.stage < stage:
+      return _start(self._here, self._solvers[stage], problem, paused.state)
     return paused.state
 
-  def _advance(self, slots: PhaseBatch) -> losses.Terms:
-    slots.states, terms = batch.advance(
-      self._prior, self._preset, slots.phase, self._chunk_steps, slots.problems, slots.states
+  def _advance(self, slots: StageBatch) -> tuple[Terms, np.ndarray]:
+    """A chunk of steps; its terms [N, T], and the steps that are left [N]."""
+    active = np.array([request is not None for request in slots.requests])
+    slots.states, terms, left = batch.advance(
+      self._prior,
+      self._solvers[slots.stage],
+      self._chunk_steps,
+      slots.problems,
+      active,
+      slots.states,
     )
-    return terms
+    return terms, left
 
-  def _leave(self, slots: PhaseBatch, terms: losses.Terms) -> Iterator[tuple]:
-    """Notes a chunk's terms [N, T]; finished images go on to the next phase, or out."""
+  def _leave(self, slots: StageBatch, terms: Terms, left: np.ndarray) -> Iterator[tuple]:
+    """Notes a chunk's terms [N, T]; finished images go on to the next stage, or out."""
     for slot, request in enumerate(slots.requests):
       if request is not None:
         request.history.append(jax.tree.map(lambda x, slot=slot: x[slot], terms))
-    for slot in np.flatnonzero(batch.is_finished(slots.states)).tolist():
+    for slot in np.flatnonzero(left <= 0).tolist():
       request = slots.requests[slot]
       if request is None:
         continue
       paused = self._paused_of(slots, slot, request)
       slots.requests[slot] = None
-      if slots is self._phases[-1]:
+      if slots is self._stages[-1]:
         yield request.tag, self._restoration(request, paused)
       else:
         self._send(request.tag, request.problem, paused)
 
-  def _paused_of(self, slots: PhaseBatch, slot: int, request: Request) -> Paused:
+  def _paused_of(self, slots: StageBatch, slot: int, request: Request) -> Paused:
     history = jax.tree.map(lambda *parts: np.concatenate(parts), *request.history)
-    return Paused(slots.phase, jax.device_get(_pick(slots.states, jnp.int32(slot))), history)
+    return Paused(slots.stage, jax.device_get(_pick(slots.states, jnp.int32(slot))), history)
 
   def _restoration(self, request: Request, paused: Paused) -> batch.Restoration:
-    state = paused.state
+    solver, state = self._solvers[-1], paused.state
     terms = batch.curves([jax.tree.map(lambda x: x[None], paused.history)])
     loss = np.asarray(terms.loss)
+    solution = solver.solution(request.problem, state)
+    chosen_at = solution.chosen_at
     return batch.Restoration(
-      jax.device_get(_render(self._here, state)),
-      state.latent,
-      state.noise,
-      request.problem.degradation.bind(state.free),
+      jax.device_get(_render(self._here, solver, state)),
+      solution.latent,
+      solution.noise,
+      solution.degradation,
       loss[0],
       jax.tree.map(lambda x: x[0], terms),
-      batch.settled_at(loss)[0],
+      batch.settled_at(loss)[0] if chosen_at is None else np.asarray(chosen_at),
       np.asarray(state.step),
+      solver.differences(self._here, jax.tree.map(lambda x: x[None], state)),
     )
 
 
@@ -235,23 +251,36 @@ def _next(waiting: list, problems: Iterator):
   return waiting.pop(0) if waiting else next(problems, None)
 
 
-_start = jax.jit(stylegan.init, static_argnums=(1,))
-_enter = jax.jit(stylegan.enter, static_argnums=(1, 2))
+@functools.partial(jax.jit, static_argnums=(1,))
+def _start(prior: Prior, solver: Solver, problem: Problem, before: State | None) -> State:
+  return solver.init(prior, problem, before)
 
 
-def _repeated(one: tuple[Problem, InversionState], size: int, spread: jax.sharding.NamedSharding):
+@functools.partial(jax.jit, static_argnums=(1,))
+def _render(prior: Prior, solver: Solver, state: State) -> jax.Array:
+  return solver.image(prior, state)
+
+
+def _shapes(stages: Sequence[Solver], prior: Prior, problem: Problem) -> tuple[State, Terms]:
+  """A state of the last of some stages, and a step's terms."""
+  state = None
+  for solver in stages:
+    state = solver.init(prior, problem, state)
+  frozen = stages[-1].frozen(prior)
+  return stages[-1].step(frozen, problem, stages[-1].prepare(frozen, problem), state)
+
+
+def _repeated(one: tuple[Problem, State], size: int):
   """A batch of one and the same image, made where it belongs."""
 
   def repeated(one):
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *jnp.shape(x))), one)
 
-  return jax.jit(repeated, out_shardings=spread)(one)
+  return jax.jit(repeated, out_shardings=sharding.spread(size))(one)
 
 
 @functools.partial(jax.jit, donate_argnums=(0,))
-def _put(
-  batches: tuple[Problem, InversionState], one: tuple[Problem, InversionState], slot: jax.Array
-):
+def _put(batches: tuple[Problem, State], one: tuple[Problem, State], slot: jax.Array):
   """Puts one image into one slot of a batch."""
 
   def put(many, one):
@@ -263,8 +292,5 @@ def _put(
 
 
 @jax.jit
-def _pick(states: InversionState, slot: jax.Array) -> InversionState:
+def _pick(states: State, slot: jax.Array) -> State:
   return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, slot, keepdims=False), states)
-
-
-_render = jax.jit(stylegan.render)

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple, get_args
 
 import jax
 
+from ganjax.inversion import spaces
 from ganjax.inversion.spaces import Space
 
 # What becomes of the generator's noise maps.
@@ -18,12 +19,12 @@ NOISE_MAPS: tuple[NoiseMaps, ...] = get_args(NoiseMaps)
 
 # 'adam', or 'normalised': a step of fixed length along every vector's gradient.
 Optimiser = Literal['adam', 'normalised']
-# How a synthesised picture is compared with its target: at one scale, or at all down to 16 px.
+# How a synthesised image is compared with its target: at one scale, or at all down to 16 px.
 Comparison = Literal['single', 'multiscale']
 # What is made of the pixels' mean square difference. 'squares' takes it itself; 'likelihood' takes
 # the likelihood of noise whose strength nobody knows, and weighs the latent's distance against as
 # many observations as the degradation leaves (see `objective`): then neither weight depends on how
-# noisy a picture is, or how much of it is left.
+# noisy an image is, or how much of it is left.
 Pixels = Literal['squares', 'likelihood']
 
 
@@ -46,11 +47,18 @@ PUBLISHED = Hyper()  # Karras et al. 2020, appendix D
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-  """A part of an inversion, in one latent space."""
+  """A part of an inversion, in one latent space.
 
-  space: Space
+  Raises:
+    ValueError: there is no space of that name.
+  """
+
+  space: Space  # or the name of one
   share: float = 1.0  # of num_steps
   rate: float = 1.0  # times learning_rate
+
+  def __post_init__(self):
+    object.__setattr__(self, 'space', spaces.by_name(self.space))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +74,7 @@ class Tuning:
 class Preset:
   """What is the same for all images of a batch, and the defaults of what is not."""
 
-  phases: tuple[Phase, ...] = (Phase('w'),)
+  phases: tuple[Phase, ...] = (Phase(spaces.W()),)
   noise_maps: NoiseMaps = 'optimised'
   optimiser: Optimiser = 'adam'
   comparison: Comparison = 'single'
@@ -79,9 +87,9 @@ class Preset:
   hyper: Hyper = PUBLISHED
   tuning: Tuning | None = None
 
-  def within(self, space: Space, noise_maps: NoiseMaps) -> 'Preset':
+  def within(self, space: Space | str, noise_maps: NoiseMaps) -> 'Preset':
     """The same in one phase, in another space, with other noise maps."""
-    return dataclasses.replace(self, phases=(Phase(space),), noise_maps=noise_maps)
+    return dataclasses.replace(self, phases=(Phase(spaces.by_name(space)),), noise_maps=noise_maps)
 
 
 # Karras et al. 2020, appendix D.
@@ -90,7 +98,7 @@ PROJECTOR = Preset()
 # One set of numbers for all damage: the projector in W+, with a likelihood and a prior, and then in
 # W++, where it finds what no latent of W+ has, as far as the degradation leaves anything of it.
 ROBUST = Preset(
-  phases=(Phase('w_plus', 0.4), Phase('w_plus_plus', 0.6, rate=0.5)),
+  phases=(Phase(spaces.WPlus(), 0.4), Phase(spaces.WPlusPlus(), 0.6, rate=0.5)),
   noise_maps='free',
   pixels='likelihood',
   hyper=PUBLISHED._replace(
@@ -101,9 +109,9 @@ ROBUST = Preset(
 # Poirier-Ginter and Lalonde 2023: ever larger spaces, a rate that never falls, no regulariser.
 ROBUST_PUBLISHED = Preset(
   phases=(
-    Phase('w', 1 / 3),
-    Phase('w_plus', 1 / 3, rate=0.02 / 0.08),
-    Phase('w_plus_plus', 1 / 3, rate=0.005 / 0.08),
+    Phase(spaces.W(), 1 / 3),
+    Phase(spaces.WPlus(), 1 / 3, rate=0.02 / 0.08),
+    Phase(spaces.WPlusPlus(), 1 / 3, rate=0.005 / 0.08),
   ),
   noise_maps='const',
   optimiser='normalised',

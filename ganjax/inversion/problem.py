@@ -7,15 +7,15 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Key
 
 from ganjax import degradations
 from ganjax.degradations import Pipeline
 from ganjax.inversion import spaces
-from ganjax.inversion.perceptual import DiscriminatorDistance, LPIPSDistance, Perceptual
+from ganjax.inversion.perceptual import Perceptual, load_perceptual
 from ganjax.inversion.presets import Hyper
 from ganjax.models.generator import Generator
-from ganjax.models.vgg16 import LPIPS
-from ganjax.weights import Networks, WeightsError
+from ganjax.weights import Networks
 
 P = TypeVar('P')  # a named tuple, one of whose fields is `degradation`
 
@@ -25,51 +25,44 @@ class Prior(NamedTuple):
 
   generator: Generator
   perceptual: Perceptual
-  w_avg: jax.Array  # [w_dim]
-  w_std: jax.Array  # scalar
+  w_avg: Float[Array, ' w_dim']
+  w_std: Float[Array, '']
 
 
 class Problem(NamedTuple):
   """One image to explain."""
 
-  target: jax.Array  # [h, w, 3] in [-1, 1], as `degradation` gives it
-  visible: jax.Array  # [h, w, 1], 0 in holes
+  target: Float[Array, 'h w 3']  # in [-1, 1], as `degradation` gives it
+  visible: Float[Array, 'h w 1']  # 0 in holes
   degradation: degradations.Operator  # applied to what is synthesised
   hyper: Hyper
-  key: jax.Array
-  start: jax.Array  # [w_dim], where the search begins
+  key: Key[Array, '']
+  start: Float[Array, ' w_dim']  # where the search begins
 
 
-def make_prior(networks: Networks, lpips: LPIPS | None = None) -> Prior:
+def make_prior(networks: Networks, perceptual: Perceptual | None = None) -> Prior:
   """What all images share; computing it once saves a second for every further batch.
 
   Args:
     networks: from `ganjax.load`.
-    lpips: from `ganjax.load_lpips`; None compares by the networks' own discriminator.
+    perceptual: how images are compared, such as `ganjax.load_perceptual` gives; None for the
+      features of the networks' own discriminator.
 
   Raises:
-    WeightsError: neither LPIPS nor a discriminator is there to compare with.
+    WeightsError: there is no discriminator to compare with.
   """
-  perceptual: Perceptual
-  if lpips is not None:
-    perceptual = LPIPSDistance(lpips)
-  elif networks.discriminator is not None:
-    perceptual = DiscriminatorDistance(networks.discriminator)
-  else:
-    raise WeightsError(
-      'these weights hold no discriminator to compare pictures by: give VGG16 weights '
-      '(--perceptual=vgg16.safetensors, made by `python -m ports.vgg16`)'
-    )
+  if perceptual is None:
+    perceptual = load_perceptual('discriminator', networks)
   return Prior(networks.generator, perceptual, *spaces.statistics(networks.generator))
 
 
-def image_key(seed: int, name: str) -> jax.Array:
+def image_key(seed: int, name: str) -> Key[Array, '']:
   """An image's random key: from the seed and its name alone, whatever its place in a batch."""
   digest = hashlib.sha256(name.encode('utf-8', 'surrogateescape')).digest()
   return jax.random.fold_in(jax.random.key(seed), int.from_bytes(digest[:4], 'little'))
 
 
-def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.Array]:
+def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, Key[Array, '']]:
   """Draws what is random in a degradation; for the same seed and name always the same.
 
   Returns:
@@ -79,7 +72,7 @@ def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.
   return degradation.sample(sample_key), true_key
 
 
-def degradation_keys(name: str, seed: int) -> tuple[jax.Array, jax.Array]:
+def degradation_keys(name: str, seed: int) -> tuple[Key[Array, ''], Key[Array, '']]:
   """An image's keys for `sample` and for `true`."""
   sample_key, true_key = jax.random.split(jax.random.fold_in(image_key(seed, name), 2))
   return sample_key, true_key
@@ -87,7 +80,7 @@ def degradation_keys(name: str, seed: int) -> tuple[jax.Array, jax.Array]:
 
 def make_problem(
   prior: Prior,
-  photo: np.ndarray,
+  photo: Float[np.ndarray, 'h w 3'],
   degradation: Pipeline,
   name: str,
   seed: int,
@@ -96,7 +89,7 @@ def make_problem(
   """Sets up one image for the
 
   Raises:
-    ValueError: the photo has not the size that the degradation gives to the generator's picture.
+    ValueError: the photo has not the size that the degradation gives to the generator's image.
   """
   side = prior.generator.config.resolution
   degradation.check(side, side)

@@ -1,50 +1,158 @@
-"""Latent spaces: what is optimised, and how the generator reads it."""
+"""Latent spaces: what is optimised, and how the generator reads it.
 
+A space is any object with the methods of `Space`; a preset's phases name one of `SPACES`, or hold
+one of their own.
+"""
+
+import dataclasses
 import functools
-from typing import Literal
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from ganjax.models.architecture import GeneratorConfig
-
-Space = Literal['w', 'w_plus', 'w_plus_plus']
-SPACES: tuple[Space, ...] = ('w', 'w_plus', 'w_plus_plus')
+from ganjax.models.generator import Generator
 
 
-def enter(space: Space, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
-  """Carries a latent over into a space, unchanged in what it makes.
+class Space(Protocol):
+  """A latent space, for one image. Hashable, since compiled programs depend on it."""
 
-  Args:
-    space: the space to enter; not smaller than the one that the latent comes from.
-    latent: w itself [w_dim], or a latent of W, W+ or W++.
-    config: of the generator.
+  @property
+  def name(self) -> str:
+    """What results and flags call it."""
 
-  Returns:
-    [1, w_dim] in W, [num_ws, w_dim] in W+, and [num_ws, C_max, w_dim] in W++, where every output
-    channel of a layer has a row of its own (Poirier-Ginter and Lalonde 2023).
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, '*latent']:
+    """Carries a latent over into this space, unchanged in what it makes.
+
+    Args:
+      latent: w itself [w_dim], or a latent of a space that this one contains.
+      config: of the generator.
+    """
+
+  def rows(
+    self, latent: Float[Array, '*latent'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws *_']:
+    """What the synthesis network reads: [num_ws, w_dim], or [num_ws, C_max, w_dim]."""
+
+  def distance(
+    self, latent: Float[Array, '*latent'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
+    """How far a latent is from the average face; a scalar, 0 for w_avg [w_dim] itself."""
+
+
+@dataclasses.dataclass(frozen=True)
+class W:
+  """One w for all layers: [1, w_dim]."""
+
+  name: str = 'w'
+
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, '1 w_dim']:
+    return jnp.broadcast_to(_with_rows(latent), (1, config.w_dim))
+
+  def rows(
+    self, latent: Float[Array, '1 w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws w_dim']:
+    return jnp.broadcast_to(latent, (config.num_ws, *latent.shape[1:]))
+
+  def distance(
+    self, latent: Float[Array, '1 w_dim'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
+    return _mean_square(latent, w_avg)
+
+
+@dataclasses.dataclass(frozen=True)
+class WPlus:
+  """A w for each layer: [num_ws, w_dim]."""
+
+  name: str = 'w_plus'
+
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws w_dim']:
+    return jnp.broadcast_to(_with_rows(latent), (config.num_ws, config.w_dim))
+
+  def rows(
+    self, latent: Float[Array, 'num_ws w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws w_dim']:
+    del config
+    return latent
+
+  def distance(
+    self, latent: Float[Array, 'num_ws w_dim'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
+    return _mean_square(latent, w_avg)
+
+
+@dataclasses.dataclass(frozen=True)
+class WPlusPlus:
+  """A w for each output channel of each layer (Poirier-Ginter and Lalonde 2023).
+
+  [num_ws, C_max, w_dim]
   """
-  shape = {
-    'w': (1, config.w_dim),
-    'w_plus': (config.num_ws, config.w_dim),
-    'w_plus_plus': (config.num_ws, max(config.channels), config.w_dim),
-  }[space]
-  if latent.ndim == 1:
-    latent = latent[None]
-  if len(shape) == 3 and latent.ndim == 2:
-    latent = latent[:, None]
-  return jnp.broadcast_to(latent, shape)
+
+  name: str = 'w_plus_plus'
+
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws c_max w_dim']:
+    latent = _with_rows(latent)
+    latent = latent[:, None] if latent.ndim == 2 else latent
+    return jnp.broadcast_to(latent, (config.num_ws, max(config.channels), config.w_dim))
+
+  def rows(
+    self, latent: Float[Array, 'num_ws c_max w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws c_max w_dim']:
+    del config
+    return latent
+
+  def distance(
+    self, latent: Float[Array, 'num_ws c_max w_dim'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
+    """That of each row's mean over its channels, and the channels' squared distances from it.
+
+    The latter are summed over the channels: for a channel to leave its row costs what it costs the
+    row to leave w_avg. A degradation that leaves little therefore keeps the channels together.
+    """
+    row = jnp.mean(latent, axis=1)
+    spread = jnp.sum(jnp.square(latent - row[:, None]), axis=1)
+    return _mean_square(row, w_avg) + jnp.mean(spread)
 
 
-def rows(latent: jax.Array, num_ws: int) -> jax.Array:
-  """What `synthesis` takes: W is repeated to [num_ws, w_dim]; other spaces are rows already."""
-  return jnp.broadcast_to(latent, (num_ws, *latent.shape[1:])) if latent.ndim == 2 else latent
+SPACES: dict[str, Space] = {space.name: space for space in (W(), WPlus(), WPlusPlus())}
+
+
+def by_name(space: str | Space) -> Space:
+  """The space of a name; a space itself stays.
+
+  Raises:
+    ValueError: there is none of that name.
+  """
+  if not isinstance(space, str):
+    return space
+  if space not in SPACES:
+    raise ValueError(f'space {space!r} is none of {", ".join(SPACES)}')
+  return SPACES[space]
+
+
+def _with_rows(latent: jax.Array) -> jax.Array:
+  return latent[None] if latent.ndim == 1 else latent
+
+
+def _mean_square(latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  """mean((w − w_avg)²); latent [K, w_dim]."""
+  return jnp.mean(jnp.square(latent - w_avg[None]))
 
 
 @functools.partial(jax.jit, static_argnames=('num_samples', 'seed'))
 def statistics(
-  generator, num_samples: int = 10_000, seed: int = 123
-) -> tuple[jax.Array, jax.Array]:
+  generator: Generator, num_samples: int = 10_000, seed: int = 123
+) -> tuple[Float[Array, ' w_dim'], Float[Array, '']]:
   """Centre and spread of W (Karras et al. 2020, appendix D), over all classes alike.
 
   Returns:

@@ -1,19 +1,23 @@
-"""The inversion of one image: where it starts, and what a step of it does.
+"""StyleGAN inversion: latents, noise maps and the unknown of degradations, by gradient descent.
 
-Nothing here knows of batches; `batch` maps these functions over many images.
+For one image; `batch` and `continuous` map the solver over many.
 """
 
-from typing import NamedTuple
+import dataclasses
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from flax import nnx
+from jaxtyping import Array, Float, Int, Key
 
 from ganjax.inversion import losses, schedules, spaces
 from ganjax.inversion.presets import Hyper, Preset
 from ganjax.inversion.problem import Prior, Problem
+from ganjax.inversion.solver import Solution
 from ganjax.models.generator import Noise
-from ganjax.runtime.mapping import step_if
+from ganjax.models.layers import freeze
 
 MISFIT_DRAWS = 4  # of a degradation's noise, which `misfit` is averaged over
 
@@ -21,13 +25,76 @@ MISFIT_DRAWS = 4  # of a degradation's noise, which `misfit` is averaged over
 class InversionState(NamedTuple):
   """Where one image's optimisation stands."""
 
-  latent: jax.Array
+  latent: Float[Array, '*latent']  # of the phase's space
   noise: Noise
-  free: dict[str, jax.Array]  # the degradation's unknown parameters, unconstrained
+  free: dict[str, Float[Array, '...']]  # the degradation's unknown parameters, unconstrained
   optimiser: optax.OptState
-  step: jax.Array  # int32
-  end: jax.Array  # int32, the step at which the current phase will be over
+  step: Int[Array, '']
+  end: Int[Array, '']  # the step at which the current phase will be over
   settling: schedules.Settling
+
+
+@dataclasses.dataclass(frozen=True)
+class StyleGANInversion:
+  """One phase of a preset; a `Solver`."""
+
+  preset: Preset
+  phase: int = 0
+
+  images_per_device: ClassVar[int | None] = None
+
+  def frozen(self, prior: Prior) -> Prior:
+    return jax.tree.map(freeze, prior, is_leaf=lambda x: isinstance(x, nnx.Module))
+
+  def init(self, prior: Prior, problem: Problem, before: InversionState | None) -> InversionState:
+    if before is not None:
+      return self._begin(prior, problem, before.latent, before.noise, before.free, before.step)
+    free = problem.degradation.free()
+    return self._begin(
+      prior, problem, problem.start, self._noise(prior, problem), free, jnp.int32(0)
+    )
+
+  def _noise(self, prior: Prior, problem: Problem) -> Noise:
+    """The noise maps before the first step."""
+    synthesis = prior.generator.synthesis
+    if self.preset.noise_maps == 'optimised':
+      return synthesis.noise_random(jax.random.fold_in(problem.key, 0))
+    noise = synthesis.noise_const()
+    return noise if self.preset.noise_maps == 'const' else jax.tree.map(jnp.zeros_like, noise)
+
+  def _begin(self, prior, problem, latent, noise, free, step) -> InversionState:
+    latent = self.preset.phases[self.phase].space.enter(latent, prior.generator.config)
+    return InversionState(
+      latent,
+      noise,
+      free,
+      _optimiser(self.preset).init(_params(self.preset, latent, noise, free)),
+      step,
+      _phase_end(self.preset, self.phase, problem.hyper.num_steps, step),
+      schedules.Settling.create(),
+    )
+
+  def prepare(self, prior: Prior, problem: Problem) -> losses.Target:
+    return target(prior, self.preset, problem)
+
+  def step(
+    self, prior: Prior, problem: Problem, prepared: losses.Target, state: InversionState
+  ) -> tuple[InversionState, losses.Terms]:
+    return step(prior, self.preset, self.phase, problem, prepared, state, draw(problem, state))
+
+  def steps_left(self, problem: Problem, state: InversionState) -> Int[Array, '']:
+    del problem
+    return state.end - state.step
+
+  def image(self, prior: Prior, state: InversionState) -> Float[Array, 'h w 3']:
+    space = self.preset.phases[self.phase].space
+    return prior.generator.synthesis(space.rows(state.latent, prior.generator.config), state.noise)
+
+  def solution(self, problem: Problem, state: InversionState) -> Solution:
+    return Solution(state.latent, state.noise, problem.degradation.bind(state.free))
+
+  def differences(self, prior: Prior, states: InversionState) -> None:
+    del prior, states
 
 
 def normalised() -> optax.GradientTransformation:
@@ -54,43 +121,7 @@ def _optimiser(preset: Preset) -> optax.GradientTransformation:
   return optax.scale_by_adam(preset.adam_b1, preset.adam_b2)
 
 
-def init(prior: Prior, preset: Preset, problem: Problem, phase: int = 0) -> InversionState:
-  """One image's start; in a later phase, as if those before it had no steps."""
-  synthesis = prior.generator.synthesis
-  if preset.noise_maps == 'optimised':
-    noise = synthesis.noise_random(jax.random.fold_in(problem.key, 0))
-  else:
-    noise = synthesis.noise_const()
-    if preset.noise_maps != 'const':
-      noise = jax.tree.map(jnp.zeros_like, noise)
-  free = problem.degradation.free()
-  state = _begin(prior, preset, 0, problem, problem.start, noise, free, jnp.int32(0))
-  for later in range(1, phase + 1):
-    state = enter(prior, preset, later, problem, state)
-  return state
-
-
-def enter(
-  prior: Prior, preset: Preset, phase: int, problem: Problem, state: InversionState
-) -> InversionState:
-  """The step from one phase to the next one, number `phase`."""
-  return _begin(prior, preset, phase, problem, state.latent, state.noise, state.free, state.step)
-
-
-def _begin(prior, preset, phase, problem, latent, noise, free, step) -> InversionState:
-  latent = spaces.enter(preset.phases[phase].space, latent, prior.generator.config)
-  return InversionState(
-    latent,
-    noise,
-    free,
-    _optimiser(preset).init(_params(preset, latent, noise, free)),
-    step,
-    _phase_end(preset, phase, problem.hyper.num_steps, step),
-    schedules.Settling.create(),
-  )
-
-
-def _phase_end(preset: Preset, phase: int, num_steps, step) -> jax.Array:
+def _phase_end(preset: Preset, phase: int, num_steps, step) -> Int[Array, '']:
   """The step at which a phase that begins now ends; the last one takes the rounding."""
   shares = [p.share for p in preset.phases]
   before, after = (sum(shares[:i]) / sum(shares) for i in (phase, phase + 1))
@@ -106,8 +137,8 @@ def _params(preset: Preset, latent: jax.Array, noise: Noise, free: dict[str, jax
 class Draws(NamedTuple):
   """The randomness of one step."""
 
-  w_noise: jax.Array  # like the latent, N(0, 1)
-  key: jax.Array  # for the degradation
+  w_noise: Float[Array, '*latent']  # like the latent, N(0, 1)
+  key: Key[Array, '']  # for the degradation
 
 
 def draw(problem: Problem, state: InversionState) -> Draws:
@@ -118,12 +149,12 @@ def draw(problem: Problem, state: InversionState) -> Draws:
 
 
 def target(prior: Prior, preset: Preset, problem: Problem) -> losses.Target:
-  """What the synthesised picture is compared with; computed once for many steps."""
+  """What the synthesised image is compared with; computed once for many steps."""
   prepared = _prepared(prior, preset, problem, problem.target)
   if preset.pixels == 'squares':
     return prepared
   synthesis = prior.generator.synthesis
-  average = spaces.rows(prior.w_avg[None], prior.generator.config.num_ws)
+  average = spaces.W().rows(prior.w_avg[None], prior.generator.config)
   observations = losses.effective_rank(
     problem.degradation.bind(problem.degradation.free()),
     synthesis(average, synthesis.noise_const()),
@@ -133,28 +164,32 @@ def target(prior: Prior, preset: Preset, problem: Problem) -> losses.Target:
   return prepared._replace(observations=observations)
 
 
-def _prepared(prior: Prior, preset: Preset, problem: Problem, picture: jax.Array) -> losses.Target:
-  """A degraded picture as a target with the problem's holes."""
+def _prepared(
+  prior: Prior, preset: Preset, problem: Problem, image: Float[Array, 'h w 3']
+) -> losses.Target:
+  """A degraded image as a target with the problem's holes."""
   fill_key = jax.random.fold_in(problem.key, 3)
-  return losses.target(prior.perceptual, preset.comparison, picture, problem.visible, fill_key)
+  return losses.target(prior.perceptual, preset.comparison, image, problem.visible, fill_key)
 
 
-def _weighted(preset: Preset, hyper: Hyper, pixel: jax.Array) -> jax.Array:
+def _weighted(preset: Preset, hyper: Hyper, pixel: Float[Array, '']) -> Float[Array, '']:
   """The loss's pixel term for a distance."""
   is_likelihood = preset.pixels == 'likelihood'
   return hyper.pixel_weight * (losses.gaussian_nll(pixel) if is_likelihood else pixel)
 
 
-def misfit(prior: Prior, preset: Preset, problem: Problem, image: jax.Array) -> jax.Array:
-  """How badly a picture explains the degraded one, beyond what noise would make of it anyway.
+def misfit(
+  prior: Prior, preset: Preset, problem: Problem, image: Float[Array, 'h w 3']
+) -> Float[Array, '']:
+  """How badly an image explains the degraded one, beyond what noise would make of it anyway.
 
-  The loss's perceptual and pixel terms, from whose distances is taken how far the picture,
+  The loss's perceptual and pixel terms, from whose distances is taken how far the image,
   degraded, lies from itself, degraded with other noise: under noise even the truth has such a
-  misfit, and it would hide what a worse picture lacks.
+  misfit, and it would hide what a worse image lacks.
 
   Args:
     prior: networks.
-    preset: how pictures are compared.
+    preset: how images are compared.
     problem: one image, of whose degradation everything is known.
     image: [H, W, 3], not degraded.
 
@@ -193,7 +228,7 @@ def step(
   Returns:
     The new state, and the terms of the loss at the old one.
   """
-  hyper = problem.hyper
+  hyper, space = problem.hyper, preset.phases[phase].space
   num_steps = jnp.float32(hyper.num_steps)
   t = jnp.float32(state.step) / num_steps
   left = jnp.float32(state.end - state.step) / num_steps
@@ -205,7 +240,7 @@ def step(
   def loss(params):
     latent, noise = params[0], params[1] or state.noise
     # Each row of W+ and W++ gets a noise of its own, as W's single row does.
-    rows = spaces.rows(latent + draws.w_noise * strength, prior.generator.config.num_ws)
+    rows = space.rows(latent + draws.w_noise * strength, prior.generator.config)
     degradation = problem.degradation.bind(params[2])
     image = prior.generator.synthesis(rows, noise)
     perceptual, pixel = losses.distances(
@@ -217,7 +252,7 @@ def step(
     latent_share = 1.0
     if preset.pixels == 'likelihood':
       latent_share = latent.shape[0] * latent.shape[-1] / target.observations
-    distance = losses.latent_distance(latent, prior.w_avg)
+    distance = space.distance(latent, prior.w_avg)
     terms = losses.Terms(
       perceptual=perceptual,
       pixel=_weighted(preset, hyper, pixel),
@@ -241,31 +276,3 @@ def step(
   early = state.step + 1 + jnp.int32(preset.lr_rampdown * num_steps)
   end = jnp.where(settled, jnp.minimum(state.end, early), state.end)
   return InversionState(latent, noise, free, optimiser, state.step + 1, end, settling), terms
-
-
-def advance(
-  prior: Prior, preset: Preset, phase: int, num_steps: int, problem: Problem, state: InversionState
-) -> tuple[InversionState, losses.Terms]:
-  """`num_steps` steps of one image, or as many of them as its phase still has.
-
-  Returns:
-    The new state, and the terms [num_steps]; NaN where there was nothing to do.
-  """
-  prepared = target(prior, preset, problem)
-
-  def body(state, _):
-    idle = losses.Terms(*[jnp.float32(jnp.nan)] * 4)
-    return step_if(
-      state.step < state.end,
-      lambda s: step(prior, preset, phase, problem, prepared, s, draw(problem, s)),
-      state,
-      idle,
-    )
-
-  return jax.lax.scan(body, state, length=num_steps)
-
-
-def render(prior: Prior, state: InversionState) -> jax.Array:
-  """The picture that a state stands for, [H, W, 3]."""
-  rows = spaces.rows(state.latent, prior.generator.config.num_ws)
-  return prior.generator.synthesis(rows, state.noise)

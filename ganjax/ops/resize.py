@@ -2,11 +2,14 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from ganjax.runtime import platforms
 
 
-def resize(image: jax.Array, height: int, width: int) -> jax.Array:
+def resize(
+  image: Float[Array, 'h w c'], height: int, width: int
+) -> Float[Array, '{height} {width} c']:
   """Area average where sides shrink by whole factors, else linear (anti-aliased), [H, W, C]."""
   h, w, channels = image.shape
   if (h, w) == (height, width):
@@ -21,6 +24,6 @@ def resize(image: jax.Array, height: int, width: int) -> jax.Array:
   return jax.image.resize(image, (height, width, channels), 'linear', antialias=True)
 
 
-def _averages(size: int, cells: int) -> jax.Array:
+def _averages(size: int, cells: int) -> Float[Array, '{cells} {size}']:
   """The matrix [cells, size] that averages neighbours."""
   return jnp.repeat(jnp.eye(cells), size // cells, axis=1) * (cells / size)

@@ -4,34 +4,44 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ganjax.degradations import Pipeline
+from ganjax.degradations import Operator, Pipeline, parse
 from ganjax.inversion import batch
+from ganjax.inversion.perceptual import Perceptual, load_perceptual
 from ganjax.inversion.presets import PRESETS, Hyper, Preset
 from ganjax.inversion.problem import Prior, make_prior, make_problem, stack
+from ganjax.inversion.spaces import Space
+from ganjax.inversion.stages import stages
 from ganjax.weights import Networks
+
+SLACK = 0.01  # by which values may leave [-1, 1]
 
 
 def restore(
   networks: Networks | Prior,
   photos: np.ndarray,
-  degradation: Pipeline | Sequence[Pipeline],
+  degradation: str | Operator | Sequence[str | Operator],
   names: Sequence[str] | None = None,
   preset: str | Preset = 'projector',
   seed: int = 0,
+  perceptual: str | Perceptual | None = None,
+  space: str | Space | None = None,
   on_progress: Callable[[batch.Progress], None] | None = None,
   chunk_steps: int = batch.CHUNK_STEPS,
   **hyper,
 ) -> batch.Restoration:
-  """Finds faces that look like the photographs once they are degraded in the same way.
+  """Finds faces that look like aligned ones once they are degraded in the same way.
 
   Args:
     networks: from `ganjax.load`, or a `prior` of them.
-    photos: [N, h, w, 3] in [-1, 1], already degraded, of the size that the degradation gives.
-    degradation: what happened to them; one for all, or one each.
+    photos: float [N, h, w, 3] in [-1, 1], already degraded, of the size that the degradation gives.
+    degradation: what happened to them, an operator or its spec; one for all, or one each.
     names: one each; an image's randomness depends on its name and `seed` alone, so that its
       result is the same in any batch. Defaults to '0', '1', ….
     preset: a preset's name, or a `Preset`; it has the defaults of all hyperparameters.
     seed: for all randomness.
+    perceptual: how images are compared, by name or as an object; None for the prior's own, which is
+      the discriminator's.
+    space: a latent space, by name or as an object, in place of the preset's own ones.
     on_progress: called after every chunk of steps.
     chunk_steps: the length of a chunk.
     **hyper: fields of `Hyper`: num_steps, learning_rate, latent_dist_reg_weight, …; one value for
@@ -41,22 +51,62 @@ def restore(
     A `Restoration` whose leaves lead with [N].
 
   Raises:
-    ValueError: sizes, counts or names do not go together, or a hyperparameter is unknown.
+    ValueError: sizes, counts or names do not go together; images are not in [-1, 1]; a
+      hyperparameter, preset or space is unknown.
+    DegradationError: a spec cannot be read.
+    WeightsError: the perceptual distance cannot be loaded.
   """
-  shared = make_prior(networks) if isinstance(networks, Networks) else networks
+  _check(photos)
+  shared = _prior(networks, perceptual)
   count = len(photos)
   names = [str(i) for i in range(count)] if names is None else list(names)
-  degradations = [degradation] * count if isinstance(degradation, Pipeline) else list(degradation)
+  if isinstance(degradation, str | Operator):
+    degradation = [degradation] * count
+  degradations = [_pipeline(one) for one in degradation]
   if not count or not len(names) == len(degradations) == count:
     raise ValueError(f'{count} photos, {len(names)} names, {len(degradations)} degradations')
-  preset = PRESETS[preset] if isinstance(preset, str) else preset
+  preset = _preset(preset, space)
   problems = [
     make_problem(
       shared, photo, degradations[i], names[i], seed, _pick(preset.hyper, hyper, i, count)
     )
     for i, photo in enumerate(photos)
   ]
-  return batch.run(shared, preset, stack(problems), on_progress, chunk_steps)
+  return batch.run(shared, stages(preset), stack(problems), on_progress, chunk_steps)
+
+
+def _check(images: np.ndarray) -> None:
+  """Raises ValueError for what is not in [-1, 1], such as bytes."""
+  values = np.asarray(images)
+  if not np.issubdtype(values.dtype, np.floating):
+    raise ValueError(f'photos are {values.dtype}: give floats in [-1, 1], such as x / 127.5 - 1')
+  if values.size and not np.all(np.abs(values) <= 1 + SLACK):
+    raise ValueError(
+      f'photos lie in [{values.min():.3g}, {values.max():.3g}]: give them in [-1, 1], such as '
+      'x / 127.5 - 1'
+    )
+
+
+def _prior(networks: Networks | Prior, perceptual: str | Perceptual | None) -> Prior:
+  if not isinstance(networks, Networks):
+    if isinstance(perceptual, str):
+      raise ValueError('perceptual: with a prior give an object, from `ganjax.load_perceptual`')
+    return networks if perceptual is None else networks._replace(perceptual=perceptual)
+  if isinstance(perceptual, str):
+    perceptual = load_perceptual(perceptual, networks)
+  return make_prior(networks, perceptual)
+
+
+def _pipeline(degradation: str | Operator) -> Pipeline:
+  return parse(degradation) if isinstance(degradation, str) else Pipeline.of(degradation)
+
+
+def _preset(preset: str | Preset, space: str | Space | None) -> Preset:
+  if isinstance(preset, str):
+    if preset not in PRESETS:
+      raise ValueError(f'preset {preset!r} is none of {", ".join(PRESETS)}')
+    preset = PRESETS[preset]
+  return preset if space is None else preset.within(space, preset.noise_maps)
 
 
 def _pick(defaults: Hyper, hyper: dict, i: int, count: int) -> Hyper:

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec
 
 from ganjax.runtime import devices, platforms
 
-Problem = TypeVar('Problem')  # a named tuple, one of whose fields is `degradation`
+Batch = TypeVar('Batch')  # a pytree, [N] leading every leaf
 
 
 def mesh(count: int) -> jax.sharding.Mesh:
@@ -26,23 +26,29 @@ def round_up(count: int) -> int:
   return count + -count % mesh(count).size
 
 
+def spread(count: int) -> jax.sharding.NamedSharding:
+  """How a batch's images lie on the devices."""
+  return jax.sharding.NamedSharding(mesh(count), PartitionSpec('images'))
+
+
 def shard_images(function, prior, *batched):
   """Applies a function of (prior, batch) to slices of a whole batch, one per device."""
   spec = PartitionSpec('images')
   specs = (PartitionSpec(), *[spec] * len(batched))
-  row = mesh(_size(batched))
+  row = mesh(count_of(batched))
   return jax.shard_map(function, mesh=row, in_specs=specs, out_specs=spec, check_vma=False)(
     prior, *batched
   )
 
 
-def pad(problems: Problem) -> Problem:
+def pad(batch: Batch) -> Batch:
   """A whole batch, for which the last element is repeated."""
-  padding = round_up(_size(problems)) - _size(problems)
+  padding = round_up(count_of(batch)) - count_of(batch)
   if not padding:
-    return problems
-  return jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]), problems)
+    return batch
+  return jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]), batch)
 
 
-def _size(batch: Any) -> int:
+def count_of(batch: Any) -> int:
+  """How many images a batch has."""
   return jax.tree.leaves(batch)[0].shape[0]

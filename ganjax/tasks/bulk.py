@@ -10,9 +10,10 @@ from ganjax import degradations, inversion, report, weights
 from ganjax.bulk import finalize, local, output, plan, ray
 from ganjax.bulk.parts import Parts
 from ganjax.data import claim
+from ganjax.inversion import memory
 from ganjax.inversion.problem import Problem
 from ganjax.models.architecture import generator_config
-from ganjax.runtime import memory, sharding
+from ganjax.runtime import sharding
 from ganjax.runtime.cluster import Shard
 from ganjax.tasks.bulk_config import BulkConfig, define_flags, from_flags
 from ganjax.tasks.config import BATCH_AUTO
@@ -66,8 +67,7 @@ def _check(config: BulkConfig) -> None:
   _, header = weights.networks.read_family(
     pathlib.Path(config.weights or weights.DEFAULT), 'stylegan2'
   )
-  if settings.perceptual:
-    weights.networks.read_family(pathlib.Path(settings.perceptual), 'vgg16')
+  inversion.check_perceptual(settings.perceptual)
   side = generator_config(header['generator']).resolution
   degradations.parse(config.degradation).check(side, side)
 
@@ -106,12 +106,12 @@ def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:
 
 def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
   """The batch that is asked for, or the largest that fits."""
-  preset, problem = config.chosen_preset(), _example(prior, config)
-  chunk = inversion.even_chunk(preset, config.num_steps)
+  problem, stages = _example(prior, config), inversion.stages(config.chosen_preset())
+  chunk = inversion.even_chunk(config.chosen_preset(), config.num_steps)
   if config.batch_size == BATCH_AUTO:
-    return memory.largest_batch(prior, preset, problem, chunk)
+    return memory.largest_batch(prior, stages, problem, chunk)
   size = sharding.round_up(config.batch_size)
-  needed = memory.needed(prior, preset, problem, size, chunk)
+  needed = memory.needed(prior, stages, problem, size, chunk)
   return memory.Fit(size, needed, memory.device_memory())
 
 
@@ -156,7 +156,9 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
   preset = config.chosen_preset()
   chunk = inversion.even_chunk(preset, config.num_steps)
   problem = _example(prior, config)
-  step, compiling = memory.step_seconds(prior, preset, problem, fit.batch_size, chunk)
+  step, compiling = memory.step_seconds(
+    prior, inversion.stages(preset), problem, fit.batch_size, chunk
+  )
   seconds = pictures * config.num_steps * step / fit.batch_size
   row = sharding.mesh(fit.batch_size).devices
   print(

@@ -7,6 +7,7 @@ from absl import flags
 
 from ganjax.bulk import worker
 from ganjax.bulk.finalize import EXPORTS
+from ganjax.inversion.perceptual import file_of
 from ganjax.runtime import cluster
 from ganjax.runtime.cluster import Shard
 from ganjax.tasks.config import BATCH_AUTO, FLAGS, ConfigError
@@ -94,12 +95,11 @@ class BulkConfig(RestoreConfig):
 
   def settings(self) -> worker.Settings:
     """What decides the results; paths that hold in another working folder, too."""
-    named = {'discriminator': None, 'vgg16': 'vgg16.safetensors'}
-    perceptual = named.get(self.perceptual, self.perceptual)
+    perceptual = file_of(self.perceptual)
     return worker.Settings(
       weights=self.weights and os.path.abspath(self.weights),
       precision=self.precision,
-      perceptual=perceptual and os.path.abspath(perceptual),
+      perceptual=os.path.abspath(perceptual) if perceptual else self.perceptual,
       degradation=self.degradation,
       already_degraded=self.already_degraded,
       preset=self.chosen_preset(),

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from ganjax import data, degradations, report
+from ganjax import data, degradations, inversion, report
 from ganjax.inversion import deep_prior, image_key, sampled, stack
 from ganjax.pixels import to_bytes, to_float
 from ganjax.runtime import programs
@@ -36,7 +36,7 @@ TASKS = ('deep_prior',)
 class Fitted(NamedTuple):
   """What came of one network."""
 
-  fit: deep_prior.Fit  # without a leading axis
+  fit: inversion.Restoration  # without a leading axis
   frames: list[tuple[int, np.ndarray]]
   seconds: float
 
@@ -152,7 +152,7 @@ def _restore(wanted: Sequence[DegradedPhoto], config: DeepPriorTaskConfig) -> li
   kinds: dict[tuple, list[int]] = {}
   for i, (damaged, _) in enumerate(jobs):
     operators = tuple(type(operator) for operator in damaged.degradation.operators)
-    kinds.setdefault((_setup(damaged), damaged.target.shape, operators), []).append(i)
+    kinds.setdefault((_solver(damaged), damaged.target.shape, operators), []).append(i)
   fitted: dict[int, Fitted] = {}
   for kind in kinds.values():
     for start in range(0, len(kind), config.batch_size):
@@ -171,10 +171,10 @@ def _mean(fitted: list[Fitted]) -> Restored:
   return Restored(to_bytes(np.mean(images, axis=0)), deviation, first.fit, first.frames, seconds)
 
 
-def _setup(damaged: DegradedPhoto) -> deep_prior.DeepPriorSetup:
+def _solver(damaged: DegradedPhoto) -> deep_prior.DeepImagePrior:
   config = damaged.config
   architecture = network(config.network)
-  return deep_prior.DeepPriorSetup(
+  return deep_prior.DeepImagePrior(
     architecture, config.prior_loss, damaged.height, damaged.width, config.stopping
   )
 
@@ -187,16 +187,17 @@ def _fit(jobs: list[tuple[DegradedPhoto, int]], config: DeepPriorTaskConfig) -> 
   most = max(damaged.config.num_steps for damaged, _ in jobs)
   with console.steps(config.task, names, most) as bar:
 
-    def on_progress(progress: deep_prior.Progress) -> None:
-      bar.show(progress.step, progress.loss)
+    def on_progress(progress: inversion.Progress) -> None:
+      bar.show(progress.step, np.asarray(progress.terms.loss))
       if config.save_every:
-        frames.append((progress.step, to_bytes(progress.images())))
+        frames.append((progress.step, to_bytes(progress.render())))
 
-    fit = deep_prior.run(
-      _setup(jobs[0][0]),
+    fit = inversion.run(
+      (),
+      (_solver(jobs[0][0]),),
       stack([_problem(damaged, restart) for damaged, restart in jobs]),
       on_progress,
-      config.save_every or deep_prior.CHUNK_STEPS,
+      config.save_every or inversion.CHUNK_STEPS,
     )
   seconds = (time.monotonic() - started) / len(jobs)
   return [

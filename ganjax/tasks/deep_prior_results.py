@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax import data, degradations, metrics, report
+from ganjax import data, degradations, inversion, metrics, report
 from ganjax.inversion import deep_prior, sweeps
 from ganjax.pixels import to_bytes, to_float
 from ganjax.tasks import sweep_results
@@ -30,7 +30,7 @@ class Restored(NamedTuple):
 
   image: np.ndarray  # uint8 [H, W, 3]
   deviation: np.ndarray | None  # [H, W], between restarts, in units of the [0, 1] range
-  fit: deep_prior.Fit  # of the first network, without a leading axis
+  fit: inversion.Restoration  # of the first network, without a leading axis
   frames: list[tuple[int, np.ndarray]]  # (step, uint8 picture), of the first network
   seconds: float
 
@@ -63,7 +63,7 @@ def write(
       'files': files,
       'metrics': _metrics(damaged, restored.image),
       'loss': float(fit.loss[-1]),
-      'settled_at': int(fit.chosen_at),
+      'settled_at': int(fit.settled_at),
       'num_steps': int(fit.num_steps),
       'seconds': round(restored.seconds, 2),
     }
@@ -78,12 +78,12 @@ def _inputs(store: data.Store, damaged: DegradedPhoto) -> dict[str, str]:
   return files
 
 
-def _curve(damaged: DegradedPhoto, fit: deep_prior.Fit) -> bytes:
+def _curve(damaged: DegradedPhoto, fit: inversion.Restoration) -> bytes:
   curves = {'total': fit.loss}
-  if np.isfinite(fit.variance).any():
-    curves['variance of outputs'] = fit.variance
-  psnr = None if damaged.truth is None else fit.psnr
-  return report.loss_curve(curves, int(fit.chosen_at), damaged.item.name, psnr, 'taken')
+  if np.isfinite(fit.terms.variance).any():
+    curves['variance of outputs'] = fit.terms.variance
+  psnr = None if damaged.truth is None else deep_prior.psnr_curve(fit.terms)
+  return report.loss_curve(curves, int(fit.settled_at), damaged.item.name, psnr, 'taken')
 
 
 def write_sweep(
@@ -104,7 +104,7 @@ def write_sweep(
         'setting': setting,
         'misfit': _misfit(damaged, one.image),
         **_metrics(damaged, one.image),
-        'settled_at': int(one.fit.chosen_at),
+        'settled_at': int(one.fit.settled_at),
         'num_steps': int(one.fit.num_steps),
         'seconds': round(one.seconds, 2),
         'curve': curve,

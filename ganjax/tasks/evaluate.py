@@ -104,12 +104,11 @@ def from_flags() -> EvaluateConfig:
 def run(config: EvaluateConfig) -> int:
   """Runs what is missing, and writes the table; returns the number of failures."""
   networks = weights.load(config.weights, config.precision)
-  lpips = restore.perceptual(config)
-  distances = (
-    {'perceptual': inversion.make_prior(networks).perceptual} if networks.discriminator else {}
-  )
-  if lpips is not None:
-    distances['lpips'] = inversion.make_prior(networks, lpips).perceptual
+  distances = {}
+  if networks.discriminator is not None:
+    distances['perceptual'] = inversion.load_perceptual('discriminator', networks)
+  if config.perceptual != 'discriminator':
+    distances['lpips'] = inversion.load_perceptual(config.perceptual, networks, config.precision)
   failures, cells = align.run(_aligning(config)), []
   for task, level, spec in _conditions(config):
     found: list[Cell] = []

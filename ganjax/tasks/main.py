@@ -5,14 +5,8 @@ import sys
 
 from absl import app, flags, logging
 
-from ganjax import data, degradations, faces, weights
-from ganjax.bulk.ray import RayError
-from ganjax.editing import EditingError
-from ganjax.inversion.sweeps import SweepError
-from ganjax.pix2pix.masks import MasksError
-from ganjax.report import ReportError
+from ganjax.errors import GanjaxError
 from ganjax.runtime import compile_cache, devices, heap, precision
-from ganjax.runtime.memory import DeviceMemoryError
 from ganjax.tasks import (
   align,
   bulk,
@@ -28,7 +22,6 @@ from ganjax.tasks import (
 from ganjax.tasks.config import FLAGS, ConfigError
 from ganjax.tasks.latent import classify, direction, interpolate, traverse
 from ganjax.tasks.train import pix2pix, stylegan2, training_run
-from ganjax.training import TrainingError
 
 # A family of tasks is a module with TASKS, define_flags, from_flags and run.
 FAMILIES = (
@@ -37,24 +30,9 @@ FAMILIES = (
 )
 TASKS = {task: family for family in FAMILIES for task in family.TASKS}
 
-# What a user can mend; anything else is a defect and keeps its traceback.
-USER_ERRORS = (
-  ConfigError,
-  DeviceMemoryError,
-  EditingError,
-  MasksError,
-  RayError,
-  data.ImageError,
-  data.SourceError,
-  data.StoreError,
-  degradations.DegradationError,
-  faces.FaceError,
-  ReportError,
-  SweepError,
-  TrainingError,
-  weights.WeightsError,
-  OSError,  # a full disk, a folder that cannot be written: Python's own message says which
-)
+# What a user can mend; anything else is a defect and keeps its traceback. An OSError is a full disk
+# or a folder that cannot be written: Python's own message says which.
+USER_ERRORS = (GanjaxError, OSError)
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 75
 
 

@@ -4,7 +4,7 @@ import itertools
 import pathlib
 import time
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from ganjax import data, degradations, faces, inversion, metrics, report, weights
 from ganjax.inversion import selection
 from ganjax.inversion.problem import Problem
-from ganjax.models.vgg16 import LPIPS
 from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.faces import Face, reduced, unfinished
 from ganjax.tasks import console, result_grid
@@ -28,16 +27,6 @@ from ganjax.tasks.restore_config import (
 __all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
 
 TASKS = tuple(RESTORATIONS)
-
-
-class Perceptual(Protocol):
-  """A configuration that names a distance between pictures."""
-
-  @property
-  def perceptual(self) -> str: ...
-
-  @property
-  def precision(self) -> str: ...
 
 
 class DegradedFace(NamedTuple):
@@ -67,14 +56,14 @@ def run(config: RestoreConfig) -> int:
   side = networks.resolution
   pipeline.check(side, side)
   _check_assumption(pipeline, assumed, side)
-  lpips = perceptual(config)
+  perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
     size = pipeline.output_shape(side, side)[0] if config.already_degraded else side
     found = unfinished(store, items, config.align, networks.template, size)
     first = next(found, None)
     if first is not None:
-      prior = inversion.make_prior(networks, lpips)
+      prior = inversion.make_prior(networks, perceptual)
       for batch in _batches(itertools.chain([first], found), config.batch_size):
         damaged = [damage(face, pipeline, config) for face in batch]
         _restore_batch(config, store, prior, damaged, networks.sha256)
@@ -92,14 +81,6 @@ def _check_assumption(
   shapes = [pipeline.output_shape(side, side) for pipeline in (done, assumed)]
   if shapes[0] != shapes[1]:
     raise ConfigError(f'--assumed_degradation={assumed}: gives another size than {done}')
-
-
-def perceptual(config: Perceptual) -> LPIPS | None:
-  """The distance that --perceptual names; None for the discriminator's."""
-  if config.perceptual == 'discriminator':
-    return None
-  path = 'vgg16.safetensors' if config.perceptual == 'vgg16' else config.perceptual
-  return weights.load_lpips(path, config.precision)
 
 
 def _batches(found: Iterable[Face], size: int) -> Iterator[list[Face]]:
@@ -182,7 +163,7 @@ def _restore_batch(
 
     result = inversion.run(
       prior,
-      config.chosen_preset(),
+      inversion.stages(config.chosen_preset()),
       inversion.stack([problem for group in groups for problem in group]),
       on_progress,
       config.save_every or inversion.CHUNK_STEPS,
@@ -215,6 +196,7 @@ def _chosen(
   if config.latent_dist_reg_weight == AUTO:
     stacked = inversion.stack(problems)
     misfits = selection.misfits(prior, config.chosen_preset(), stacked, group.image)
+    assert group.latent is not None
     best = selection.select_weight(prior, group.latent, misfits)
     record = {'latent_dist_reg_weight': selection.WEIGHT_GRID[best]}
   else:

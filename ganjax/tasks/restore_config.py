@@ -7,7 +7,7 @@ from absl import flags
 
 from ganjax.inversion import selection
 from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps, Preset
-from ganjax.inversion.spaces import SPACES, Space
+from ganjax.inversion.spaces import SPACES
 from ganjax.tasks.config import (
   BATCH_AUTO,
   FLAGS,
@@ -27,7 +27,7 @@ class Defaults:
   """What a task does where no flag says otherwise; tuned on photographs for the bundled weights."""
 
   degradation: str
-  space: Space = 'w_plus'
+  space: str = 'w_plus'
   noise_maps: NoiseMaps = 'free'
   num_steps: int = 200
   learning_rate: float = 0.1
@@ -122,7 +122,7 @@ def define_flags() -> None:
     lower_bound=1,
   )
   flags.DEFINE_enum(
-    'space', None, SPACES[:2], _described('Latent space that is searched.', 'space')
+    'space', None, list(SPACES)[:2], _described('Latent space that is searched.', 'space')
   )
   flags.DEFINE_enum(
     'preset',
@@ -198,7 +198,7 @@ class RestoreConfig(FacesConfig):
   assumed_degradation: str | None
   already_degraded: bool
   restarts: int
-  space: Space
+  space: str
   preset: str
   noise_maps: NoiseMaps
   num_steps: int
@@ -236,7 +236,7 @@ def _defaults(task: str, name: str) -> dict[str, Any]:
     if getattr(FLAGS, flag) is not None:
       raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')
   own = {k: v for k, v in preset.hyper._asdict().items() if k in defaults}
-  return {**defaults, **own, 'space': preset.phases[-1].space, 'noise_maps': preset.noise_maps}
+  return {**defaults, **own, 'space': preset.phases[-1].space.name, 'noise_maps': preset.noise_maps}
 
 
 def from_flags() -> RestoreConfig:

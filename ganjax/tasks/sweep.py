@@ -15,7 +15,7 @@ from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.faces import Face, reduced, unfinished
 from ganjax.tasks import console, restore_config, sweep_results
 from ganjax.tasks.config import FLAGS, ConfigError
-from ganjax.tasks.restore import damage, perceptual
+from ganjax.tasks.restore import damage
 from ganjax.tasks.restore_config import AUTO, RestoreConfig
 
 TASKS = ('sweep',)
@@ -74,14 +74,14 @@ def run(config: SweepConfig) -> int:
   for setting in sweeps.settings(axes):  # all mistakes come to light before the work begins
     sweeps.degradation(base, setting).check(side, side)
     sweeps.hyper(config.hyper(), setting)
-  lpips = perceptual(config)
+  perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
     size = pipeline.output_shape(side, side)[0] if config.already_degraded else side
     found = unfinished(store, items, config.align, networks.template, size)
     first = next(found, None)
     if first is not None:
-      prior = inversion.make_prior(networks, lpips)
+      prior = inversion.make_prior(networks, perceptual)
       for face in itertools.chain([first], found):
         _sweep(config, store, prior, axes, face)
     path = report.write_report(pathlib.Path(config.output))
@@ -113,7 +113,7 @@ def _sweep(
   with console.steps('sweep', [face.name], max(int(p.hyper.num_steps) for p in problems)) as bar:
     result = inversion.run(
       prior,
-      config.chosen_preset(),
+      inversion.stages(config.chosen_preset()),
       inversion.stack(problems),
       lambda progress: bar.show(progress.step, np.asarray(progress.terms.loss)),
     )

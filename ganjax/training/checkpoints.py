@@ -5,9 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from etils import epath
 
 from ganjax.errors import TrainingError
+from ganjax.runtime import extras
+
+# Of a state's tree: to be raised whenever a state's fields change. Checkpoints that do not say are
+# of version 0.1.0, whose format is 1.
+FORMAT = 1
 
 
 class Checkpoints:
@@ -21,7 +25,9 @@ class Checkpoints:
     folder: of the checkpoints alone; made if missing. All processes see the same one.
     keep: how many of the latest remain.
     """
-    import orbax.checkpoint.experimental.v1 as ocp  # other tasks do without it
+    with extras.needs('train'):
+      import orbax.checkpoint.experimental.v1 as ocp  # other tasks do without it
+      from etils import epath
 
     self._folder = epath.Path(folder)
     self._checkpointer = ocp.training.Checkpointer(
@@ -54,7 +60,7 @@ class Checkpoints:
     if not bool(_all_finite(state)):
       return False
     try:
-      self._checkpointer.save_async(step, state, force=True)
+      self._checkpointer.save_async(step, state, force=True, custom_metadata={'format': FORMAT})
     except OSError as error:
       raise self._explained(error) from None
     return True
@@ -66,11 +72,12 @@ class Checkpoints:
       like: the state of a run that begins: shapes, types and placing on devices are taken from it.
 
     Raises:
-      TrainingError: there is none, or it belongs to another network.
+      TrainingError: there is none, or it belongs to another network or version of ganjax.
     """
     self.wait()
     if self.latest is None:
       raise TrainingError(f'{self._folder}: holds no checkpoint; train first')
+    self._check_format()
     abstract = jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
     )
@@ -82,6 +89,14 @@ class Checkpoints:
         f'{self._folder}/{self.latest}: cannot be read ({reason}); delete it, or train anew with '
         '--overwrite'
       ) from None
+
+  def _check_format(self) -> None:
+    kept = self._checkpointer.metadata().custom_metadata or {}
+    if (found := kept.get('format', 1)) != FORMAT:
+      raise TrainingError(
+        f'{self._folder}/{self.latest}: has format {found}, ganjax writes {FORMAT} now; '
+        'go on with the version that wrote it, or train anew with --overwrite'
+      )
 
   def wait(self) -> None:
     """Returns when everything is written."""

@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -56,13 +58,21 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
   Raises:
     WeightsError: the file is missing, broken, or not one of ganjax's.
   """
-  path = pathlib.Path(path)
+  return _read(pathlib.Path(path), lambda file: {n: file.get_tensor(n) for n in file.keys()})  # noqa: SIM118
+
+
+def read_header(path: str | os.PathLike) -> dict:
+  """The header alone; raises as `read`."""
+  return _read(pathlib.Path(path), lambda file: {})[1]
+
+
+def _read(path: pathlib.Path, tensors_of: Callable[[Any], dict]) -> tuple[dict, dict]:
   if not path.is_file():
     raise WeightsError(f'{path}: no such weights file')
   try:
     with safetensors.safe_open(path, framework='numpy') as file:
       header = json.loads((file.metadata() or {}).get(_HEADER_KEY, 'null'))
-      tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+      tensors = tensors_of(file)
   except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
     raise WeightsError(
       f'{path}: not a ganjax weights file ({error}); make one with '

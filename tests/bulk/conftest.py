@@ -8,13 +8,6 @@ from pictures import write_photos
 from ganjax.tasks import main
 
 
-@pytest.fixture(scope='session')
-def weights_file(tmp_path_factory):
-  path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-  tiny.write(path)
-  return path
-
-
 @pytest.fixture
 def photos(tmp_path):
   """Thirteen pictures, two of them broken."""

@@ -53,7 +53,9 @@ def test_a_data_set_is_read_back_exactly_as_it_was_made(configure, tmp_path):
     )
     for i in GOOD[:4]
   ]
-  expected = batch.run(prior, config.chosen_preset(), inversion.stack(problems), None, 4)
+  expected = batch.run(
+    prior, inversion.stages(config.chosen_preset()), inversion.stack(problems), None, 4
+  )
   lines = [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
   assert len(lines) == len(source) == 11
   for i, (example, line) in enumerate(zip(source, lines, strict=True)):
@@ -283,4 +285,19 @@ def test_flags_that_make_no_sense(configure, flags, message):
 def test_weights_are_looked_at_before_anything_is_written(configure, tmp_path, flag):
   with pytest.raises(weights.WeightsError, match='no such weights file'):
     main.run(configure(flag))
+  assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.slow
+def test_a_dry_run_tells_and_writes_nothing(configure, tmp_path, capsys):
+  main.run(configure('--dry_run', '--batch_size=auto', '--shard_index=1', '--shard_count=2'))
+  said = capsys.readouterr().out
+  for part in (
+    'plan: 13 pictures in 3 blocks of 5; 0 blocks are done',
+    'shard 1 of 2: 1 blocks to do, 5 pictures, 4 steps each',
+    'memory: a batch of 16 needs',
+    'ms per step of the batch',
+    'expected: ',
+  ):
+    assert part in said
   assert not (tmp_path / 'out').exists()

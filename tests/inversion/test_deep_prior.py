@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from ganjax import degradations
-from ganjax.inversion import deep_prior, image_key, stack
+from ganjax.inversion import deep_prior, image_key, run, stack
 from ganjax.models.hourglass import plain_config
 
 CONFIG = plain_config(2, double=False, width=6)
 HEIGHT, WIDTH = 21, 18  # no multiples of four
 
 
-def setup(loss='l2', rule='last'):
-  return deep_prior.DeepPriorSetup(CONFIG, loss, HEIGHT, WIDTH, rule)
+def solver(loss='l2', rule='last'):
+  return deep_prior.DeepImagePrior(CONFIG, loss, HEIGHT, WIDTH, rule)
 
 
 @pytest.fixture(scope='module')
@@ -44,7 +44,7 @@ def problem(photo, name='a', spec='identity()', **hyper):
 
 
 def fit(*problems, **options):
-  return deep_prior.run(setup(**options), stack(list(problems)), chunk_steps=20)
+  return run((), [solver(**options)], stack(list(problems)), chunk_steps=20)
 
 
 @pytest.fixture(scope='module')
@@ -92,10 +92,10 @@ def test_known_pixels_are_pulled_to_the_input(photos):
 
 def test_where_the_outputs_vary_least_the_picture_is_taken(photos):
   found = fit(problem(photos[0], num_steps=160), rule='variance')
-  assert deep_prior.WINDOW <= found.chosen_at[0] <= 160
+  assert deep_prior.WINDOW <= found.settled_at[0] <= 160
   assert (
-    found.chosen_at[0]
-    == np.argmin(np.where(np.isnan(found.variance[0]), np.inf, found.variance[0])) + 1
+    found.settled_at[0]
+    == np.argmin(np.where(np.isnan(found.terms.variance[0]), np.inf, found.terms.variance[0])) + 1
   )
 
 
@@ -110,10 +110,10 @@ def test_the_picture_as_near_as_the_noise_is_taken(photos):
   sigma = np.sqrt(misfit[30]) / 2
   first = int(np.argmax(misfit <= (2 * sigma) ** 2)) + 1
   found = fit(problem(photos[0], num_steps=60, sigma=sigma, patience=1), rule='noise')
-  assert found.chosen_at[0] == first
+  assert found.settled_at[0] == first
   assert found.num_steps[0] == first + 1
   never = fit(problem(photos[0], num_steps=20, sigma=1e-4, patience=1), rule='noise')
-  assert never.chosen_at[0] == 20
+  assert never.settled_at[0] == 20
 
 
 def test_the_truth_changes_nothing_but_the_curve_of_psnr(photos, both):
@@ -121,4 +121,6 @@ def test_the_truth_changes_nothing_but_the_curve_of_psnr(photos, both):
   found = fit(known, problem(photos[1], 'b'))
   np.testing.assert_array_equal(found.image, both.image)
   mse = np.mean(np.square(np.asarray(found.image[0]) - photos[0])) / 4
-  np.testing.assert_allclose(found.psnr[0, -1], -10 * np.log10(mse), atol=1e-3)
+  np.testing.assert_allclose(
+    deep_prior.psnr_curve(found.terms)[0, -1], -10 * np.log10(mse), atol=1e-3
+  )

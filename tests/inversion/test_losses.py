@@ -70,13 +70,13 @@ def test_latent_distance():
   away = jnp.asarray(RANDOM.randn(3, 4), jnp.float32)
   rows = w_avg[None] + away
   expected = np.mean(np.square(away))
-  assert losses.latent_distance(rows, w_avg) == pytest.approx(expected)
+  assert spaces.WPlus().distance(rows, w_avg) == pytest.approx(expected)
   together = jnp.broadcast_to(rows[:, None], (3, 6, 4))
-  assert losses.latent_distance(together, w_avg) == pytest.approx(expected)
+  assert spaces.WPlusPlus().distance(together, w_avg) == pytest.approx(expected)
   # One channel goes one way and another the opposite one: their row's mean stays where it is.
   apart = together.at[0, 0].add(away[0]).at[0, 1].add(-away[0])
   cost = 2 * np.sum(np.square(away[0])) / away.size
-  assert losses.latent_distance(apart, w_avg) == pytest.approx(expected + cost)
+  assert spaces.WPlusPlus().distance(apart, w_avg) == pytest.approx(expected + cost)
 
 
 @pytest.mark.parametrize('comparison', ['single', 'multiscale'])

@@ -66,7 +66,7 @@ def test_entering_a_larger_space_changes_nothing(networks, prior):
   config = networks.generator.config
   key = jax.random.key(0)
   plus = prior.w_avg[None] + jax.random.normal(key, (config.num_ws, config.w_dim))
-  many = spaces.enter('w_plus_plus', plus, config)
+  many = spaces.WPlusPlus().enter(plus, config)
   synthesise = jax.jit(lambda g, ws: g.synthesis(ws, 'none'))
   np.testing.assert_allclose(
     synthesise(networks.generator, many), synthesise(networks.generator, plus), atol=1e-4

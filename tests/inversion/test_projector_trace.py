@@ -50,7 +50,7 @@ def followed(shared, trace, tmp_path_factory):
   visible = jnp.ones((32, 32, 1))
   damage = degradations.parse('identity()')
   problem = Problem(image, visible, damage, hyper, jax.random.key(0), prior.w_avg)
-  state = stylegan.init(prior, PROJECTOR, problem)
+  state = stylegan.StyleGANInversion(PROJECTOR).init(prior, problem, None)
   start = {
     name.removeprefix('init_').removesuffix('.noise_const'): jnp.asarray(value)
     for name, value in trace.items()

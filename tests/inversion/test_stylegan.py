@@ -154,7 +154,7 @@ def test_w_plus_plus_starts_as_w(networks, prior):
   config = networks.generator.config
   w = prior.w_avg + 0.1
   image = jax.jit(lambda g, ws: g.synthesis(ws, 'none'))
-  many = spaces.enter('w_plus_plus', w, config)
+  many = spaces.WPlusPlus().enter(w, config)
   assert many.shape == (config.num_ws, 16, 8)
   one = jnp.broadcast_to(w, (config.num_ws, 8))
   np.testing.assert_allclose(

@@ -44,7 +44,10 @@ def test_images_are_ready_as_soon_as_with_all_devices(count, taken, whole):
 
 def seen(**environment):
   """How many devices a process counts that asks for one per core."""
-  code = 'from ganjax import devices; devices.one_per_core(); import jax; print(jax.device_count())'
+  code = (
+    'import jax; from ganjax.runtime import devices; devices.one_per_core(); '
+    'print(jax.device_count())'
+  )
   kept = {k: v for k, v in os.environ.items() if k not in ('XLA_FLAGS', 'JAX_NUM_CPU_DEVICES')}
   done = subprocess.run(
     [sys.executable, '-c', code], env=kept | environment, capture_output=True, text=True, check=True

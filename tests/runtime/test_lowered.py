@@ -8,7 +8,7 @@ import pytest
 import ganjax
 from ganjax import inversion
 from ganjax.editing import rendering
-from ganjax.inversion import batch, selection, stylegan
+from ganjax.inversion import batch, selection, solver
 from ganjax.runtime import lowered, platforms
 from ganjax.training.stylegan2 import sample_sheets
 
@@ -40,8 +40,17 @@ def counts(platform, networks, jitted, *args, each=COUNT // 4):
   return lowered.counts(lowered.lower(jitted, platform, *args).as_text(), networks, each)
 
 
-def states_of(prior, preset, problems, phase=0):
-  return jax.eval_shape(lambda p, x: batch.start(p, preset, x, phase), prior, problems)
+ACTIVE = jax.ShapeDtypeStruct((COUNT,), bool)
+
+
+def states_of(prior, stages, problems):
+  """Those of the last stage."""
+  states = None
+  for stage in stages:
+    states = jax.eval_shape(
+      lambda p, x, before, stage=stage: batch.start(p, stage, x, before), prior, problems, states
+    )
+  return states
 
 
 SHARED_KERNELS = lowered.Counts(convolutions=0, grouped=0, weights_broadcast=0)
@@ -63,20 +72,21 @@ def assert_shared(found, convolutions=True):
   ],
 )
 def test_a_chunk_of_steps(prior, platform, space, noise_maps, spec):
-  preset = inversion.PROJECTOR.within(space, noise_maps)
+  stages = inversion.stages(inversion.PROJECTOR.within(space, noise_maps))
   problems = stacked(prior, spec)
-  states = states_of(prior, preset, problems)
-  found = counts(platform, prior, batch.advance, prior, preset, 0, 2, problems, states)
+  states = states_of(prior, stages, problems)
+  found = counts(platform, prior, batch.advance, prior, stages[0], 2, problems, ACTIVE, states)
   assert_shared(found)
 
 
 def test_starting_entering_a_phase_rendering_and_misfits(prior, platform):
   preset, problems = inversion.PRESETS['robust'], stacked(prior, 'mask(box=4:8:4:8)')
-  states = states_of(prior, preset, problems)
+  first, second = inversion.stages(preset)
+  states = states_of(prior, [first], problems)
   programs = {
-    'start': (batch.start, prior, preset, problems),
-    'enter': (batch.enter, prior, preset, 1, problems, states),
-    'render': (batch.render, prior, states),
+    'start': (batch.start, prior, first, problems),
+    'enter': (batch.start, prior, second, problems, states),
+    'render': (batch.render, prior, first, states),
     'misfits': (selection._misfits, prior, preset, problems, problems.target),
   }
   for name, (jitted, *args) in programs.items():
@@ -84,9 +94,9 @@ def test_starting_entering_a_phase_rendering_and_misfits(prior, platform):
 
 
 def test_only_the_layers_of_w_plus_plus_have_kernels_of_their_own(prior, platform):
-  preset, problems = inversion.PRESETS['robust'], stacked(prior, 'identity()')
-  states = states_of(prior, preset, problems, phase=1)
-  found = counts(platform, prior, batch.advance, prior, preset, 1, 2, problems, states)
+  stages, problems = inversion.stages(inversion.PRESETS['robust']), stacked(prior, 'identity()')
+  states = states_of(prior, stages, problems)
+  found = counts(platform, prior, batch.advance, prior, stages[1], 2, problems, ACTIVE, states)
   layers = prior.generator.config.num_ws - 1
   # Forth, and back to the input and to the kernel; on GPUs they are products of matrices.
   assert found.grouped <= (0 if platform == 'cuda' else 3 * layers)
@@ -113,11 +123,12 @@ def test_a_cond_in_place_of_the_selection_would_be_seen(prior, platform, monkeyp
   def with_cond(active, step, state, idle):
     return jax.lax.cond(active, step, lambda state: (state, idle), state)
 
-  monkeypatch.setattr(stylegan, 'step_if', with_cond)
+  monkeypatch.setattr(solver, 'step_if', with_cond)
   jax.clear_caches()
   problems = stacked(prior, 'identity()')
-  states = states_of(prior, inversion.PROJECTOR, problems)
-  args = prior, inversion.PROJECTOR, 0, 2, problems, states
+  (stage,) = stages = inversion.stages(inversion.PROJECTOR)
+  states = states_of(prior, stages, problems)
+  args = prior, stage, 2, problems, ACTIVE, states
   found = counts(platform, prior, batch.advance, *args)
   jax.clear_caches()
   assert found.grouped > found.convolutions / 2

@@ -93,7 +93,7 @@ def test_the_bundled_classifier_fits_the_bundled_generator():
   assert attribute.classes == ('over21', 'under21')
   assert attribute.target == 'under21'
   attribute.check(weights.load().template, None)
-  assert weights.attributes.DEFAULT_CLASSIFIER.stat().st_size < 2**20
+  assert weights.classifiers.DEFAULT_CLASSIFIER.stat().st_size < 2**20
   with pytest.raises(weights.WeightsError, match='holds stylegan2 weights'):
     weights.load_classifier(weights.DEFAULT)
 

@@ -225,6 +225,14 @@ class TestCheckpoints:
         checkpoints.restore({'other': jnp.zeros((2,))})
     assert '\n' not in str(error.value)
 
+  def test_another_versions_format_is_one_line(self, tmp_path, monkeypatch):
+    with training.Checkpoints(tmp_path) as checkpoints:
+      checkpoints.save(1, start())
+      checkpoints.wait()
+      monkeypatch.setattr(training.checkpoints, 'FORMAT', 2)
+      with pytest.raises(TrainingError, match='has format 1, ganjax writes 2 now'):
+        checkpoints.restore(start())
+
 
 def events(folder):
   """(step, tag) of every value in TensorBoard's files; their records are length-prefixed."""

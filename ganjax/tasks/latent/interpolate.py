@@ -14,7 +14,6 @@ from ganjax.editing import rendering
 from ganjax.editing.sampling import Space
 from ganjax.inversion.perceptual import Perceptual
 from ganjax.pixels import to_float
-from ganjax.tasks import restore
 from ganjax.tasks.config import FLAGS, ConfigError, config_from_flags
 from ganjax.tasks.latent import latent_sources
 from ganjax.tasks.latent.latent_sources import AttributeScorer, LatentConfig, Start
@@ -87,7 +86,7 @@ def run(config: InterpolateConfig) -> int:
   networks = latent_sources.load(config)
   attribute = latent_sources.load_judge(config, networks)
   judge = None if attribute is None else AttributeScorer(attribute)
-  perceptual = inversion.make_prior(networks, restore.perceptual(config)).perceptual
+  perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   sha256 = networks.sha256 + (attribute.sha256 if attribute else '')
   latent_sources.check(config, networks)
   with data.Store.open(config.output, config.record(sha256), config.overwrite) as store:

@@ -280,7 +280,7 @@ def test_wrong_files_are_refused(files, tmp_path):
     assert (tmp_path / 'b').exists() == ('latents have it' in message)
   with pytest.raises(editing.EditingError, match='no direction'):
     main.run(config(files, tmp_path / 'c', '--task=traverse', f'--directions={own / "0.npz"}'))
-  bundled = f'--classifier={weights.attributes.DEFAULT_CLASSIFIER}'
+  bundled = f'--classifier={weights.classifiers.DEFAULT_CLASSIFIER}'
   with pytest.raises(weights.WeightsError, match='another crop'):
     main.run(config(files, tmp_path / 'd', '--task=interpolate', '--seeds=1,2', bundled))
 

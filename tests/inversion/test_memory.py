@@ -1,6 +1,7 @@
 """The batch that fits, and blocks that are computed again instead of stored."""
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,7 @@ import pytest
 
 import ganjax
 from ganjax import inversion, weights
-from ganjax.runtime import memory
-from ganjax.tasks import main
+from ganjax.inversion import memory
 
 
 @pytest.fixture(scope='module')
@@ -43,7 +43,9 @@ def test_too_little_memory_names_the_remedies(monkeypatch):
 
 @pytest.mark.slow
 def test_the_compiler_is_asked(prior, problem):
-  small, large = (memory.needed(prior, inversion.PROJECTOR, problem, n, 2) for n in (4, 64))
+  small, large = (
+    memory.needed(prior, inversion.stages(inversion.PROJECTOR), problem, n, 2) for n in (4, 64)
+  )
   state = 2 * 4 * (8 + 4 * 4 + 2 * 8 * 8 + 2 * 16 * 16)  # bytes of latent, maps and Adam's means
   assert large - small >= 15 * state
   assert memory.device_memory() > large
@@ -58,26 +60,40 @@ PHASES = dataclasses.replace(
 @pytest.mark.slow
 def test_the_batches_of_earlier_phases_lie_beside_the_last_one(prior, problem):
   alone = dataclasses.replace(PHASES, phases=PHASES.phases[1:])
-  one, both = (memory.needed(prior, preset, problem, 8, 2) for preset in (alone, PHASES))
+  one, both = (
+    memory.needed(prior, inversion.stages(preset), problem, 8, 2) for preset in (alone, PHASES)
+  )
   side = 2 * 4 * (3 + 1) * 16 * 16  # bytes of two pictures and their masks, per device
   assert side < both - one < 4 * side
 
 
-def test_a_step_costs_what_its_phases_share(monkeypatch):
+class Stage(NamedTuple):
+  """A stage whose steps take so many seconds."""
+
+  number: int
+  steps: int
+  seconds: float
+
+  images_per_device = None
+
+
+def test_a_step_costs_the_mean_over_all_stages(monkeypatch):
   """By a clock that only `advance` moves: 1 and 3 seconds a step, 10 more for compiling."""
   now, compiled = [0.0], set()
 
-  def advance(prior, preset, phase, num_steps, problems, states):
-    assert states == phase
-    now[0] += num_steps * (1, 3)[phase] + 10 * (phase not in compiled)
-    compiled.add(phase)
-    return states, np.zeros(1)
+  def advance(prior, stage, num_steps, problems, active, states):
+    assert states == stage.number
+    now[0] += num_steps * stage.seconds + 10 * (stage not in compiled)
+    compiled.add(stage)
+    return states, None, None
 
   monkeypatch.setattr(memory.time, 'monotonic', lambda: now[0])
-  monkeypatch.setattr(memory.parallel, 'stack', lambda problems: problems)
-  monkeypatch.setattr(memory.batch, 'start', lambda prior, preset, problems, phase: phase)
+  monkeypatch.setattr(memory, 'stack', lambda problems: np.zeros(len(problems)))
+  monkeypatch.setattr(memory.batch, 'start', lambda prior, stage, problems, before: stage.number)
+  monkeypatch.setattr(memory.batch, 'steps_left', lambda stage, problems, states: [stage.steps])
   monkeypatch.setattr(memory.batch, 'advance', advance)
-  step, compiling = memory.step_seconds(None, PHASES, None, 4, 5)
+  stages = (Stage(0, 40, 1.0), Stage(1, 60, 3.0))
+  step, compiling = memory.step_seconds(None, stages, None, 4, 5)
   assert step == pytest.approx(0.4 * 1 + 0.6 * 3)
   assert compiling == pytest.approx(20)
 
@@ -97,18 +113,3 @@ def test_blocks_computed_again_give_the_same(weights_file):
   np.testing.assert_allclose(again, stored, rtol=1e-4, atol=1e-4)
   assert none == 0
   assert some >= 3
-
-
-@pytest.mark.slow
-def test_a_dry_run_tells_and_writes_nothing(configure, tmp_path, capsys):
-  main.run(configure('--dry_run', '--batch_size=auto', '--shard_index=1', '--shard_count=2'))
-  said = capsys.readouterr().out
-  for part in (
-    'plan: 13 pictures in 3 blocks of 5; 0 blocks are done',
-    'shard 1 of 2: 1 blocks to do, 5 pictures, 4 steps each',
-    'memory: a batch of 16 needs',
-    'ms per step of the batch',
-    'expected: ',
-  ):
-    assert part in said
-  assert not (tmp_path / 'out').exists()
