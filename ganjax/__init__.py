@@ -5,14 +5,20 @@ damage = ganjax.parse_degradation('blur(kernel_size=25, variance=7)')
 result = ganjax.restore(networks, photos, damage, num_steps=300)
 """
 
-from ganjax.degradations import parse as parse_degradation
-from ganjax.inversion import Preset, Restoration, make_prior
-from ganjax.metrics import psnr, ssim
-from ganjax.restoration.arrays import restore
-from ganjax.weights import Networks, load, load_lpips, load_tuned
+from typing import TYPE_CHECKING
+
+from ganjax import lazy
+
+if TYPE_CHECKING:
+  from ganjax.degradations import parse as parse_degradation
+  from ganjax.inversion import Preset, Restoration, make_prior
+  from ganjax.metrics import psnr, ssim
+  from ganjax.restoration.arrays import restore
+  from ganjax.weights import Networks, load, load_lpips, load_tuned
 
 __version__ = '0.1.0'
 
+__getattr__, __dir__ = lazy.exports(__name__, __file__)
 __all__ = [
   'Networks',
   'Preset',

@@ -4,6 +4,9 @@ Its message is one line that names the file or flag, and the remedy. Anything el
 a defect, and keeps its traceback.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class GanjaxError(ValueError):
   """Something in what a user gave cannot be used; the message says what, and what to do."""
@@ -15,3 +18,8 @@ class TrainingError(GanjaxError):
 
 class ReportError(GanjaxError):
   """A report or figure cannot be made; the message names what is wrong and the remedy."""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+  """The known word that a misspelt one is most likely to mean; None where none is like it."""
+  return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)

@@ -17,7 +17,7 @@ from absl import app, flags
 
 from ganjax import degradations
 from ganjax.inversion import batch, deep_prior, stack
-from ganjax.tasks.deep_prior_config import network
+from ganjax.tasks.deep_prior_study import network
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list('sides', ['256', '512'], 'Of square pictures, px.')

@@ -80,7 +80,7 @@ def classic(name, degraded, truth):
 
 
 def main(_):
-  output = pathlib.Path(FLAGS.output)
+  output = pathlib.Path(FLAGS.output or 'out')
   pictures = output / 'pictures'
   write_pictures(pictures, FLAGS.names, FLAGS.side or SIDE)
   if FLAGS.pictures_only:

@@ -25,7 +25,7 @@ from ganjax.inversion import batch, deep_prior, image_key, stack
 from ganjax.models.hourglass import PAPER
 from ganjax.pix2pix import masks
 from ganjax.pixels import to_bytes, to_float
-from ganjax.tasks.restore_config import RESTORATIONS
+from ganjax.tasks.restore_config import RestoreConfig
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('run', None, 'The --output of the run.', required=True)
@@ -122,10 +122,10 @@ def at(picture, side):
 def stylegan2(all_holes):
   """As `--task=inpaint` does it; aligned faces."""
   networks = ganjax.load()
-  defaults = RESTORATIONS['inpaint']
-  preset = ganjax.inversion.PRESETS['projector'].within(defaults.space, defaults.noise_maps)
+  defaults = RestoreConfig.defaults('inpaint')
+  preset = ganjax.inversion.PRESETS['projector'].within(defaults['space'], defaults['noise_maps'])
   names = ('num_steps', 'learning_rate', 'latent_dist_reg_weight', 'noise_reg_weight')
-  hyper = {name: getattr(defaults, name) for name in (*names, 'pixel_weight', 'w_noise')}
+  hyper = {name: defaults[name] for name in (*names, 'pixel_weight', 'w_noise')}
   hyper['num_steps'] = FLAGS.steps or hyper['num_steps']
   for start in range(0, len(all_holes), 4):
     part = all_holes[start : start + 4]

@@ -20,10 +20,11 @@ from ganjax import editing, inversion, weights
 from ganjax.editing import rendering
 from ganjax.pixels import to_float
 from ganjax.tasks.latent import direction, interpolate, latent_sources, traverse
-from ganjax.tasks.latent.direction_config import DirectionConfig
+from ganjax.tasks.latent.latent_config import DirectionConfig
 from ganjax.tasks.latent.latent_sources import AttributeScorer, Start
 
 PSI = 0.7
+NUM_FRAMES = 9  # of a path
 FIRST_SEED = 10_000  # of the faces that walk: no sample that a direction was fitted to
 SPACES = ('z', 'w', 'w_plus')
 
@@ -112,7 +113,7 @@ def _path(networks, judge, perceptual, path, a, b) -> dict:
     jnp.asarray(latent_sources.within(Start('', '', 'z', z, {}), space, networks, PSI))
     for z in (a, b)
   )
-  shares = jnp.linspace(0.0, 1.0, interpolate.NUM_FRAMES)
+  shares = jnp.linspace(0.0, 1.0, NUM_FRAMES)
   points = np.asarray(editing.interpolate(first, last, shares, method))
   pictures = rendering.draw(networks.generator, latent_sources.rows(points, space, networks, PSI))
   scores = judge.scores(pictures)
@@ -139,7 +140,7 @@ def _means(records: list[dict]) -> dict:
     result[name] = [round(float(values.mean()), 4), round(float(margin), 4)]
   result['more_than_one_flip'] = int(sum(record['flips'] > 1 for record in records))
   flips = [record['flips_at'] for record in records]
-  result['histogram'] = np.bincount(flips, minlength=interpolate.NUM_FRAMES).tolist()
+  result['histogram'] = np.bincount(flips, minlength=NUM_FRAMES).tolist()
   return result
 
 

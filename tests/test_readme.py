@@ -47,7 +47,7 @@ def test_ganjax_commands_make_a_configuration(command):
 
 @pytest.mark.parametrize('task', restore_config.RESTORATIONS)
 def test_the_table_names_the_defaults(task):
-  spec = restore_config.RESTORATIONS[task].degradation
+  spec = restore_config.RESTORATIONS[task].get('degradation', '')
   row = next(line for line in README.splitlines() if line.startswith(f'| `{task}`'))
   assert task in ('invert', 'restore') or f'`{spec}`' in row
 

@@ -16,7 +16,6 @@ from ganjax.data import claim, journal
 from ganjax.data.records import FEATURES, INFO
 from ganjax.runtime import extras
 
-EXPORTS = ('npz', 'png')
 PICTURES = ('completed', 'image')  # the better one first
 
 

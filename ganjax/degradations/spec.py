@@ -8,7 +8,6 @@
 Nothing is evaluated. `OPERATORS` below is the whole vocabulary.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from ganjax.degradations.mask import BoxMask, FileMask, PixelMask, StrokeMask
 from ganjax.degradations.noise import GaussianNoise, PhotonNoise
 from ganjax.degradations.pipeline import DegradationError, Identity, Operator, Pipeline
 from ganjax.degradations.random_boxes import RandomBoxMask
+from ganjax.errors import closest
 
 EXAMPLE = 'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'
 
@@ -166,8 +166,8 @@ def _unbalanced(operator: str, sign: str) -> DegradationError:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-  close = difflib.get_close_matches(name, known, n=1)
-  return f': did you mean {close[0]}?' if close else f': use one of {", ".join(known)}'
+  close = closest(name, known)
+  return f': did you mean {close}?' if close else f': use one of {", ".join(known)}'
 
 
 def _integer(name: str, text: str) -> int:

@@ -1,17 +1,15 @@
 """The spaces of latents that are edited, and how the generator reads them; one latent at a time."""
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ganjax.choices import EditingSpace as Space
 from ganjax.models.architecture import GeneratorConfig
 from ganjax.models.generator import Generator
 
-# 'z' [z_dim]: normal noise, before the mapping; 'w' [w_dim]: after it, the same for all layers;
-# 'w_plus' [num_ws, w_dim]: one row for every layer.
-Space = Literal['z', 'w', 'w_plus']
 SPACES: tuple[Space, ...] = get_args(Space)
 
 

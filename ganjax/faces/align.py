@@ -1,15 +1,13 @@
 """From a photo to the face crops that a generator understands."""
 
-from typing import Literal
-
 import numpy as np
 from PIL import Image
 
+from ganjax.choices import Align as Mode
 from ganjax.faces.cropping import Crop, crop, full_quad
 from ganjax.faces.landmarks import check_rgb, detect
 from ganjax.faces.template import FaceError, Template
 
-Mode = Literal['auto', 'always', 'never']
 # How far a corner may lie off, in sides of the picture. dlib's answer for 98 % of 400 tight crops
 # that another tool had aligned is within it; a portrait with shoulders is off by 0.3 or more.
 _TOLERANCE = 0.15

@@ -1,30 +1,36 @@
 """Inverse problems of images: StyleGAN inversion, pivotal tuning, the deep image prior."""
 
-from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, even_chunk, run
-from ganjax.inversion.blind import IDENTIFY_STEPS, identify
-from ganjax.inversion.continuous import ContinuousBatch, Paused
-from ganjax.inversion.deep_prior import DeepImagePrior
-from ganjax.inversion.perceptual import (
-  Perceptual,
-  check_perceptual,
-  distance,
-  file_of,
-  load_perceptual,
-)
-from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
-from ganjax.inversion.problem import (
-  Prior,
-  degradation_keys,
-  image_key,
-  make_prior,
-  make_problem,
-  sampled,
-  stack,
-)
-from ganjax.inversion.solver import Solver
-from ganjax.inversion.spaces import SPACES, Space
-from ganjax.inversion.stages import stages
+from typing import TYPE_CHECKING
 
+from ganjax import lazy
+
+if TYPE_CHECKING:
+  from ganjax.inversion.batch import CHUNK_STEPS, Progress, Restoration, even_chunk, run
+  from ganjax.inversion.blind import IDENTIFY_STEPS, identify
+  from ganjax.inversion.continuous import ContinuousBatch, Paused
+  from ganjax.inversion.deep_prior import DeepImagePrior
+  from ganjax.inversion.perceptual import (
+    Perceptual,
+    check_perceptual,
+    distance,
+    file_of,
+    load_perceptual,
+  )
+  from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
+  from ganjax.inversion.problem import (
+    Prior,
+    degradation_keys,
+    image_key,
+    make_prior,
+    make_problem,
+    sampled,
+    stack,
+  )
+  from ganjax.inversion.solver import Solver
+  from ganjax.inversion.spaces import SPACES, Space
+  from ganjax.inversion.stages import stages
+
+__getattr__, __dir__ = lazy.exports(__name__, __file__)
 __all__ = [
   'CHUNK_STEPS',
   'IDENTIFY_STEPS',

@@ -6,7 +6,7 @@ what is wrong with it, so when to stop is half of the method (`Rule`).
 
 import dataclasses
 import functools
-from typing import ClassVar, Literal, NamedTuple, get_args
+from typing import ClassVar, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -14,17 +14,13 @@ import numpy as np
 from flax import nnx
 
 from ganjax import degradations
+from ganjax.choices import PriorLoss as Loss
+from ganjax.choices import Stopping as Rule
 from ganjax.inversion.solver import Solution
 from ganjax.models.hourglass import Hourglass, HourglassConfig
 from ganjax.ops import optimisers
 
-Loss = Literal['l2', 'l1', 'kl']
 LOSSES: tuple[Loss, ...] = get_args(Loss)
-# Which step's image is taken: the last one's; that at which the outputs vary least (Wang et al.
-# 2021); or the first whose distance to the degraded image is no larger than its noise (Morozov's
-# discrepancy principle).
-Rule = Literal['last', 'variance', 'noise']
-RULES: tuple[Rule, ...] = get_args(Rule)
 
 WINDOW = 100  # steps over which the output's variance is taken (Wang et al. 2021)
 WATCHED_SIDE = 32  # px: the variance is that of outputs averaged down to about this size
@@ -49,9 +45,7 @@ class DeepPriorProblem(NamedTuple):
 
   target: jax.Array  # [h, w, 3] in [-1, 1], as `degradation` gives it
   visible: jax.Array  # [h, w, 1], 0 in holes
-  truth: (
-    jax.Array
-  )  # [H, W, 3] in [-1, 1], for `DeepPriorTerms.mse` alone; zeros where nobody knows it
+  truth: jax.Array  # [H, W, 3] in [-1, 1], for `DeepPriorTerms.mse` alone; zeros if unknown
   degradation: degradations.Operator
   hyper: DeepPriorHyper
   key: jax.Array

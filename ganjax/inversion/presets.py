@@ -1,12 +1,13 @@
 """Presets: what an inversion does, as data."""
 
 import dataclasses
-from typing import Literal, NamedTuple, get_args
-
-import jax
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from ganjax.inversion import spaces
 from ganjax.inversion.spaces import Space
+
+if TYPE_CHECKING:
+  import jax  # which the command line's help does without
 
 # What becomes of the generator's noise maps.
 #   'optimised': drawn from N(0, 1), optimised, brought back to unit variance after every step.
@@ -31,15 +32,15 @@ Pixels = Literal['squares', 'likelihood']
 class Hyper(NamedTuple):
   """Hyperparameters that can differ from image to image; scalars, or [N] for a batch."""
 
-  num_steps: jax.Array | int = 1000
-  learning_rate: jax.Array | float = 0.1
-  latent_dist_reg_weight: jax.Array | float = 0.0
-  noise_reg_weight: jax.Array | float = 1e5
-  pixel_weight: jax.Array | float = 0.0
-  w_noise: jax.Array | float = 0.05  # in units of w_std
+  num_steps: 'jax.Array | int' = 1000
+  learning_rate: 'jax.Array | float' = 0.1
+  latent_dist_reg_weight: 'jax.Array | float' = 0.0
+  noise_reg_weight: 'jax.Array | float' = 1e5
+  pixel_weight: 'jax.Array | float' = 0.0
+  w_noise: 'jax.Array | float' = 0.05  # in units of w_std
   # Windows that lower the loss by less than this share show that it has settled; 0: it never has.
   # See `schedules.Settling`.
-  settled_within: jax.Array | float = 0.0
+  settled_within: 'jax.Array | float' = 0.0
 
 
 PUBLISHED = Hyper()  # Karras et al. 2020, appendix D

@@ -1,5 +1,6 @@
 """What an inversion is given: the networks that all images share, and each image's problem."""
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -11,7 +12,6 @@ from jaxtyping import Array, Float, Key
 
 from ganjax import degradations
 from ganjax.degradations import Pipeline
-from ganjax.inversion import spaces
 from ganjax.inversion.perceptual import Perceptual, load_perceptual
 from ganjax.inversion.presets import Hyper
 from ganjax.models.generator import Generator
@@ -53,7 +53,7 @@ def make_prior(networks: Networks, perceptual: Perceptual | None = None) -> Prio
   """
   if perceptual is None:
     perceptual = load_perceptual('discriminator', networks)
-  return Prior(networks.generator, perceptual, *spaces.statistics(networks.generator))
+  return Prior(networks.generator, perceptual, *statistics(networks.generator))
 
 
 def image_key(seed: int, name: str) -> Key[Array, '']:
@@ -119,3 +119,24 @@ def stack(problems: list[P]) -> P:
   columns = {field: column(field) for field in found[0]._fields if field != 'degradation'}
   operators = degradations.stack([problem.degradation for problem in found])
   return found[0]._replace(**columns, degradation=operators)
+
+
+@functools.partial(jax.jit, static_argnames=('num_samples', 'seed'))
+def statistics(
+  generator: Generator, num_samples: int = 10_000, seed: int = 123
+) -> tuple[jax.Array, jax.Array]:
+  """Centre and spread of W (Karras et al. 2020, appendix D), over all classes alike.
+
+  Returns:
+    w_avg [w_dim], and the scalar w_std = √(mean over samples of ‖w − w_avg‖²).
+  """
+  config = generator.config
+  z_key, label_key = jax.random.split(jax.random.key(seed))
+  z = jax.random.normal(z_key, (num_samples, config.z_dim), jnp.float32)
+  if config.c_dim:
+    classes = jax.random.randint(label_key, (num_samples,), 0, config.c_dim)
+    w = jax.vmap(generator.mapping.w)(z, jax.nn.one_hot(classes, config.c_dim))
+  else:
+    w = jax.vmap(generator.mapping.w)(z)
+  w_avg = jnp.mean(w, axis=0)
+  return w_avg, jnp.sqrt(jnp.mean(jnp.sum(jnp.square(w - w_avg[None]), axis=1)))

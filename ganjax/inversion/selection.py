@@ -7,14 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ganjax.choices import WEIGHT_GRID
 from ganjax.inversion import stylegan
 from ganjax.inversion.presets import Preset
 from ganjax.inversion.problem import Prior, Problem
 from ganjax.runtime.mapping import map_images
 from ganjax.runtime.sharding import pad, shard_images
 
-# Weights that the choice is made from: half decades around the tasks' own defaults.
-WEIGHT_GRID = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 # Of `likely`; the middle of what chose well on eight training photographs in six tasks.
 TARGET_DISTANCE, MISFIT_TOLERANCE = 0.4, 1.1
 START_PSI = 0.7  # how far from w_avg restarts begin; 1 is as far as samples lie

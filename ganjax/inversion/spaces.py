@@ -4,16 +4,20 @@ A space is any object with the methods of `Space`; a preset's phases name one of
 one of their own.
 """
 
+from __future__ import annotations
+
 import dataclasses
-import functools
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
-
+from ganjax import lazy
 from ganjax.models.architecture import GeneratorConfig
-from ganjax.models.generator import Generator
+
+if TYPE_CHECKING:
+  import jax
+  import jax.numpy as jnp
+  from jaxtyping import Array, Float
+else:  # presets are made of spaces, and the command line's help names them without JAX
+  jnp = lazy.module('jax.numpy')
 
 
 class Space(Protocol):
@@ -147,24 +151,3 @@ def _with_rows(latent: jax.Array) -> jax.Array:
 def _mean_square(latent: jax.Array, w_avg: jax.Array) -> jax.Array:
   """mean((w − w_avg)²); latent [K, w_dim]."""
   return jnp.mean(jnp.square(latent - w_avg[None]))
-
-
-@functools.partial(jax.jit, static_argnames=('num_samples', 'seed'))
-def statistics(
-  generator: Generator, num_samples: int = 10_000, seed: int = 123
-) -> tuple[Float[Array, ' w_dim'], Float[Array, '']]:
-  """Centre and spread of W (Karras et al. 2020, appendix D), over all classes alike.
-
-  Returns:
-    w_avg [w_dim], and the scalar w_std = √(mean over samples of ‖w − w_avg‖²).
-  """
-  config = generator.config
-  z_key, label_key = jax.random.split(jax.random.key(seed))
-  z = jax.random.normal(z_key, (num_samples, config.z_dim), jnp.float32)
-  if config.c_dim:
-    classes = jax.random.randint(label_key, (num_samples,), 0, config.c_dim)
-    w = jax.vmap(generator.mapping.w)(z, jax.nn.one_hot(classes, config.c_dim))
-  else:
-    w = jax.vmap(generator.mapping.w)(z)
-  w_avg = jnp.mean(w, axis=0)
-  return w_avg, jnp.sqrt(jnp.mean(jnp.sum(jnp.square(w - w_avg[None]), axis=1)))

@@ -1,18 +1,18 @@
 """The U-Net generator of pix2pix (Isola et al. 2017, section 6.1.1), for one image."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ganjax.choices import Norm
 from ganjax.models.layers import LEAKY_SLOPE
 from ganjax.ops import convolution_4x4
 from ganjax.runtime import devices
 
-Norm = Literal['instance', 'batch']
-NORMS: tuple[Norm, ...] = ('instance', 'batch')
+NORMS: tuple[Norm, ...] = get_args(Norm)
 EPSILON = 1e-5  # added to variances
 DROPOUT_FREE = 5  # levels that never drop: the four outer ones and the innermost
 

@@ -1,11 +1,12 @@
 """Fitting what was put into holes to what is around them; known pixels never change."""
 
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
-Blend = Literal['none', 'feather', 'poisson']
-BLENDS: tuple[Blend, ...] = ('none', 'feather', 'poisson')
+from ganjax.choices import Blend
+
+BLENDS: tuple[Blend, ...] = get_args(Blend)
 
 FEATHER = 8.0  # px over which a feathered correction fades out
 

@@ -4,11 +4,12 @@ JAX's own default is the device's quickest: single precision on CPUs, TF32 (10 b
 GPUs, bfloat16 (7 bits) on TPUs. ganjax says which it means.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 
+from ganjax.choices import Precision
 from ganjax.runtime import platforms
 
 AUTO = 'auto'
@@ -18,7 +19,7 @@ _PRECISIONS = {
   'tf32': (jnp.float32, 'tensorfloat32'),  # on TPUs three passes of bfloat16; on CPUs float32
   'bfloat16': (jnp.bfloat16, 'highest'),
 }
-PRECISIONS = (AUTO, *_PRECISIONS)
+PRECISIONS = get_args(Precision)
 
 
 def resolved(precision: str) -> str:

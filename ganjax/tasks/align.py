@@ -5,19 +5,7 @@ import pathlib
 from ganjax import data, report, weights
 from ganjax.restoration.faces import reduced, unfinished
 from ganjax.tasks import console
-from ganjax.tasks.config import FacesConfig, config_from_flags, require_input
-
-TASKS = ('align',)
-
-
-def define_flags() -> None:
-  """It has no flags of its own."""
-
-
-def from_flags() -> FacesConfig:
-  """The configuration that the parsed flags describe."""
-  require_input()
-  return config_from_flags(FacesConfig)
+from ganjax.tasks.config import FacesConfig
 
 
 def run(config: FacesConfig) -> int:

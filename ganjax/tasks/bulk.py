@@ -1,26 +1,25 @@
 """Bulk: invert or restore a whole data set, on many devices and hosts, and lose nothing."""
 
 import datetime
+import os
 import pathlib
 import tempfile
 
 import numpy as np
 
 from ganjax import degradations, inversion, report, weights
-from ganjax.bulk import finalize, local, output, plan, ray
+from ganjax.bulk import finalize, local, output, plan, ray, worker
 from ganjax.bulk.parts import Parts
 from ganjax.data import claim
 from ganjax.inversion import memory
+from ganjax.inversion.perceptual import file_of
 from ganjax.inversion.problem import Problem
 from ganjax.models.architecture import generator_config
-from ganjax.runtime import sharding
+from ganjax.runtime import cluster, sharding
 from ganjax.runtime.cluster import Shard
-from ganjax.tasks.bulk_config import BulkConfig, define_flags, from_flags
-from ganjax.tasks.config import BATCH_AUTO
+from ganjax.tasks.bulk_config import BulkConfig
+from ganjax.tasks.config import BATCH_AUTO, ConfigError
 
-__all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
-
-TASKS = ('bulk',)
 MOST_REPORTED = 5000  # results: beyond that the report is written only when asked for
 
 
@@ -29,7 +28,7 @@ def run(config: BulkConfig) -> int:
   folder = pathlib.Path(config.output)
   if config.finalize:
     return _finish(config, folder)
-  shard = config.shard()
+  shard = _shard(config)
   if config.dry_run:
     _dry_run(config, shard)
     return 0
@@ -44,7 +43,7 @@ def run(config: BulkConfig) -> int:
       config.overwrite,
     )
     job = local.Job(
-      folder.absolute(), digest, config.settings(), _batch_size(config), config.threads
+      folder.absolute(), digest, _settings(config), _batch_size(config), config.threads
     )
     try:
       if config.engine == 'ray':
@@ -57,13 +56,49 @@ def run(config: BulkConfig) -> int:
   return _finish(config, folder)
 
 
+def _settings(config: BulkConfig) -> worker.Settings:
+  """What decides the results; paths that hold in another working folder, too."""
+  perceptual = file_of(config.perceptual)
+  return worker.Settings(
+    weights=config.weights and os.path.abspath(config.weights),
+    precision=config.precision,
+    perceptual=os.path.abspath(perceptual) if perceptual else config.perceptual,
+    degradation=config.degradation,
+    already_degraded=config.already_degraded,
+    preset=config.chosen_preset(),
+    hyper=config.hyper(),
+    seed=config.seed,
+    align=config.align,
+    save_image=config.save_image,
+    save_noise=config.save_noise,
+    previews=config.previews,
+    remat=config.remat,
+  )
+
+
+def _shard(config: BulkConfig) -> Shard:
+  """Which share is this process's; may wait for the other processes."""
+  wanted = cluster.is_cluster() if config.distributed is None else config.distributed
+  if wanted and config.engine == 'local':
+    try:
+      return cluster.join(config.coordinator_address, config.num_processes, config.process_id)
+    except (RuntimeError, ValueError) as error:
+      reason = str(error).strip().splitlines()[0]
+      raise ConfigError(
+        f'--distributed: the processes did not find one another ({reason}); give '
+        '--coordinator_address, --num_processes and --process_id, or --shard_index and '
+        '--shard_count instead'
+      ) from None
+  return Shard(config.shard_index, config.shard_count)
+
+
 def _weights_sha256(config: BulkConfig) -> str:
   return weights.tensor_file.sha256(config.weights or weights.DEFAULT)
 
 
 def _check(config: BulkConfig) -> None:
   """Refuses what cannot be used before anything is written."""
-  settings = config.settings()
+  settings = _settings(config)
   _, header = weights.networks.read_family(
     pathlib.Path(config.weights or weights.DEFAULT), 'stylegan2'
   )
@@ -118,7 +153,7 @@ def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
 def _batch_size(config: BulkConfig) -> int:
   if config.batch_size != BATCH_AUTO:
     return config.batch_size
-  prior, _ = config.settings().prior()
+  prior, _ = _settings(config).prior()
   fit = _fit(config, prior)
   print(f'bulk: {_memory(fit)}')
   return fit.batch_size
@@ -150,7 +185,7 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
     f'shard {shard.index} of {shard.count}: {len(blocks):,} blocks to do, {pictures:,} pictures, '
     f'{config.num_steps} steps each'
   )
-  prior, _ = config.settings().prior()
+  prior, _ = _settings(config).prior()
   fit = _fit(config, prior)
   print(f'memory: {_memory(fit)}')
   preset = config.chosen_preset()

@@ -1,144 +1,81 @@
-"""Flags and configuration of bulk runs."""
+"""Settings and configuration of bulk runs."""
 
 import dataclasses
-import os
+from typing import Any, ClassVar, Literal, Self
 
-from absl import flags
-
-from ganjax.bulk import worker
-from ganjax.bulk.finalize import EXPORTS
-from ganjax.inversion.perceptual import file_of
-from ganjax.runtime import cluster
-from ganjax.runtime.cluster import Shard
-from ganjax.tasks.config import BATCH_AUTO, FLAGS, ConfigError
+from ganjax.choices import Export
+from ganjax.tasks.config import BATCH_AUTO, PROCESSES, WithProcesses
 from ganjax.tasks.restore_config import AUTO, RESTORATIONS, RestoreConfig, configuration
+from ganjax.tasks.settings import FLAGS, ConfigError, setting
 
-ENGINES = ('local', 'ray')
+RESTORATION = 'invert'
 
 
-def define_flags() -> None:
-  """Declares the flags of bulk runs."""
-  flags.DEFINE_enum(
-    'restoration',
-    'invert',
-    list(RESTORATIONS),
-    'What a bulk run does to each picture: the task whose defaults hold.',
-  )
-  flags.DEFINE_enum(
-    'engine',
-    'local',
-    ENGINES,
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithShards(WithProcesses):
+  """Shares of a data set."""
+
+  HEADING: ClassVar[str] = PROCESSES
+
+  engine: Literal['local', 'ray'] = setting(
     "'local': this machine's devices, or a share of the data set for each process of a pod; 'ray': "
     'a Ray cluster (RAY_ADDRESS, or one that is started here), one actor per device.',
+    'local',
   )
-  flags.DEFINE_integer(
-    'block_size',
-    64,
-    'Pictures per part of the result; a killed run loses the blocks in flight.',
-    lower_bound=1,
+  shard_index: int = setting('Which share of the blocks this process takes.', 0, lower=0)
+  shard_count: int = setting('How many shares there are; may change.', 1, lower=1)
+  ray_actors: int | None = setting(
+    'Default: one per GPU or TPU chip of the cluster, or per two CPUs.', None, lower=1
   )
-  flags.DEFINE_integer('shard_index', 0, 'Which share of the blocks this process takes.', 0)
-  flags.DEFINE_integer('shard_count', 1, 'How many shares there are; may change.', 1)
-  flags.DEFINE_bool(
-    'distributed',
-    None,
-    'Ask jax.distributed which share this process takes. Default: where SLURM, MPI or a TPU pod '
-    'has started several processes.',
+  remat: bool = setting(
+    "Compute the generator's blocks again for gradients: slower, far less memory.", False
   )
-  flags.DEFINE_string('coordinator_address', None, 'host:port, for --distributed without those.')
-  flags.DEFINE_integer('num_processes', None, 'For --distributed without those.', 1)
-  flags.DEFINE_integer('process_id', None, 'For --distributed without those.', 0)
-  flags.DEFINE_integer(
-    'ray_actors', None, 'Default: one per GPU or TPU chip of the cluster, or per two CPUs.', 1
-  )
-  flags.DEFINE_integer(
-    'threads', min(8, os.cpu_count() or 1), 'That decode and align pictures, per process.', 1
-  )
-  flags.DEFINE_bool('save_image', True, 'Keep the restored pictures, not the latents alone.')
-  flags.DEFINE_bool('save_noise', False, 'Keep the noise maps, too: without them the latent alone '
-                    'does not give the same picture again.')  # fmt: skip
-  flags.DEFINE_integer(
-    'previews', 64, 'So many first pictures are also written as PNG, for the report.', 0
-  )
-  flags.DEFINE_bool(
-    'remat', False, "Compute the generator's blocks again for gradients: slower, far less memory."
-  )
-  flags.DEFINE_bool('retry_failures', False, 'Try the pictures again that failed in earlier runs.')
-  flags.DEFINE_bool('finalize', False, 'Only finish the data set in --output: no inversions.')
-  flags.DEFINE_list('export', [], f'Copies of a finished data set: {", ".join(EXPORTS)}.')
-  flags.DEFINE_bool('dry_run', False, 'Show what would be done, on what, and how long it takes.')
 
 
-@dataclasses.dataclass(frozen=True)
-class BulkConfig(RestoreConfig):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BulkConfig(WithShards, RestoreConfig):
   """One bulk run."""
 
-  restoration: str
-  engine: str
-  block_size: int
-  shard_index: int
-  shard_count: int
-  distributed: bool | None
-  coordinator_address: str | None
-  num_processes: int | None
-  process_id: int | None
-  ray_actors: int | None
-  threads: int
-  save_image: bool
-  save_noise: bool
-  previews: int
-  remat: bool
-  retry_failures: bool
-  finalize: bool
-  export: list[str]
-  dry_run: bool
+  HEADING: ClassVar[str] = 'Data sets'
 
-  def settings(self) -> worker.Settings:
-    """What decides the results; paths that hold in another working folder, too."""
-    perceptual = file_of(self.perceptual)
-    return worker.Settings(
-      weights=self.weights and os.path.abspath(self.weights),
-      precision=self.precision,
-      perceptual=os.path.abspath(perceptual) if perceptual else self.perceptual,
-      degradation=self.degradation,
-      already_degraded=self.already_degraded,
-      preset=self.chosen_preset(),
-      hyper=self.hyper(),
-      seed=self.seed,
-      align=self.align,
-      save_image=self.save_image,
-      save_noise=self.save_noise,
-      previews=self.previews,
-      remat=self.remat,
-    )
+  restoration: str = setting(
+    'What a bulk run does to each picture: the task whose defaults hold.',
+    RESTORATION,
+    choices=RESTORATIONS,
+  )
+  block_size: int = setting(
+    'Pictures per part of the result; a killed run loses the blocks in flight.', 64, lower=1
+  )
+  save_image: bool = setting('Keep the restored pictures, not the latents alone.', True)
+  save_noise: bool = setting(
+    'Keep the noise maps, too: without them the latent alone does not give the same picture again.',
+    False,
+  )
+  previews: int = setting(
+    'So many first pictures are also written as PNG, for the report.', 64, lower=0
+  )
+  retry_failures: bool = setting('Try the pictures again that failed in earlier runs.', False)
+  finalize: bool = setting('Only finish the data set in --output: no inversions.', False)
+  export: tuple[Export, ...] = setting('Copies of a finished data set.', ())
+  dry_run: bool = setting('Show what would be done, on what, and how long it takes.', False)
 
-  def shard(self) -> Shard:
-    """Which share is this process's; may wait for the other processes."""
-    wanted = cluster.is_cluster() if self.distributed is None else self.distributed
-    if wanted and self.engine == 'local':
-      try:
-        return cluster.join(self.coordinator_address, self.num_processes, self.process_id)
-      except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-          f'--distributed: the processes did not find one another ({reason}); give '
-          '--coordinator_address, --num_processes and --process_id, or --shard_index and '
-          '--shard_count instead'
-        ) from None
-    return Shard(self.shard_index, self.shard_count)
+  @classmethod
+  def defaults(cls, task: str) -> dict[str, Any]:
+    """See `Config.defaults`."""
+    return super().defaults(RESTORATION if task == 'bulk' else task)
+
+  @classmethod
+  def from_flags(cls) -> Self:
+    """See `Config.from_flags`."""
+    if FLAGS.finalize and not FLAGS.input:
+      FLAGS.input = FLAGS.output or cls.defaults('bulk')['output']  # it is not read
+    config = configuration(cls, FLAGS.restoration or RESTORATION)
+    _check(config)
+    return config
 
 
-def from_flags() -> BulkConfig:
-  """The configuration that the parsed flags describe.
-
-  Raises:
-    ConfigError: a flag that the task needs is missing, or makes no sense.
-  """
-  if unknown := set(FLAGS.export) - set(EXPORTS):
-    raise ConfigError(f'--export={",".join(sorted(unknown))}: it is of {", ".join(EXPORTS)}')
-  if FLAGS.finalize and not FLAGS.input:
-    FLAGS.input = FLAGS.output  # it is not read
-  config = configuration(BulkConfig, FLAGS.restoration)
+def _check(config: BulkConfig) -> None:
+  """Raises ConfigError where settings exclude each other."""
   if config.shard_index >= config.shard_count:
     raise ConfigError(
       f'--shard_index={config.shard_index}: must be less than --shard_count={config.shard_count}'
@@ -160,4 +97,3 @@ def from_flags() -> BulkConfig:
       raise ConfigError('--engine=ray: Ray itself shares the data set; leave out the shards')
     if config.batch_size == BATCH_AUTO:
       raise ConfigError('--batch_size=auto: not with --engine=ray; see --dry_run on one machine')
-  return config

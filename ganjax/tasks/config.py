@@ -1,140 +1,346 @@
-"""What tasks share of the command line: common flags, and frozen configurations made of flags."""
+"""What the configurations of tasks share: settings that several of them have, each declared once.
+
+Importing a configuration must not import JAX: help and errors do without.
+"""
 
 import dataclasses
-from typing import Any, TypeVar
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, TypeVar
 
-from absl import flags
+from ganjax.choices import Align, Order, Precision
+from ganjax.tasks.settings import FLAGS, ConfigError, NumberOrAuto, given, setting, settings_of
 
-from ganjax.errors import GanjaxError
-from ganjax.faces import Mode
-from ganjax.runtime.precision import AUTO, PRECISIONS
-
-FLAGS = flags.FLAGS
-BATCH_AUTO = 'auto'
-
-
-class ConfigError(GanjaxError):
-  """A flag is missing, or its value makes no sense; the message names the flag and the remedy."""
+BATCH_AUTO = NumberOrAuto.AUTO
+COMMON = 'Common flags'
+DEGRADATION, OPTIMISATION, RESULTS = 'Degradation', 'Optimisation', 'Results'
+FACES, PROCESSES, TRAINING = 'Faces', 'Processes', 'Training'
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithInput:
+  """Photos, or what else is given."""
+
+  HEADING: ClassVar[str] = COMMON
+
+  input: str = setting('A picture, a folder of pictures (with sub-folders), or a glob.', '')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-  """One run, all defaults filled in. Fields are the flags of the same names.
+  """One run, all defaults filled in.
 
-  Each task family adds its own.
+  Each task has a configuration of its own. The fields made by `setting` are flags; the others
+  follow from them. `HEADING` is that of the settings that a class itself declares, in help.
   """
 
+  HEADING: ClassVar[str] = COMMON
+  # Defaults of this kind of run, for settings that have others elsewhere, or none.
+  DEFAULTS: ClassVar[Mapping[str, Any]] = {}
+  # A task whose flags hold, too, where runs like it are parts of this one; and when.
+  ALSO: ClassVar[tuple[str, str] | None] = None
+
   task: str
-  output: str
-  overwrite: bool
+  output: str = setting('Folder for everything that a run writes.', 'out')
+  overwrite: bool = setting('Replace the results of another configuration.', False)
+
+  @classmethod
+  def defaults(cls, task: str) -> dict[str, Any]:
+    """The values of a task's settings where no flag says otherwise; those alone that have one."""
+    del task
+    declared = {field.name: field.default for field in dataclasses.fields(cls)}
+    known = {**{name: declared[name] for name in settings_of(cls)}, **cls.DEFAULTS}
+    return {name: value for name, value in known.items() if value is not dataclasses.MISSING}
+
+  @classmethod
+  def from_flags(cls) -> Self:
+    """The configuration that the parsed flags describe.
+
+    Raises:
+      ConfigError: a flag is missing, or makes no sense.
+    """
+    return config_from_flags(cls)
 
   def record(self, weights_sha256: str = '') -> dict[str, Any]:
     """What config.json keeps: the flags, and which weights they stand for."""
     return {**dataclasses.asdict(self), 'weights_sha256': weights_sha256}
 
 
-@dataclasses.dataclass(frozen=True)
-class FacesConfig(Config):
-  """A run over photographs of faces."""
-
-  input: str
-  weights: str | None
-  align: Mode
-
-
-class _BatchSizeParser(flags.ArgumentParser):
-  """A positive whole number, or 'auto'."""
-
-  def parse(self, argument: str | int) -> str | int:
-    if argument == BATCH_AUTO:
-      return BATCH_AUTO
-    if not str(argument).isdecimal() or int(argument) < 1:
-      raise ValueError(f'give a positive number, or {BATCH_AUTO}')
-    return int(argument)
-
-  def flag_type(self) -> str:
-    return 'int'
-
-
-def define_flags() -> None:
-  """Declares the flags that several families read."""
-  flags.DEFINE_string('input', '', 'A picture, a folder of pictures (with sub-folders), or a glob.')
-  flags.DEFINE_string(
-    'truth',
-    None,
-    'Folder of true pictures of the same names: what pix2pix_train learns to make of its input; '
-    'what deep_prior and pix2pix_predict measure against, where the input came degraded.',
-  )
-  flags.DEFINE_string('output', 'out', 'Folder for everything that a run writes.')
-  flags.DEFINE_bool('overwrite', False, 'Replace the results of another configuration.')
-  flags.DEFINE_string(
-    'weights', None, 'Generator: a file made by ports.stylegan2. Default: the bundled 128 px faces.'
-  )
-  flags.DEFINE_enum(
-    'precision',
-    AUTO,
-    list(PRECISIONS),
-    'Of the networks: float32 (really, on every device), tf32 (a GPU rounds what it multiplies to '
-    '10 bits), bfloat16 (convolutions to 7 bits; the latent, the losses and the optimiser stay '
-    'float32). Default: float32 on a CPU, bfloat16 on accelerators.',
-  )
-  flags.DEFINE_integer('seed', 0, "For all randomness; with a picture's name it fixes the result.")
-  flags.DEFINE(
-    _BatchSizeParser(),
-    'batch_size',
-    8,
-    "Pictures that are optimised together; --task=bulk also takes 'auto': as many as fit.",
-    serializer=flags.ArgumentSerializer(),
-  )
-  flags.DEFINE_enum(
-    'align',
-    'auto',
-    ('auto', 'always', 'never'),
-    "Whether faces are found and cropped: 'auto' passes aligned squares through.",
-  )
-  flags.DEFINE_list('seeds', ['0-15'], 'Samples: seeds and ranges, such as 1,5,10-20.')
-  flags.DEFINE_float(
-    'truncation_psi', 0.7, 'Of samples: 0 for the average face, 1 for all variety.'
-  )
-
-
 C = TypeVar('C', bound=Config)
 
 
-def config_from_flags(kind: type[C], **chosen: Any) -> C:
-  """A configuration whose fields are `chosen`, or else the flags of the same names."""
-  names = {field.name for field in dataclasses.fields(kind)}
-  values: dict[str, Any] = {name: getattr(FLAGS, name) for name in names - chosen.keys()}
-  return kind(**values, **chosen)
+def config_from_flags(kind: type[C], defaults: Mapping[str, Any] | None = None, **chosen: Any) -> C:
+  """A configuration whose fields are `chosen`, or else what the flags or the defaults say.
+
+  Args:
+    kind: the configuration's class.
+    defaults: field -> value; left out, those of the task.
+    **chosen: fields, whatever the flags say.
+
+  Raises:
+    ConfigError: an item of a list makes no sense.
+  """
+  known = kind.defaults(FLAGS.task) if defaults is None else defaults
+  return kind(**{'task': FLAGS.task, **known, **given(kind), **chosen})
 
 
-def require_input() -> None:
-  """Raises ConfigError where --input is missing."""
+def require_input(what: str = '') -> None:
+  """Raises ConfigError where --input is missing; `what` it should be."""
   if not FLAGS.input:
-    raise ConfigError(f'--input is missing: a picture, a folder or a glob for --task={FLAGS.task}')
+    what = what or f'a picture, a folder or a glob for --task={FLAGS.task}'
+    raise ConfigError(f'--input is missing: {what}')
 
 
-def parse_seeds(parts: list[str]) -> tuple[int, ...]:
-  """['1', '5-7'] -> (1, 5, 6, 7).
-
-  Raises:
-    ConfigError: a part is neither a number nor a rising range.
-  """
-  return parse_numbers('seeds', parts)
+def require_batch_size() -> None:
+  """Raises ConfigError where --batch_size is 'auto', which only bulk can choose."""
+  if FLAGS.batch_size == BATCH_AUTO:
+    raise ConfigError(f'--batch_size=auto is for --task=bulk; give --task={FLAGS.task} a number')
 
 
-def parse_numbers(flag: str, parts: list[str]) -> tuple[int, ...]:
-  """Numbers and ranges of a flag: ['1', '5-7'] -> (1, 5, 6, 7).
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithWeights:
+  """A generator."""
 
-  Raises:
-    ConfigError: a part is neither a number nor a rising range.
-  """
-  numbers: list[int] = []
-  for part in parts:
-    first, _, last = part.partition('-')
-    if not first.isdecimal() or not (last or first).isdecimal() or part.endswith('-'):
-      raise ConfigError(f'--{flag}: {part!r} is neither a number nor a range such as 3-7')
-    if int(last or first) < int(first):
-      raise ConfigError(f'--{flag}: {part!r} runs backwards')
-    numbers.extend(range(int(first), int(last or first) + 1))
-  return tuple(numbers)
+  HEADING: ClassVar[str] = COMMON
+
+  weights: str | None = setting(
+    'Generator: a file made by ports.stylegan2. Default: the bundled 128 px faces. For '
+    'pix2pix_predict: a network made by --task=pix2pix_train. Default: the bundled one.',
+    None,
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithPrecision:
+  """How exactly networks compute."""
+
+  HEADING: ClassVar[str] = COMMON
+
+  precision: Precision = setting(
+    'Of the networks: float32 (really, on every device), tf32 (a GPU rounds what it multiplies to '
+    '10 bits), bfloat16 (convolutions to 7 bits; the latent, the losses and the optimiser stay '
+    'float32), or auto: float32 on a CPU, bfloat16 on accelerators.',
+    'auto',
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithSeed:
+  """Randomness."""
+
+  HEADING: ClassVar[str] = COMMON
+
+  seed: int = setting("For all randomness; with a picture's name it fixes the result.", 0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithBatchSize:
+  """Pictures that are worked on together."""
+
+  HEADING: ClassVar[str] = COMMON
+
+  batch_size: int = setting(
+    "Pictures that are optimised together; --task=bulk also takes 'auto': as many as fit.",
+    8,
+    parser=NumberOrAuto(int, 1, 'a positive number'),
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FacesConfig(WithWeights, Config, WithInput):
+  """A run over photographs of faces."""
+
+  HEADING: ClassVar[str] = COMMON
+
+  align: Align = setting(
+    "Whether faces are found and cropped: 'auto' passes aligned squares through.", 'auto'
+  )
+
+  @classmethod
+  def from_flags(cls) -> Self:
+    """See `Config.from_flags`."""
+    require_input()
+    return super().from_flags()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithDegradation:
+  """What happened to pictures, or shall be done to them."""
+
+  HEADING: ClassVar[str] = DEGRADATION
+
+  degradation: str = setting(
+    "What happened (or shall be done) to the picture: operators joined by '|', such as "
+    "'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'; operators are identity, blur, "
+    'grayscale, mask, downsample, noise and jpeg.'
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithDegraded(WithDegradation):
+  """Whether it has happened already."""
+
+  HEADING: ClassVar[str] = DEGRADATION
+
+  already_degraded: bool = setting(
+    'The input has been degraded already and is not degraded again.', False
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithAssumption(WithDegraded):
+  """What a restoration takes for granted, and how often it begins."""
+
+  HEADING: ClassVar[str] = DEGRADATION
+
+  assumed_degradation: str | None = setting(
+    'What the restoration takes for granted, where it is not to know the degradation that is '
+    "done: '?' stands for what it has to find out, such as 'blur(kernel_size=?, variance=?)'.",
+    None,
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithTruth:
+  """What pictures should look like."""
+
+  HEADING: ClassVar[str] = DEGRADATION
+
+  truth: str | None = setting(
+    'Folder of true pictures of the same names: what pix2pix_train learns to make of its input; '
+    'what deep_prior and pix2pix_predict measure against, where the input came degraded.',
+    None,
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithPairs(WithTruth):
+  """The condition and the truth, in one of two ways."""
+
+  HEADING: ClassVar[str] = DEGRADATION
+
+  side_by_side: Order | None = setting(
+    'Every picture has two halves; a is the condition, b the truth.', None
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithSteps:
+  """An optimisation."""
+
+  HEADING: ClassVar[str] = OPTIMISATION
+
+  num_steps: int = setting('Optimisation steps.', lower=1)
+  learning_rate: float = setting("Adam's largest rate.", lower=0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithRestarts:
+  """Several optimisations of one picture."""
+
+  HEADING: ClassVar[str] = OPTIMISATION
+
+  restarts: int = setting(
+    'Inversions of each picture, from different starts: the best is kept, and a map shows where '
+    "they disagree. deep_prior's are averaged.",
+    1,
+    lower=1,
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithPerceptual:
+  """A distance between pictures."""
+
+  HEADING: ClassVar[str] = OPTIMISATION
+
+  perceptual: str = setting(
+    "How pictures are compared: 'discriminator' (features of the generator's own), or a file made "
+    "by ports.vgg16; 'vgg16' means vgg16.safetensors in the working folder.",
+    'discriminator',
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithSweep:
+  """Every combination of some settings."""
+
+  HEADING: ClassVar[str] = OPTIMISATION
+
+  sweep: str = setting(
+    'What is varied: name=values; name=values, such as '
+    "'latent_dist_reg_weight=0.001,0.1,0.5; blur.variance=3,7,12'. Names are hyperparameters, or "
+    "operator.parameter of the degradation (the restoration's idea of it).",
+    '',
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithProgress:
+  """What is kept of the way."""
+
+  HEADING: ClassVar[str] = RESULTS
+
+  save_every: int = setting('Steps between progress pictures; 0 keeps none.', 50, lower=0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithTruncation:
+  """Samples."""
+
+  HEADING: ClassVar[str] = FACES
+
+  truncation_psi: float = setting(
+    'Of samples: 0 for the average face, 1 for all variety.',
+    0.7,
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithSeeds(WithTruncation):
+  """Samples by seed."""
+
+  HEADING: ClassVar[str] = FACES
+
+  seeds: tuple[int, ...] = setting('Samples: seeds and ranges, such as 1,5,10-20.')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithClassifier:
+  """Who says what an attribute is."""
+
+  HEADING: ClassVar[str] = FACES
+
+  classifier: str | None = setting(
+    'Attribute classifier: a file made by --task=train_classifier. Default: under 21 / over 21. '
+    "The tasks on latents also take 'none'.",
+    None,
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithTargetClass:
+  """The class that has an attribute."""
+
+  HEADING: ClassVar[str] = FACES
+
+  target_class: str = setting('The class that counts as yes. Default: the last one by name.', '')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithProcesses:
+  """Processes that share a run, and their threads."""
+
+  HEADING: ClassVar[str] = PROCESSES
+
+  threads: int = setting(
+    'That decode and align pictures, per process.', min(8, os.cpu_count() or 1), lower=1
+  )
+  distributed: bool | None = setting(
+    'Ask jax.distributed which share this process takes. Default: where SLURM, MPI or a TPU pod '
+    'has started several processes.',
+    None,
+  )
+  coordinator_address: str | None = setting('host:port, for --distributed without those.', None)
+  num_processes: int | None = setting('For --distributed without those.', None, lower=1)
+  process_id: int | None = setting('For --distributed without those.', None, lower=0)

@@ -16,21 +16,9 @@ from ganjax.inversion import deep_prior, image_key, sampled, stack
 from ganjax.pixels import to_bytes, to_float
 from ganjax.runtime import programs
 from ganjax.tasks import console, result_grid
-from ganjax.tasks.deep_prior_config import (
-  SMALLEST_SIDE,
-  DeepPriorTaskConfig,
-  define_flags,
-  from_flags,
-  network,
-  noises,
-  settings,
-  with_setting,
-)
+from ganjax.tasks.deep_prior_config import SMALLEST_SIDE, DeepPriorTaskConfig
 from ganjax.tasks.deep_prior_results import DegradedPhoto, Restored, write, write_sweep
-
-__all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
-
-TASKS = ('deep_prior',)
+from ganjax.tasks.deep_prior_study import network, noises, settings, with_setting
 
 
 class Fitted(NamedTuple):

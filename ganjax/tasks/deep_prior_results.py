@@ -9,7 +9,8 @@ from ganjax import data, degradations, inversion, metrics, report
 from ganjax.inversion import deep_prior, sweeps
 from ganjax.pixels import to_bytes, to_float
 from ganjax.tasks import sweep_results
-from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig, settings
+from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig
+from ganjax.tasks.deep_prior_study import settings
 
 
 class DegradedPhoto(NamedTuple):

@@ -7,48 +7,18 @@ import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
-from absl import flags
 
 from ganjax import data, faces, inversion, metrics, weights
 from ganjax.pixels import to_float
 from ganjax.runtime import programs
 from ganjax.tasks import align, deep_prior, deep_prior_config, levels, restore, restore_config
-from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig
+from ganjax.tasks.config import FacesConfig
 from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig
+from ganjax.tasks.evaluate_config import DEEP_PRIOR, DEFAULT_LEVEL, METHODS, EvaluateConfig
 from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig
 
-TASKS = ('evaluate',)
-
-# The optimisation as published: Adam 0.1, noise maps of unit variance, noise on w; no pixel term.
-PUBLISHED: dict[str, Any] = {
-  'noise_maps': 'optimised',
-  'learning_rate': 0.1,
-  'noise_reg_weight': 1e5,
-  'w_noise': 0.05,
-  'pixel_weight': 0.0,
-  'latent_dist_reg_weight': 0.0,
-}
-# Method -> (preset, what differs from the task's defaults).
-METHODS: dict[str, tuple[str, dict[str, Any]]] = {
-  'ganjax': ('projector', {}),
-  'projector_w': ('projector', {**PUBLISHED, 'space': 'w'}),
-  'projector_w_plus': ('projector', {**PUBLISHED, 'space': 'w_plus'}),
-  'robust': ('robust', {}),
-  'robust_published': ('robust_published', {}),
-}
-DEEP_PRIOR = 'deep_prior'  # a method without a preset: the task of that name
-DEFAULT_LEVEL = 'default'
 COLUMNS = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'frechet', 'fidelity', 'images_per_s')
 MEASURES = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'fidelity')  # those of one picture
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluateConfig(RestoreConfig):
-  """One run of `evaluate`: the runs that it consists of differ from it in a few fields."""
-
-  tasks: tuple[str, ...]
-  levels: tuple[str, ...]
-  methods: tuple[str, ...]
 
 
 class Cell(NamedTuple):
@@ -56,49 +26,6 @@ class Cell(NamedTuple):
 
   line: dict[str, Any]  # of the table
   pictures: list[dict[str, Any]]  # a line for each whose truth is known
-
-
-def define_flags() -> None:
-  """Declares the flags of `evaluate`."""
-  measured = [task for task in RESTORATIONS if task != 'restore']
-  known = ', '.join([*measured, *levels.COMPOSED])
-  flags.DEFINE_list('tasks', measured, f'evaluate: what is measured, of {known}.')
-  flags.DEFINE_list(
-    'levels',
-    [DEFAULT_LEVEL],
-    f"evaluate: how heavy the damage is, of {DEFAULT_LEVEL} (the task's own), "
-    f'{", ".join(levels.NAMES)}.',
-  )
-  flags.DEFINE_list(
-    'methods', ['ganjax', 'projector_w'], f'evaluate: of {", ".join((*METHODS, DEEP_PRIOR))}.'
-  )
-
-
-def from_flags() -> EvaluateConfig:
-  """The configuration that the parsed flags describe.
-
-  Raises:
-    ConfigError: a flag is missing or makes no sense.
-  """
-  known = {
-    'tasks': [*RESTORATIONS, *levels.COMPOSED],
-    'levels': [DEFAULT_LEVEL, *levels.NAMES],
-    'methods': [*METHODS, DEEP_PRIOR],
-  }
-  for flag, values in known.items():
-    if unknown := [value for value in getattr(FLAGS, flag) if value not in values]:
-      raise ConfigError(f'--{flag}: {unknown[0]} is none of {", ".join(values)}')
-  if FLAGS.already_degraded or FLAGS.degradation:
-    raise ConfigError(
-      '--degradation, --already_degraded: evaluate degrades clean pictures by --tasks and --levels'
-    )
-  return restore_config.configuration(
-    EvaluateConfig,
-    'invert',
-    tasks=tuple(FLAGS.tasks),
-    levels=tuple(FLAGS.levels),
-    methods=tuple(FLAGS.methods),
-  )
 
 
 def run(config: EvaluateConfig) -> int:
@@ -147,7 +74,7 @@ def _conditions(config: EvaluateConfig) -> list[tuple[str, str, str]]:
       found.append((task, 'M', levels.COMPOSED[task]))
       continue
     for level in config.levels:
-      own = RESTORATIONS[task].degradation
+      own = RESTORATIONS[task].get('degradation', '')
       spec = own if level == DEFAULT_LEVEL else levels.LEVELS.get(task, {}).get(level, own)
       if (task, spec) not in {(t, s) for t, _, s in found}:
         found.append((task, level, spec))

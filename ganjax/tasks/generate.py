@@ -1,6 +1,5 @@
 """Generate: faces by seed, and tables of truncation and of mixed styles."""
 
-import dataclasses
 import functools
 import pathlib
 from typing import Any
@@ -8,66 +7,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import flags
 
 from ganjax import data, report, weights
 from ganjax.models.generator import Generator
 from ganjax.pixels import to_bytes
 from ganjax.tasks import console
-from ganjax.tasks.config import FLAGS, Config, ConfigError, config_from_flags, parse_seeds
-
-TASKS = ('generate',)
+from ganjax.tasks.generate_config import GenerateConfig
+from ganjax.tasks.settings import ConfigError
 
 TABLES = 'tables'
 SHOWN = 6  # seeds in a table
-
-
-@dataclasses.dataclass(frozen=True)
-class GenerateConfig(Config):
-  """One run of `generate`."""
-
-  weights: str | None
-  precision: str
-  seeds: tuple[int, ...]
-  truncation_psi: float
-  truncations: tuple[float, ...]
-  mixed_rows: tuple[int, ...]
-  class_index: int | None
-
-
-def define_flags() -> None:
-  """Declares the flags of `generate` that no other task has."""
-  flags.DEFINE_list(
-    'truncations', ['0', '0.35', '0.7', '1'], 'generate: columns of the table of truncation.'
-  )
-  flags.DEFINE_list(
-    'mixed_rows',
-    ['0-3'],
-    'generate: rows of W+ that pictures in the table of mixed styles take from the seed above '
-    'them; the others are of the seed at the left. 0-3 is the pose, the last rows are colours.',
-  )
-  flags.DEFINE_integer('class_index', None, 'generate: for a generator with classes.', 0)
-
-
-def from_flags() -> GenerateConfig:
-  """The configuration that the parsed flags describe.
-
-  Raises:
-    ConfigError: a list cannot be read.
-  """
-  try:
-    truncations = tuple(float(part) for part in FLAGS.truncations)
-  except ValueError:
-    raise ConfigError(
-      f'--truncations={",".join(FLAGS.truncations)}: give numbers, such as 0,0.5,1'
-    ) from None
-  try:
-    mixed = parse_seeds(FLAGS.mixed_rows)
-  except ConfigError as error:
-    raise ConfigError(str(error).replace('--seeds', '--mixed_rows')) from None
-  return config_from_flags(
-    GenerateConfig, seeds=parse_seeds(FLAGS.seeds), truncations=truncations, mixed_rows=mixed
-  )
 
 
 def run(config: GenerateConfig) -> int:

@@ -1,6 +1,5 @@
 """Pix2pix: applies a trained network, and scores what it answers."""
 
-import dataclasses
 import itertools
 import pathlib
 import time
@@ -8,42 +7,21 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from absl import flags
 
 from ganjax import data, degradations, report
 from ganjax.data.decode import printable
 from ganjax.data.names import is_picture
 from ganjax.inversion import image_key
-from ganjax.pix2pix import blending, cases, masks
+from ganjax.pix2pix import cases, masks
 from ganjax.pix2pix.cases import Case
 from ganjax.tasks import console, result_grid
-from ganjax.tasks.config import FLAGS, Config, ConfigError, config_from_flags, require_input
-from ganjax.tasks.train.training_run import batch_size
+from ganjax.tasks.pix2pix_predict_config import Pix2pixPredictConfig
+from ganjax.tasks.settings import ConfigError
 from ganjax.training.pix2pix import examples
 from ganjax.weights import pix2pix
 from ganjax.weights.pix2pix import Translator
 
-TASKS = ('pix2pix_predict',)
-
 MASKS, SUBMISSION = 'masks.csv', 'submission.csv'
-
-
-@dataclasses.dataclass(frozen=True)
-class Pix2pixPredictConfig(Config):
-  """One run of `pix2pix_predict`."""
-
-  input: str
-  weights: str | None
-  masks: str | None
-  box_size: int | None
-  degradation: str | None
-  already_degraded: bool
-  truth: str | None
-  side_by_side: examples.Order | None
-  blend: blending.Blend
-  seed: int
-  batch_size: int
-  precision: str
 
 
 class Work(NamedTuple):
@@ -53,43 +31,6 @@ class Work(NamedTuple):
   item: data.Item
   order: int  # of the rows of tables
   filename: str  # in tables
-
-
-def define_flags() -> None:
-  """Declares the flags of `pix2pix_predict`."""
-  flags.DEFINE_string(
-    'masks',
-    None,
-    'pix2pix_predict: CSV that says which pictures to restore and where their two holes are: '
-    'filename, x1, y1, x2, y2 (top-left corners, px).',
-  )
-  flags.DEFINE_integer(
-    'box_size',
-    None,
-    'pix2pix_predict: side of the boxes of --masks, px. Default: 75 at 256 px, and in proportion.',
-    1,
-  )
-  flags.DEFINE_enum(
-    'blend', 'none', list(blending.BLENDS), 'pix2pix_predict: how seams around holes are removed.'
-  )
-
-
-def from_flags() -> Pix2pixPredictConfig:
-  """The configuration that the parsed flags describe.
-
-  Raises:
-    ConfigError: a flag is missing or makes no sense.
-  """
-  require_input()
-  if FLAGS.masks and (FLAGS.degradation or FLAGS.side_by_side):
-    raise ConfigError('--masks says where holes are; leave --degradation and --side_by_side out')
-  if FLAGS.box_size and not FLAGS.masks:
-    raise ConfigError('--box_size belongs to --masks; with --degradation write mask(size=…)')
-  if FLAGS.truth and FLAGS.side_by_side:
-    raise ConfigError('--truth and --side_by_side exclude each other: name one')
-  if FLAGS.already_degraded and FLAGS.degradation:
-    raise ConfigError('--already_degraded and --degradation exclude each other: name one')
-  return config_from_flags(Pix2pixPredictConfig, batch_size=batch_size())
 
 
 def run(config: Pix2pixPredictConfig) -> int:

@@ -1,30 +1,11 @@
 """Report: one page over the results of one run, or of several below one folder."""
 
-import dataclasses
 import pathlib
 
 from ganjax import report
 from ganjax.bulk import output
 from ganjax.report.runs import find_runs
-from ganjax.tasks.config import FLAGS, Config, config_from_flags
-
-TASKS = ('report',)
-
-
-@dataclasses.dataclass(frozen=True)
-class ReportConfig(Config):
-  """One run of `report`."""
-
-  input: str
-
-
-def define_flags() -> None:
-  """It shares all its flags with others."""
-
-
-def from_flags() -> ReportConfig:
-  """The configuration that the parsed flags describe."""
-  return config_from_flags(ReportConfig, input=FLAGS.input or FLAGS.output)
+from ganjax.tasks.report_config import ReportConfig
 
 
 def run(config: ReportConfig) -> int:

@@ -16,17 +16,7 @@ from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.faces import Face, reduced, unfinished
 from ganjax.tasks import console, result_grid
 from ganjax.tasks.config import ConfigError
-from ganjax.tasks.restore_config import (
-  AUTO,
-  RESTORATIONS,
-  RestoreConfig,
-  define_flags,
-  from_flags,
-)
-
-__all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
-
-TASKS = tuple(RESTORATIONS)
+from ganjax.tasks.restore_config import AUTO, RestoreConfig
 
 
 class DegradedFace(NamedTuple):

@@ -1,224 +1,157 @@
-"""Flags, defaults and configuration of the restoration tasks."""
+"""Settings, defaults and configuration of the restoration tasks."""
 
 import dataclasses
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from absl import flags
-
-from ganjax.inversion import selection
-from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps, Preset
+from ganjax.choices import WEIGHT_GRID
+from ganjax.inversion.presets import PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES
 from ganjax.tasks.config import (
   BATCH_AUTO,
-  FLAGS,
-  ConfigError,
+  OPTIMISATION,
   FacesConfig,
+  WithAssumption,
+  WithBatchSize,
+  WithPerceptual,
+  WithPrecision,
+  WithProgress,
+  WithRestarts,
+  WithSeed,
+  WithSteps,
   config_from_flags,
   require_input,
 )
+from ganjax.tasks.settings import FLAGS, ConfigError, NumberOrAuto, given, setting
 
-AUTO = 'auto'
+AUTO = NumberOrAuto.AUTO
 TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
 SETTLED_WITHIN = 0.01  # what --stop_when_settled means by settled; see `Hyper`
 
-
-@dataclasses.dataclass(frozen=True)
-class Defaults:
-  """What a task does where no flag says otherwise; tuned on photographs for the bundled weights."""
-
-  degradation: str
-  space: str = 'w_plus'
-  noise_maps: NoiseMaps = 'free'
-  num_steps: int = 200
-  learning_rate: float = 0.1
-  latent_dist_reg_weight: float = 0.1
-  noise_reg_weight: float = 0.1
-  pixel_weight: float = 3.0
-  w_noise: float = 0.0
-
-
-RESTORATIONS = {
-  'invert': Defaults(
-    'identity()',
-    learning_rate=0.4,
-    latent_dist_reg_weight=0.4,
-    noise_reg_weight=0.01,
-    pixel_weight=30.0,
-  ),
-  'deblur': Defaults('blur(kernel_size=25, variance=16)', learning_rate=0.2, noise_reg_weight=0.03),
+# What a task does where no flag says otherwise and `RestoreConfig` has another default; tuned on
+# photographs for the bundled weights.
+RESTORATIONS: dict[str, dict[str, Any]] = {
+  'invert': {
+    'degradation': 'identity()',
+    'learning_rate': 0.4,
+    'latent_dist_reg_weight': 0.4,
+    'noise_reg_weight': 0.01,
+    'pixel_weight': 30.0,
+  },
+  'deblur': {
+    'degradation': 'blur(kernel_size=25, variance=16)',
+    'learning_rate': 0.2,
+    'noise_reg_weight': 0.03,
+  },
   # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
   # `completed` has the details from the input.
-  'colorize': Defaults('grayscale()', latent_dist_reg_weight=3.0, noise_reg_weight=10.0),
-  'inpaint': Defaults(
-    'mask(box=0.35:0.65:0.5:0.8)', latent_dist_reg_weight=0.3, noise_reg_weight=0.03
-  ),
-  'super_resolve': Defaults(
-    'downsample(factor=8)',
-    learning_rate=0.4,
-    latent_dist_reg_weight=0.4,
-    noise_reg_weight=1.0,
-    pixel_weight=10.0,
-  ),
-  'denoise': Defaults(
-    'noise(photons=24, drop=0.16)',
-    learning_rate=0.3,
-    latent_dist_reg_weight=0.05,
-    noise_reg_weight=1.0,
-    pixel_weight=1.0,
-  ),
+  'colorize': {
+    'degradation': 'grayscale()',
+    'latent_dist_reg_weight': 3.0,
+    'noise_reg_weight': 10.0,
+  },
+  'inpaint': {
+    'degradation': 'mask(box=0.35:0.65:0.5:0.8)',
+    'latent_dist_reg_weight': 0.3,
+    'noise_reg_weight': 0.03,
+  },
+  'super_resolve': {
+    'degradation': 'downsample(factor=8)',
+    'learning_rate': 0.4,
+    'latent_dist_reg_weight': 0.4,
+    'noise_reg_weight': 1.0,
+    'pixel_weight': 10.0,
+  },
+  'denoise': {
+    'degradation': 'noise(photons=24, drop=0.16)',
+    'learning_rate': 0.3,
+    'latent_dist_reg_weight': 0.05,
+    'noise_reg_weight': 1.0,
+    'pixel_weight': 1.0,
+  },
   # Rounded coefficients make a rugged loss: small steps get caught in it.
-  'dejpeg': Defaults(
-    'jpeg(quality=4)',
-    learning_rate=0.6,
-    latent_dist_reg_weight=1.0,
-    noise_reg_weight=0.3,
-    pixel_weight=100.0,
-  ),
-  'restore': Defaults(''),
+  'dejpeg': {
+    'degradation': 'jpeg(quality=4)',
+    'learning_rate': 0.6,
+    'latent_dist_reg_weight': 1.0,
+    'noise_reg_weight': 0.3,
+    'pixel_weight': 100.0,
+  },
+  'restore': {},
 }
 
 
-def _described(what: str, name: str) -> str:
-  """A help text that lists the per-task defaults of a flag."""
-  values = {task: getattr(defaults, name) for task, defaults in RESTORATIONS.items()}
-  if len(set(values.values())) == 1:
-    return f'{what} Default: {next(iter(values.values()))}.'
-  listed = ', '.join(f'{task} {value}' for task, value in values.items() if value != '')
-  return f'{what} Default: by task ({listed}).'
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RestoreConfig(
+  WithProgress,
+  WithPerceptual,
+  WithRestarts,
+  WithSteps,
+  WithAssumption,
+  WithBatchSize,
+  WithSeed,
+  WithPrecision,
+  FacesConfig,
+):
+  """One run of a restoration task."""
 
+  HEADING: ClassVar[str] = OPTIMISATION
+  DEFAULTS: ClassVar = {'num_steps': 200, 'learning_rate': 0.1}
 
-def define_flags() -> None:
-  """Declares the flags of the restoration tasks."""
-  flags.DEFINE_string(
-    'perceptual',
-    'discriminator',
-    "How pictures are compared: 'discriminator' (features of the generator's own), or a file made "
-    "by ports.vgg16; 'vgg16' means vgg16.safetensors in the working folder.",
-  )
-  flags.DEFINE_string(
-    'degradation',
-    None,
-    _described(
-      "What happened (or shall be done) to the picture: operators joined by '|', such as "
-      "'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'; operators are identity, blur, "
-      'grayscale, mask, downsample, noise and jpeg.',
-      'degradation',
-    ),
-  )
-  flags.DEFINE_string(
-    'assumed_degradation',
-    None,
-    'What the restoration takes for granted, where it is not to know the degradation that is '
-    "done: '?' stands for what it has to find out, such as 'blur(kernel_size=?, variance=?)'.",
-  )
-  flags.DEFINE_bool(
-    'already_degraded', False, 'The input has been degraded already and is not degraded again.'
-  )
-  flags.DEFINE_integer(
-    'restarts',
-    1,
-    'Inversions of each picture, from different starts: the best is kept, and a map shows where '
-    'they disagree.',
-    lower_bound=1,
-  )
-  flags.DEFINE_enum(
-    'space', None, list(SPACES)[:2], _described('Latent space that is searched.', 'space')
-  )
-  flags.DEFINE_enum(
-    'preset',
-    TUNED_PRESET,
-    list(PRESETS),
+  space: str = setting('Latent space that is searched.', 'w_plus', choices=list(SPACES)[:2])
+  preset: str = setting(
     "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (one set of "
     "numbers for all damage; W+, then W++), 'robust_published' (W, W+, W++; steps of fixed length, "
     "compared at several scales), or 'pivotal' (a latent in W, then the generator itself is tuned "
     "to the picture, for faithful inversion). All but 'projector' have defaults of their own.",
+    TUNED_PRESET,
+    choices=PRESETS,
   )
-  flags.DEFINE_enum(
-    'noise_maps',
-    None,
-    NOISE_MAPS,
-    _described(
-      "The generator's noise maps: 'optimised' (drawn, kept at unit variance), 'free' (from zero, "
-      "optimised), 'const' (those of the weights), 'zero' (none).",
-      'noise_maps',
-    ),
+  noise_maps: NoiseMaps = setting(
+    "The generator's noise maps: 'optimised' (drawn, kept at unit variance), 'free' (from zero, "
+    "optimised), 'const' (those of the weights), 'zero' (none).",
+    'free',
   )
-  flags.DEFINE_integer(
-    'num_steps', None, _described('Optimisation steps.', 'num_steps'), lower_bound=1
+  latent_dist_reg_weight: float | str = setting(
+    "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
+    f'{", ".join(map(str, WEIGHT_GRID))} are tried, and that is kept which explains '
+    'the picture and guesses least at what it does not tell.',
+    0.1,
+    parser=NumberOrAuto(float, 0, 'a number ≥ 0'),
   )
-  flags.DEFINE_float(
-    'learning_rate', None, _described("Adam's largest rate.", 'learning_rate'), lower_bound=0
+  noise_reg_weight: float = setting(
+    "Weight of what holds noise maps back: of 'free' ones their mean square, of 'optimised' ones "
+    'their autocorrelation.',
+    0.1,
+    lower=0,
   )
-  flags.DEFINE_string(
-    'latent_dist_reg_weight',
-    None,
-    _described(
-      "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
-      f'{", ".join(map(str, selection.WEIGHT_GRID))} are tried, and that is kept which explains '
-      'the picture and guesses least at what it does not tell.',
-      'latent_dist_reg_weight',
-    ),
+  pixel_weight: float = setting('Weight of the mean squared pixel difference.', 3.0, lower=0)
+  w_noise: float = setting(
+    "Noise on the latent at the start, in units of W's deviation.", 0.0, lower=0
   )
-  flags.DEFINE_float(
-    'noise_reg_weight',
-    None,
-    _described(
-      "Weight of what holds noise maps back: of 'free' ones their mean square, of 'optimised' ones "
-      'their autocorrelation.',
-      'noise_reg_weight',
-    ),
-    lower_bound=0,
-  )
-  flags.DEFINE_float(
-    'pixel_weight',
-    None,
-    _described('Weight of the mean squared pixel difference.', 'pixel_weight'),
-    lower_bound=0,
-  )
-  flags.DEFINE_float(
-    'w_noise',
-    None,
-    _described("Noise on the latent at the start, in units of W's deviation.", 'w_noise'),
-    lower_bound=0,
-  )
-  flags.DEFINE_bool(
-    'stop_when_settled', False, 'A picture whose loss has settled goes into its ramp-down at once.'
-  )
-  flags.DEFINE_integer(
-    'save_every', 50, 'Steps between progress pictures; 0 keeps none.', lower_bound=0
+  stop_when_settled: bool = setting(
+    'A picture whose loss has settled goes into its ramp-down at once.', False
   )
 
+  @classmethod
+  def defaults(cls, task: str) -> dict[str, Any]:
+    """See `Config.defaults`; where a run has several of `RESTORATIONS`, what they agree on."""
+    known = super().defaults(task)
+    if task in RESTORATIONS:
+      return known | RESTORATIONS[task]
+    varied = {name for own in RESTORATIONS.values() for name in own}
+    return {name: value for name, value in known.items() if name not in varied}
 
-@dataclasses.dataclass(frozen=True)
-class RestoreConfig(FacesConfig):
-  """One run of a restoration task."""
-
-  perceptual: str
-  degradation: str
-  assumed_degradation: str | None
-  already_degraded: bool
-  restarts: int
-  space: str
-  preset: str
-  noise_maps: NoiseMaps
-  num_steps: int
-  learning_rate: float
-  latent_dist_reg_weight: float | str  # or 'auto'
-  noise_reg_weight: float
-  pixel_weight: float
-  w_noise: float
-  seed: int
-  batch_size: int
-  precision: str
-  stop_when_settled: bool
-  save_every: int
+  @classmethod
+  def from_flags(cls) -> Self:
+    """See `Config.from_flags`."""
+    return configuration(cls, FLAGS.task)
 
   def hyper(self) -> Hyper:
     """The per-image hyperparameters of the optimisation; an automatic weight is 0 at first."""
-    given = {name: getattr(self, name) for name in Hyper._fields if name != 'settled_within'}
+    values = {name: getattr(self, name) for name in Hyper._fields if name != 'settled_within'}
     if self.latent_dist_reg_weight == AUTO:
-      given['latent_dist_reg_weight'] = 0.0
-    return Hyper(**given, settled_within=SETTLED_WITHIN if self.stop_when_settled else 0.0)
+      values['latent_dist_reg_weight'] = 0.0
+    return Hyper(**values, settled_within=SETTLED_WITHIN if self.stop_when_settled else 0.0)
 
   def chosen_preset(self) -> Preset:
     """The preset, in the space and with the noise maps that were asked for."""
@@ -226,26 +159,16 @@ class RestoreConfig(FacesConfig):
     return preset.within(self.space, self.noise_maps) if self.preset == TUNED_PRESET else preset
 
 
-def _defaults(task: str, name: str) -> dict[str, Any]:
-  """What holds for a task and a preset where no flag says otherwise."""
-  defaults = dataclasses.asdict(RESTORATIONS[task])
+def _of_preset(name: str) -> dict[str, Any]:
+  """What holds for a preset where no flag says otherwise."""
   if name == TUNED_PRESET:
-    return defaults
+    return {}
   preset = PRESETS[name]
   for flag in ('space', 'noise_maps'):
-    if getattr(FLAGS, flag) is not None:
+    if FLAGS[flag].value is not None:
       raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')
-  own = {k: v for k, v in preset.hyper._asdict().items() if k in defaults}
-  return {**defaults, **own, 'space': preset.phases[-1].space.name, 'noise_maps': preset.noise_maps}
-
-
-def from_flags() -> RestoreConfig:
-  """The configuration that the parsed flags describe.
-
-  Raises:
-    ConfigError: a flag that the task needs is missing, or makes no sense.
-  """
-  return configuration(RestoreConfig, FLAGS.task)
+  own = {k: v for k, v in preset.hyper._asdict().items() if k != 'settled_within'}
+  return {**own, 'space': preset.phases[-1].space.name, 'noise_maps': preset.noise_maps}
 
 
 C = TypeVar('C', bound=RestoreConfig)
@@ -269,33 +192,19 @@ def configuration(
   require_input()
   if FLAGS.batch_size == BATCH_AUTO and FLAGS.task != 'bulk':
     raise ConfigError(f'--batch_size={BATCH_AUTO}: only --task=bulk can choose; give a number')
-  preset = preset or FLAGS.preset
-  defaults = _defaults(task, preset)
-  given = {name: getattr(FLAGS, name) for name in defaults if getattr(FLAGS, name) is not None}
-  chosen = {**defaults, **given, **({'degradation': degradation} if degradation else {})}
-  if not chosen['degradation']:
+  preset = preset or FLAGS.preset or TUNED_PRESET
+  if degradation:
+    more['degradation'] = degradation
+  known = {**kind.defaults(task), **_of_preset(preset), **given(kind), **more}
+  if not known.get('degradation'):
     raise ConfigError(
       "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
     )
-  chosen['latent_dist_reg_weight'] = _weight(chosen['latent_dist_reg_weight'])
-  if chosen['latent_dist_reg_weight'] == AUTO and FLAGS.restarts > 1:
+  if known['latent_dist_reg_weight'] == AUTO and known['restarts'] > 1:
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
-  config = config_from_flags(kind, **chosen, preset=preset, **more)
+  config = config_from_flags(kind, known, preset=preset, **more)
   _check_unknown(config)
   return config
-
-
-def _weight(given: float | str) -> float | str:
-  """Reads --latent_dist_reg_weight."""
-  if given == AUTO:
-    return AUTO
-  try:
-    weight = float(given)
-  except ValueError:
-    weight = -1.0
-  if not 0 <= weight < float('inf'):
-    raise ConfigError(f'--latent_dist_reg_weight={given}: give a number ≥ 0, or auto')
-  return weight
 
 
 def _check_unknown(config: RestoreConfig) -> None:

@@ -1,67 +1,19 @@
 """Sweep: every combination of hyperparameters and degradation parameters, for each face."""
 
-import dataclasses
 import itertools
 import pathlib
 from typing import Any
 
 import jax
 import numpy as np
-from absl import flags
 
 from ganjax import data, degradations, inversion, metrics, report, weights
 from ganjax.inversion import sweeps
 from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.faces import Face, reduced, unfinished
-from ganjax.tasks import console, restore_config, sweep_results
-from ganjax.tasks.config import FLAGS, ConfigError
+from ganjax.tasks import console, sweep_results
 from ganjax.tasks.restore import damage
-from ganjax.tasks.restore_config import AUTO, RestoreConfig
-
-TASKS = ('sweep',)
-
-# Whose defaults hold where nothing else is said, by the degradation's first operator.
-TASK_OF = {
-  'blur': 'deblur',
-  'grayscale': 'colorize',
-  'mask': 'inpaint',
-  'downsample': 'super_resolve',
-  'noise': 'denoise',
-  'jpeg': 'dejpeg',
-  'identity': 'invert',
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepConfig(RestoreConfig):
-  """One run of `sweep`."""
-
-  sweep: str
-
-
-def define_flags() -> None:
-  """Declares the flags of `sweep`."""
-  flags.DEFINE_string(
-    'sweep',
-    '',
-    f"What is varied: name=values; name=values, such as '{sweeps.EXAMPLE}'. Names are "
-    "hyperparameters, or operator.parameter of the degradation (the restoration's idea of it).",
-  )
-
-
-def from_flags() -> SweepConfig:
-  """The configuration that the parsed flags describe.
-
-  Raises:
-    ConfigError: a flag is missing or makes no sense.
-  """
-  if not FLAGS.degradation:
-    raise ConfigError("--degradation is missing, such as --degradation='blur(variance=7)'")
-  operator = FLAGS.degradation.partition('(')[0].partition('|')[0].strip()
-  config = restore_config.configuration(SweepConfig, TASK_OF.get(operator, 'restore'))
-  if config.restarts > 1 or config.latent_dist_reg_weight == AUTO or '?' in config.degradation:
-    raise ConfigError("--sweep: leave out --restarts, 'auto' and '?'; sweep their values instead")
-  return config
+from ganjax.tasks.sweep_config import SweepConfig
 
 
 def run(config: SweepConfig) -> int:

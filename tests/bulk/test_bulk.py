@@ -186,7 +186,7 @@ def test_the_number_of_shards_may_change(configure, tmp_path, capsys):
   assert '2 of 3 blocks are not done' in capsys.readouterr().out
   with pytest.raises(finalize.IncompleteError, match='2 of 3 blocks'):
     main.run(configure('--finalize'))
-  config = ReportConfig('report', 'out', False, str(tmp_path / 'out'))
+  config = ReportConfig(task='report', input=str(tmp_path / 'out'))
   assert main.run(config) == 0  # at any time
   page = (tmp_path / 'out' / 'report.html').read_text()
   assert '>4</strong> <span>pictures done' in page

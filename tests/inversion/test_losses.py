@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganjax import degradations
-from ganjax.inversion import losses, schedules, spaces
+from ganjax.inversion import losses, problem, schedules, spaces
 from ganjax.inversion.perceptual import DiscriminatorDistance
 
 RANDOM = np.random.RandomState(0)
@@ -54,8 +54,8 @@ def test_w_noise_schedule():
 
 
 def test_statistics(networks):
-  w_avg, w_std = spaces.statistics(networks.generator, num_samples=4000)
-  again, _ = spaces.statistics(networks.generator, num_samples=4000)
+  w_avg, w_std = problem.statistics(networks.generator, num_samples=4000)
+  again, _ = problem.statistics(networks.generator, num_samples=4000)
   np.testing.assert_array_equal(w_avg, again)
   z = jax.random.normal(jax.random.key(9), (4000, 8))
   w = np.asarray(jax.vmap(networks.generator.mapping.w)(z))

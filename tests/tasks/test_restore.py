@@ -10,6 +10,7 @@ import tiny
 from PIL import Image
 
 from ganjax import data, inversion, weights
+from ganjax.errors import GanjaxError
 from ganjax.inversion import selection
 from ganjax.inversion.presets import Tuning
 from ganjax.pixels import to_bytes
@@ -192,7 +193,7 @@ def test_two_faces_never_share_a_name(config, tmp_path):
 
 
 def test_align(config):
-  read = FacesConfig('align', config.output, False, config.input, config.weights, 'auto')
+  read = FacesConfig(task='align', output=config.output, input=config.input, weights=config.weights)
   assert main.run(read) == 0
   assert data.decode(f'{config.output}/aligned/astronaut.png').shape == (16, 16, 3)
 
@@ -204,14 +205,14 @@ def test_generate(config):
 
 
 def generate_config(config, output):
-  seeds, truncations, mixed_rows = (3, 4), (0.0, 0.7), (0, 1)
   return GenerateConfig(
-    *('generate', output, False, config.weights, 'float32'),
-    seeds,
-    0.7,
-    truncations,
-    mixed_rows,
-    None,
+    task='generate',
+    output=output,
+    weights=config.weights,
+    precision='float32',
+    seeds=(3, 4),
+    truncations=(0.0, 0.7),
+    mixed_rows=(0, 1),
   )
 
 
@@ -219,7 +220,7 @@ def test_report_of_several_runs(config, tmp_path):
   runs = tmp_path / 'runs'
   main.run(dataclasses.replace(config, output=str(runs / 'restore')))
   main.run(generate_config(config, str(runs / 'generate')))
-  assert main.run(ReportConfig('report', 'out', False, str(runs))) == 0
+  assert main.run(ReportConfig(task='report', input=str(runs))) == 0
   assert (runs / 'report.html').stat().st_size
 
 
@@ -278,5 +279,5 @@ def test_the_pivotal_preset_saves_what_it_tuned(config):
   ],
 )
 def test_assumptions_that_do_not_fit_are_refused(config, changes, message):
-  with pytest.raises(main.USER_ERRORS, match=message):
+  with pytest.raises(GanjaxError, match=message):
     main.run(dataclasses.replace(config, **changes))

@@ -1,12 +1,10 @@
 """Classify faces by an attribute, and train a classifier of any other attribute."""
 
 import csv
-import dataclasses
 import io
 import json
 
 import numpy as np
-from absl import flags
 from PIL import Image
 from tqdm import tqdm
 
@@ -15,55 +13,14 @@ from ganjax.data.labelled import Labelled, find_labelled
 from ganjax.models.classifier import ClassifierConfig
 from ganjax.restoration.faces import faces_of, unfinished
 from ganjax.tasks import console
-from ganjax.tasks.config import FLAGS, ConfigError, FacesConfig, config_from_flags, require_input
+from ganjax.tasks.latent.classify_config import ClassifyConfig, TrainConfig
+from ganjax.tasks.settings import ConfigError
 from ganjax.training import attributes
 
-TASKS = ('classify', 'train_classifier')
-
 CROP = 128  # px, of the crops that a classifier reduces to its own side
-TRAINING_STEPS, LEARNING_RATE = 1500, 2e-3
 # Of the training pictures, kept back to fit the temperature; and of all, where none are marked as
 # validation, kept back to measure.
 CALIBRATION_SHARE, VALIDATION_SHARE = 0.1, 0.15
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassifyConfig(FacesConfig):
-  """One run of `classify`."""
-
-  classifier: str | None
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig(FacesConfig):
-  """One run of `train_classifier`."""
-
-  target_class: str
-  num_steps: int
-  learning_rate: float
-  seed: int
-
-
-def define_flags() -> None:
-  """Declares the flags of classification."""
-  flags.DEFINE_string(
-    'classifier',
-    None,
-    'Attribute classifier: a file made by --task=train_classifier. Default: under 21 / over 21.',
-  )
-  flags.DEFINE_string(
-    'target_class', '', 'The class that counts as yes. Default: the last one by name.'
-  )
-
-
-def from_flags() -> ClassifyConfig | TrainConfig:
-  """The configuration that the parsed flags describe."""
-  require_input()
-  if FLAGS.task == 'classify':
-    return config_from_flags(ClassifyConfig)
-  chosen = {'num_steps': TRAINING_STEPS, 'learning_rate': LEARNING_RATE}
-  given = {name: getattr(FLAGS, name) for name in chosen if getattr(FLAGS, name) is not None}
-  return config_from_flags(TrainConfig, **{**chosen, **given})
 
 
 def run(config: ClassifyConfig | TrainConfig) -> int:

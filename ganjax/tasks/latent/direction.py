@@ -12,16 +12,12 @@ from ganjax.editing import rendering
 from ganjax.editing.directions import Fit
 from ganjax.editing.files import Direction, EditingError, load_direction
 from ganjax.editing.sampling import Space
-from ganjax.tasks.config import ConfigError
 from ganjax.tasks.latent import latent_sources
-from ganjax.tasks.latent.direction_config import DirectionConfig, define_flags, from_flags
+from ganjax.tasks.latent.latent_config import DirectionConfig
 from ganjax.tasks.latent.latent_sources import AttributeScorer, Start
 from ganjax.tasks.latent.walks import Tools, sheet, walk
+from ganjax.tasks.settings import ConfigError
 from ganjax.training.attributes import wilson
-
-__all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
-
-TASKS = ('direction',)
 
 FEWEST = 10  # latents of each class; fewer say nothing about 128 numbers and more
 _PREVIEW = np.linspace(-3, 3, 7).astype(np.float32)

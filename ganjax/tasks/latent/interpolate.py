@@ -1,24 +1,21 @@
 """Interpolate: from one face to the next, along several paths, and where the answer changes."""
 
-import dataclasses
 import itertools
 import pathlib
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from absl import flags
 
 from ganjax import data, editing, inversion, report, weights
 from ganjax.editing import rendering
 from ganjax.editing.sampling import Space
 from ganjax.inversion.perceptual import Perceptual
 from ganjax.pixels import to_float
-from ganjax.tasks.config import FLAGS, ConfigError, config_from_flags
 from ganjax.tasks.latent import latent_sources
-from ganjax.tasks.latent.latent_sources import AttributeScorer, LatentConfig, Start
-
-TASKS = ('interpolate',)
+from ganjax.tasks.latent.latent_config import SEED_PATHS, InterpolateConfig
+from ganjax.tasks.latent.latent_sources import AttributeScorer, Start
+from ganjax.tasks.settings import ConfigError
 
 # Path -> (space, method).
 PATHS: dict[str, tuple[Space, editing.Method]] = {
@@ -27,18 +24,7 @@ PATHS: dict[str, tuple[Space, editing.Method]] = {
   'w': ('w', 'linear'),
   'w_plus': ('w_plus', 'linear'),
 }
-SEED_PATHS = ('z_linear', 'z_spherical', 'w')
-NUM_FRAMES = 9
 FINE = 4  # frames of the animation per step
-
-
-@dataclasses.dataclass(frozen=True)
-class InterpolateConfig(LatentConfig):
-  """One run of `interpolate`."""
-
-  perceptual: str
-  paths: tuple[str, ...]  # empty: all that there are
-  num_frames: int
 
 
 class Walked(NamedTuple):
@@ -49,36 +35,6 @@ class Walked(NamedTuple):
   fine: np.ndarray  # uint8 [M, H, W, 3], for the animation
   scores: np.ndarray | None  # [num_frames]
   points: np.ndarray  # [num_frames, …]
-
-
-def define_flags() -> None:
-  """Declares the flags of `interpolate`, and those that the latent tasks share."""
-  latent_sources.define_flags()
-  flags.DEFINE_list(
-    'paths',
-    [],
-    f'interpolate: of {", ".join(PATHS)}. Default: those that the input has; seeds have '
-    f'{", ".join(SEED_PATHS)}.',
-  )
-
-
-def from_flags() -> InterpolateConfig:
-  """The configuration that the parsed flags describe.
-
-  Raises:
-    ConfigError: a flag makes no sense.
-  """
-  if unknown := [path for path in FLAGS.paths if path not in PATHS]:
-    raise ConfigError(f'--paths: {unknown[0]} is none of {", ".join(PATHS)}')
-  chosen = latent_sources.shared((0, 1))
-  if chosen['inversion'] is None and len(chosen['seeds']) < 2:
-    raise ConfigError('--seeds: an interpolation needs two, such as --seeds=3,17')
-  return config_from_flags(
-    InterpolateConfig,
-    paths=tuple(FLAGS.paths),
-    num_frames=FLAGS.num_frames or NUM_FRAMES,
-    **chosen,
-  )
 
 
 def run(config: InterpolateConfig) -> int:

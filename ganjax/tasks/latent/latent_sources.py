@@ -7,33 +7,19 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from absl import flags
 
 from ganjax import data, editing, weights
 from ganjax.data.latents import Latent
 from ganjax.editing import rendering
 from ganjax.editing.sampling import Space
 from ganjax.report import Cell
-from ganjax.tasks import restore, restore_config
-from ganjax.tasks.config import FLAGS, Config, ConfigError, parse_seeds
-from ganjax.tasks.restore_config import TUNED_PRESET, RestoreConfig
+from ganjax.tasks import restore
+from ganjax.tasks.latent.latent_config import LatentConfig
+from ganjax.tasks.restore_config import RestoreConfig
+from ganjax.tasks.settings import ConfigError
 from ganjax.training import attributes
 
 NO_CLASSIFIER = 'none'
-
-
-@dataclasses.dataclass(frozen=True)
-class LatentConfig(Config):
-  """A run over latents: of seeds, saved ones, or those of photographs."""
-
-  input: str
-  weights: str | None
-  precision: str
-  classifier: str | None
-  truncation_psi: float
-  batch_size: int
-  seeds: tuple[int, ...]
-  inversion: RestoreConfig | None  # of photographs; None without --input
 
 
 class Start(NamedTuple):
@@ -44,35 +30,6 @@ class Start(NamedTuple):
   space: Space
   point: np.ndarray  # of that space
   noise: dict[str, np.ndarray]  # empty for the maps that are stored with the weights
-
-
-def define_flags() -> None:
-  """Declares the flags that the latent tasks share."""
-  flags.DEFINE_integer(
-    'num_frames',
-    None,
-    'Steps of a walk or an interpolation. Default: 9; for traverse 7.',
-    lower_bound=2,
-  )
-
-
-def shared(default_seeds: tuple[int, ...]) -> dict:
-  """The fields of a `LatentConfig` that are not simply flags.
-
-  Raises:
-    ConfigError: a flag makes no sense.
-  """
-  seeds = parse_seeds(FLAGS.seeds) if FLAGS['seeds'].present else default_seeds
-  if not FLAGS.input:
-    return {'seeds': seeds, 'inversion': None}
-  if FLAGS['seeds'].present:
-    raise ConfigError('--seeds: not together with --input; leave one of them out')
-  if FLAGS.preset != TUNED_PRESET:
-    raise ConfigError(f'--preset={FLAGS.preset}: edits need latents of W or W+; leave it out')
-  inversion = restore_config.configuration(RestoreConfig, 'invert', degradation='identity()')
-  # What changes no result is left to the run itself; see `_inverted`.
-  neutral = dataclasses.replace(inversion, output='', overwrite=False, batch_size=1, save_every=0)
-  return {'seeds': (), 'inversion': dataclasses.replace(neutral, task='invert')}
 
 
 def load(config: LatentConfig) -> weights.Networks:

@@ -1,78 +1,21 @@
 """Traverse: walk faces along directions, and measure what changes."""
 
-import dataclasses
 import json
 import pathlib
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from absl import flags
 from tqdm import tqdm
 
 from ganjax import data, editing, report, weights
 from ganjax.editing.files import Direction, load_direction
 from ganjax.tasks import console
-from ganjax.tasks.config import FLAGS, ConfigError, config_from_flags, parse_numbers
 from ganjax.tasks.latent import latent_sources, measures
-from ganjax.tasks.latent.latent_sources import AttributeScorer, LatentConfig, Start
+from ganjax.tasks.latent.latent_config import TraverseConfig
+from ganjax.tasks.latent.latent_sources import AttributeScorer, Start
 from ganjax.tasks.latent.walks import Tools, Walk, point_of, sheet, walk
-
-TASKS = ('traverse',)
-
-NUM_FRAMES = 7
-
-
-@dataclasses.dataclass(frozen=True)
-class TraverseConfig(LatentConfig):
-  """One run of `traverse`."""
-
-  directions: tuple[str, ...]
-  others: tuple[str, ...]
-  max_step: float
-  num_frames: int
-  layers: tuple[int, ...]  # empty: all
-
-
-def define_flags() -> None:
-  """Declares the flags of `traverse`."""
-  flags.DEFINE_list('directions', [], 'traverse: files made by --task=direction.')
-  flags.DEFINE_list(
-    'others',
-    [],
-    'traverse: what else to watch: classifiers (.safetensors), which are asked along the way, and '
-    'directions (.npz), whose angle is told.',
-  )
-  flags.DEFINE_float(
-    'max_step',
-    3.0,
-    'How far a walk goes to both sides, in deviations of random latents along the direction.',
-    lower_bound=0,
-  )
-  flags.DEFINE_list(
-    'layers', [], 'Rows of W+ that a walk moves, or that SeFa looks at, such as 0-5. Default: all.'
-  )
-
-
-def from_flags() -> TraverseConfig:
-  """The configuration that the parsed flags describe.
-
-  Raises:
-    ConfigError: a flag is missing or makes no sense.
-  """
-  if not FLAGS.directions:
-    raise ConfigError('--directions is missing: files made by --task=direction')
-  num_frames = FLAGS.num_frames or NUM_FRAMES
-  if num_frames % 2 == 0 or not FLAGS.max_step:
-    raise ConfigError('--num_frames, --max_step: a walk has an odd number of steps, and a length')
-  return config_from_flags(
-    TraverseConfig,
-    directions=tuple(FLAGS.directions),
-    others=tuple(FLAGS.others),
-    num_frames=num_frames,
-    layers=parse_numbers('layers', FLAGS.layers),
-    **latent_sources.shared((0, 1, 2, 3, 4)),
-  )
+from ganjax.tasks.settings import ConfigError
 
 
 def run(config: TraverseConfig) -> int:

@@ -17,20 +17,12 @@ from ganjax.pixels import to_bytes
 from ganjax.runtime import devices, precision
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
-from ganjax.tasks.train.pix2pix_config import (
-  LARGEST_SIDE,
-  Pix2pixTrainConfig,
-  define_flags,
-  from_flags,
-)
-from ganjax.tasks.train.training_run import WEIGHTS, Run, opened, progress
+from ganjax.tasks.train.pix2pix_config import Pix2pixTrainConfig
+from ganjax.tasks.train.training_run import WEIGHTS, Run, intervals, opened, progress
 from ganjax.training.pix2pix import examples, trainer
 from ganjax.weights import pix2pix
 
-__all__ = ['TASKS', 'define_flags', 'from_flags', 'run']
-
-TASKS = ('pix2pix_train',)
-
+LARGEST_SIDE = 256  # that is chosen without being asked for
 SHOWN = 8  # examples in a picture of samples
 
 
@@ -168,7 +160,7 @@ def _train(
       state,
       opened_run.first,
       batches,
-      config.rhythm(),
+      intervals(config),
       opened_run.checkpoints,
       training.Hooks(log, sample, advance),
     )

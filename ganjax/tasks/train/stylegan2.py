@@ -15,21 +15,17 @@ from ganjax.models.inception import Inception
 from ganjax.runtime import devices, precision
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
-from ganjax.tasks.train import stylegan2_config
+from ganjax.tasks.train import stylegan2_plan
 from ganjax.tasks.train.stylegan2_config import BUNDLED, KIMG, TrainGeneratorConfig
-from ganjax.tasks.train.training_run import WEIGHTS, Run, opened, progress
+from ganjax.tasks.train.training_run import WEIGHTS, Run, intervals, opened, progress
 from ganjax.training.stylegan2 import dataset, frechet, sample_sheets, trainer, training_plan
 from ganjax.weights import CropTemplate, Networks, trained
 
-TASKS = ('train_generator',)
 BEST = 'best.safetensors'  # of the lowest Fréchet distance: Inception's where there is one
 SHOWN = 32, 8  # pictures in a sheet of samples, and in a row
 LOOKED_AT = 64  # photographs that say where faces lie
 FRECHET = 'frechet_distance'  # of dlib's descriptors, × 1000
 FRECHET_INCEPTION = 'frechet_inception'
-
-define_flags = stylegan2_config.define_flags
-from_flags = stylegan2_config.from_flags
 
 
 def run(config: TrainGeneratorConfig) -> int:
@@ -39,7 +35,7 @@ def run(config: TrainGeneratorConfig) -> int:
     classes = dataset.folders(pictures) if config.class_conditional else ()
     given = _given(config)
     inception = weights.load_inception(config.inception) if config.inception else None
-    plan = stylegan2_config.plan(config, given, len(classes))
+    plan = stylegan2_plan.plan(config, given, len(classes))
     mesh = devices.data_mesh(trainer.DEVICES, devices.devices_for(plan.num_chunks))
     _check_batch(plan, mesh.size)
     side = plan.generator.resolution
@@ -138,7 +134,7 @@ def _train(
       state,
       opened_run.first,
       batches,
-      config.rhythm(),
+      intervals(config),
       opened_run.checkpoints,
       training.Hooks(log, sample, advance),
     )

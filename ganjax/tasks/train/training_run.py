@@ -1,4 +1,4 @@
-"""What tasks that train share: their flags, their folder, and processes that work as one.
+"""What tasks that train share: their folder, their intervals, and processes that work as one.
 
 Beside what every run writes there is `training/`: checkpoints, measurements as lines of JSON, and
 TensorBoard's event files.
@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from absl import flags
 from jax.experimental import multihost_utils
 from tqdm import tqdm
 
@@ -22,70 +21,10 @@ from ganjax import data, report, training
 from ganjax.data.claim import TRAINING
 from ganjax.data.sources import Entry
 from ganjax.runtime import cluster
-from ganjax.tasks.config import FLAGS, Config, ConfigError
+from ganjax.tasks.settings import ConfigError
+from ganjax.tasks.train.training_config import NEUTRAL, TrainingConfig
 
 WEIGHTS = 'generator.safetensors'  # what a run exports
-
-# Flags that may differ when a run goes on: those that change no result, and those that people
-# change on purpose, to train longer, or more gently after a number that was not finite.
-NEUTRAL = frozenset(
-  {
-    'num_steps',
-    'learning_rate',
-    'output',
-    'overwrite',
-    'threads',
-    'save_every',
-    'log_every',
-    'checkpoint_every',
-  }
-  | {'keep_checkpoints', 'distributed', 'coordinator_address', 'num_processes', 'process_id'}
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingConfig(Config):
-  """One run of training."""
-
-  input: str
-  num_steps: int
-  learning_rate: float
-  batch_size: int  # of all processes together
-  seed: int
-  precision: str
-  threads: int
-  save_every: int
-  log_every: int
-  checkpoint_every: int
-  keep_checkpoints: int
-  distributed: bool | None
-  coordinator_address: str | None
-  num_processes: int | None
-  process_id: int | None
-
-  def rhythm(self) -> training.Intervals:
-    """When measurements, samples and checkpoints are due."""
-    return training.Intervals(
-      self.num_steps, self.log_every, self.save_every, self.checkpoint_every
-    )
-
-
-def define_flags() -> None:
-  """Declares the flags of training."""
-  flags.DEFINE_integer('log_every', 50, 'Training: steps between measurements.', 1)
-  flags.DEFINE_integer('checkpoint_every', 1000, 'Training: steps between checkpoints.', 1)
-  flags.DEFINE_integer('keep_checkpoints', 2, 'Training: so many of the latest remain.', 1)
-
-
-def batch_size() -> int:
-  """--batch_size as a number.
-
-  Raises:
-    ConfigError: it is 'auto'.
-  """
-  if not isinstance(FLAGS.batch_size, int):
-    raise ConfigError(f'--batch_size=auto is for --task=bulk; give --task={FLAGS.task} a number')
-  return FLAGS.batch_size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +60,13 @@ class Run:
       for name, (steps, values) in self.log.curves().items():
         if len(steps):
           self.store.write_bytes(f'curves/{name}.png', report.curve(steps, values, name))
+
+
+def intervals(config: TrainingConfig) -> training.Intervals:
+  """When measurements, samples and checkpoints are due."""
+  return training.Intervals(
+    config.num_steps, config.log_every, config.save_every, config.checkpoint_every
+  )
 
 
 @contextlib.contextmanager

@@ -3,19 +3,18 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from PIL import Image
 
+from ganjax.choices import Order
 from ganjax.data import ImageError, SourceError
 from ganjax.degradations import Pipeline, RandomBoxMask
 from ganjax.pix2pix.masks import Corner
 from ganjax.pixels import to_bytes, to_float
 from ganjax.training import Pictures
-
-Order = Literal['ab', 'ba']  # of side-by-side pictures; a is the condition
 
 
 class Example(NamedTuple):

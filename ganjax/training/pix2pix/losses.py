@@ -1,12 +1,12 @@
 """What pix2pix's two networks are trained for (Isola et al. 2017, equation 4)."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-GanLoss = Literal['lsgan', 'vanilla', 'hinge']
+from ganjax.choices import GanLoss
 
 
 class Adversary(NamedTuple):

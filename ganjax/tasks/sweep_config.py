@@ -1,0 +1,35 @@
+"""Configuration of `sweep`."""
+
+import dataclasses
+from typing import Self
+
+from ganjax.tasks.config import WithSweep
+from ganjax.tasks.restore_config import AUTO, RestoreConfig, configuration
+from ganjax.tasks.settings import FLAGS, ConfigError
+
+# Whose defaults hold where nothing else is said, by the degradation's first operator.
+TASK_OF = {
+  'blur': 'deblur',
+  'grayscale': 'colorize',
+  'mask': 'inpaint',
+  'downsample': 'super_resolve',
+  'noise': 'denoise',
+  'jpeg': 'dejpeg',
+  'identity': 'invert',
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SweepConfig(WithSweep, RestoreConfig):
+  """One run of `sweep`."""
+
+  @classmethod
+  def from_flags(cls) -> Self:
+    """See `Config.from_flags`."""
+    if not FLAGS.degradation:
+      raise ConfigError("--degradation is missing, such as --degradation='blur(variance=7)'")
+    operator = FLAGS.degradation.partition('(')[0].partition('|')[0].strip()
+    config = configuration(cls, TASK_OF.get(operator, 'restore'))
+    if config.restarts > 1 or config.latent_dist_reg_weight == AUTO or '?' in config.degradation:
+      raise ConfigError("--sweep: leave out --restarts, 'auto' and '?'; sweep their values instead")
+    return config

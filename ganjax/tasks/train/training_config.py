@@ -1,0 +1,68 @@
+"""Settings of every training."""
+
+import dataclasses
+from typing import ClassVar
+
+from ganjax.tasks.config import (
+  TRAINING,
+  Config,
+  WithBatchSize,
+  WithInput,
+  WithPrecision,
+  WithProcesses,
+  WithProgress,
+  WithSeed,
+  WithSteps,
+)
+from ganjax.tasks.settings import setting
+
+# Flags that may differ when a run goes on: those that change no result, and those that people
+# change on purpose, to train longer, or more gently after a number that was not finite.
+NEUTRAL = frozenset(
+  {
+    'num_steps',
+    'learning_rate',
+    'output',
+    'overwrite',
+    'threads',
+    'save_every',
+    'log_every',
+    'checkpoint_every',
+  }
+  | {'keep_checkpoints', 'distributed', 'coordinator_address', 'num_processes', 'process_id'}
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig(
+  WithProcesses,
+  WithProgress,
+  WithSteps,
+  WithBatchSize,  # of all processes together
+  WithSeed,
+  WithPrecision,
+  Config,
+  WithInput,
+):
+  """One run of training."""
+
+  HEADING: ClassVar[str] = TRAINING
+
+  log_every: int = setting('Steps between measurements.', 50, lower=1)
+  checkpoint_every: int = setting('Steps between checkpoints.', 1000, lower=1)
+  keep_checkpoints: int = setting('So many of the latest remain.', 2, lower=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithPictures:
+  """What networks learn to make."""
+
+  HEADING: ClassVar[str] = TRAINING
+
+  side: int | None = setting(
+    'Pictures are brought to this side, px, a power of two. Default (pix2pix): the largest one '
+    'within the first picture, 256 at most.',
+    None,
+    lower=4,
+  )
+  mirror: bool = setting('Mirror every other picture.', True)
