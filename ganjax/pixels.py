@@ -1,13 +1,21 @@
-"""Between files' bytes and the networks' floats."""
+"""Pixels as files have them, and as networks see them; NumPy's arrays or, within jit, JAX's."""
+
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+if TYPE_CHECKING:
+  import jax
 
-def to_float(pixels: np.ndarray) -> np.ndarray:
+Array = TypeVar('Array', np.ndarray, 'jax.Array')
+
+
+def to_float(pixels: Array) -> Array:
   """uint8 [..., 3] in [0, 255] -> float32 in [-1, 1]."""
   return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def to_bytes(image: np.ndarray) -> np.ndarray:
+def to_bytes(image: Array) -> Array:
   """float [..., 3], nominally in [-1, 1] -> uint8 in [0, 255], rounded and clipped."""
-  return np.clip(np.round((np.asarray(image, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
+  pixels = (image.astype(np.float32) + np.float32(1)) * np.float32(127.5)
+  return pixels.round().clip(0, 255).astype(np.uint8)

@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'
+supported='import sys; sys.exit(sys.version_info < (3, 11))'
 if [ ! -x .venv/bin/python ]; then
-  for candidate in ${PYTHON:-python3 python3.12 python3.11}; do
+  for candidate in ${PYTHON:-python3 python3.11 python3.12 python3.13 python3.14}; do
     if "$candidate" -c "$supported" 2>/dev/null; then
       "$candidate" -m venv .venv
       break
@@ -14,7 +14,7 @@ if [ ! -x .venv/bin/python ]; then
   done
 fi
 if ! .venv/bin/python -c "$supported" 2>/dev/null; then
-  echo "ganjax needs Python 3.11 or 3.12: install one, or name it, as in PYTHON=python3.12 bash $0" >&2
+  echo "ganjax needs Python 3.11 or later: install it, or name it, as in PYTHON=python3.12 bash $0" >&2
   exit 1
 fi
 

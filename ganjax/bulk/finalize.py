@@ -14,6 +14,7 @@ from ganjax.bulk import plan
 from ganjax.bulk.parts import DATASET, SPLIT, Parts
 from ganjax.data import claim, journal
 from ganjax.data.records import FEATURES, INFO
+from ganjax.runtime import extras
 
 PICTURES = ('completed', 'image')  # the better one first
 
@@ -43,7 +44,8 @@ def finalize(folder: pathlib.Path, scratch: pathlib.Path) -> int:
     IncompleteError: blocks are missing.
     StoreError: no bulk run's folder; a part is damaged; the folder cannot be written.
   """
-  import tensorflow_datasets as tfds
+  with extras.needs('bulk'):
+    import tensorflow_datasets as tfds
 
   made = plan.read(folder)
   if made is None:
@@ -83,7 +85,8 @@ def finalize(folder: pathlib.Path, scratch: pathlib.Path) -> int:
 
 def read(folder: pathlib.Path) -> Any:
   """The data set's records as TFDS's random-access source; images are [H, W, 3] uint8."""
-  import tensorflow_datasets as tfds
+  with extras.needs('bulk'):
+    import tensorflow_datasets as tfds
 
   return tfds.builder_from_directory(str(folder)).as_data_source(split=SPLIT)
 

@@ -10,10 +10,10 @@ import time
 import uuid
 from collections.abc import Iterator
 
-from ganjax.bulk import lock, plan, worker
+from ganjax.bulk import plan, shards, worker
 from ganjax.bulk.parts import LINES, Parts
 from ganjax.bulk.plan import BlockPlan
-from ganjax.data import claim, journal
+from ganjax.data import claim, journal, lock
 from ganjax.data.journal import StoreError
 from ganjax.data.records import FEATURES, INFO
 from ganjax.runtime.cluster import Shard
@@ -76,9 +76,9 @@ def open_folder(
   return digest, made
 
 
-def shard_lock(folder: pathlib.Path, shard: Shard) -> lock.ShardLock:
+def shard_lock(folder: pathlib.Path, shard: Shard) -> shards.ShardLock:
   """This process's claim on a shard of a folder."""
-  return lock.ShardLock(folder / _LOCKS, shard)
+  return shards.ShardLock(folder / _LOCKS, shard)
 
 
 @contextlib.contextmanager
@@ -142,7 +142,7 @@ def _alone(folder: pathlib.Path) -> Iterator[None]:
   deadline = time.monotonic() + _PATIENCE
   while True:
     try:
-      descriptor = journal.lock(folder / claim.LOCK)
+      descriptor = lock.take(folder / claim.LOCK)
       break
     except StoreError:
       if time.monotonic() > deadline:
@@ -155,8 +155,8 @@ def _alone(folder: pathlib.Path) -> Iterator[None]:
 
 
 def _refuse_while_at_work(folder: pathlib.Path, shard: Shard) -> None:
-  for path, other in lock.locks(folder / _LOCKS):
-    if other != shard and lock.is_held(path):
+  for path, other in shards.locks(folder / _LOCKS):
+    if other != shard and shards.is_held(path):
       raise StoreError(f'{path}: another run is at work here; wait for it, or stop it')
 
 

@@ -11,14 +11,14 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
 from ganjax.data import claim, journal
 from ganjax.data.journal import StoreError
 from ganjax.data.records import INFO
+from ganjax.runtime import extras
 
 DATASET, SPLIT = 'ganjax', 'train'  # TFDS's names are made of them
 LINES = 'blocks'
@@ -184,7 +184,7 @@ def _write_records(path: pathlib.Path, records: list[bytes], scratch: pathlib.Pa
   temporary = scratch / 'part.tmp'
   with journal.storage_errors(path):
     try:
-      writer = ArrayRecordWriter(str(temporary), 'group_size:1')
+      writer = _array_record().ArrayRecordWriter(str(temporary), 'group_size:1')
       for record in records:
         writer.write(record)
       writer.close()
@@ -200,7 +200,7 @@ def _write_records(path: pathlib.Path, records: list[bytes], scratch: pathlib.Pa
 def _records(path: pathlib.Path) -> list[bytes]:
   if not path.is_file():
     return []
-  reader = ArrayRecordReader(str(path))
+  reader = _array_record().ArrayRecordReader(str(path))
   try:
     count = reader.num_records()
     records = reader.read(list(range(count))) if count else []
@@ -208,3 +208,9 @@ def _records(path: pathlib.Path) -> list[bytes]:
   except RuntimeError:  # damaged: whoever counts will notice
     return []
   return records
+
+
+def _array_record() -> Any:
+  with extras.needs('bulk'):
+    from array_record.python import array_record_module  # other tasks do without it
+  return array_record_module

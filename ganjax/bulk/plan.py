@@ -80,19 +80,18 @@ def make(spec: str, block_size: int, listing: pathlib.Path) -> BlockPlan:
   """Counts the pictures; lists them in the file `listing`, unless they are records."""
   if (found := records.open_records(spec)) is not None:
     return BlockPlan(spec, len(found), block_size, None, [])
-  root, pictures = sources.walk(spec)
+  root, photos = sources.walk(spec)
   offsets, count = [], 0
   with journal.storage_errors(listing), open(listing, 'wb') as file:
-    for picture in pictures:
+    for photo in photos:
       if count % block_size == 0:
         offsets.append(file.tell())
-      file.write(json.dumps(picture).encode() + b'\n')
+      file.write(json.dumps(photo).encode() + b'\n')
       count += 1
     file.flush()
     os.fsync(file.fileno())
   if not count:
-    known = ', '.join(sorted(data.names.EXTENSIONS))
-    raise data.SourceError(f'{spec}: no pictures found; name a file, or files ending in {known}')
+    raise sources.nothing_in(spec)
   return BlockPlan(spec, count, block_size, root, offsets)
 
 

@@ -12,13 +12,8 @@ from ganjax.bulk import local, output, plan
 from ganjax.bulk.parts import Parts
 from ganjax.bulk.status import Status
 from ganjax.bulk.worker import Tally
-from ganjax.errors import GanjaxError
-from ganjax.runtime import compile_cache, precision
+from ganjax.runtime import compile_cache, extras, precision
 from ganjax.runtime.cluster import Shard
-
-
-class RayError(GanjaxError):
-  """Ray is not there or has nothing to work on; the message names the remedy."""
 
 
 class Actor:
@@ -52,15 +47,11 @@ def run(job: local.Job, made: plan.BlockPlan, num_actors: int | None, retry_fail
     retry_failures: tries the failures of earlier runs again.
 
   Raises:
-    RayError: Ray is not installed, or the cluster has not what is needed.
+    MissingPackageError: Ray is not installed.
     KeyboardInterrupt: SIGINT or SIGTERM came; blocks that were done are kept.
   """
-  try:
+  with extras.needs('ray'):  # on all machines of the cluster
     import ray
-  except ImportError:
-    raise RayError(
-      '--engine=ray needs Ray: pip install -r requirements-ray.txt, on all machines of the cluster'
-    ) from None
   shard = Shard()
   with output.scratch(job.folder, str(shard)) as scratch:
     parts = Parts(job.folder, made.num_blocks, scratch)

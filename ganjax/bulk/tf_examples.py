@@ -8,6 +8,7 @@ import numpy as np
 
 from ganjax import data, inversion
 from ganjax.bulk.prefetch import Face
+from ganjax.runtime import extras
 
 
 def features(
@@ -26,7 +27,8 @@ def features(
     metrics: what its figures are called.
     with_noise: whether the noise maps are kept.
   """
-  import tensorflow_datasets as tfds  # takes a second, which other tasks need not wait
+  with extras.needs('bulk'):
+    import tensorflow_datasets as tfds  # takes a second, which other tasks need not wait
 
   kinds = tfds.features
   config = prior.generator.config

@@ -3,7 +3,8 @@
 from ganjax.data.claim import is_output
 from ganjax.data.decode import ImageError, decode, encode_png
 from ganjax.data.latents import Latent, check_latents, find_latents
-from ganjax.data.names import Item, SourceError, face_name, find
+from ganjax.data.names import face_name
+from ganjax.data.sources import Item, SourceError, find
 from ganjax.data.store import Store, StoreError, read_results
 
 __all__ = [

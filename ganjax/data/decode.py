@@ -5,10 +5,9 @@ import os
 import stat
 import threading
 import warnings
-from collections.abc import Callable
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from ganjax.errors import GanjaxError
 
@@ -16,17 +15,6 @@ MAX_FILE_BYTES = 256 * 2**20
 MAX_PIXELS = 120_000_000  # a 108-megapixel phone camera's pictures still pass
 MAX_JPEG_SCANS = 2000  # a scan of a few bytes costs a pass over all pixels; cameras write ≤ 12
 FORMATS = ('PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM')  # none runs another program
-
-# What undoes each EXIF orientation (Exif 2.32, table 6); 1 is upright.
-_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-  2: lambda pixels: pixels[:, ::-1],
-  3: lambda pixels: pixels[::-1, ::-1],
-  4: lambda pixels: pixels[::-1],
-  5: lambda pixels: pixels.swapaxes(0, 1),
-  6: lambda pixels: np.rot90(pixels, -1),
-  7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
-  8: lambda pixels: np.rot90(pixels),
-}
 
 # Pillow warns through process-wide filters, which only one thread at a time may change.
 _filters = threading.Lock()
@@ -137,12 +125,13 @@ def _open(data: bytes) -> Image.Image:
 
 def _pixels(image: Image.Image) -> np.ndarray:
   if image.mode in ('I', 'F') or image.mode.startswith('I;16'):
-    grey = _shallow(image)
-    pixels = np.stack([grey, grey, grey], axis=-1)
+    shown = Image.fromarray(_shallow(image)).convert('RGB')
   else:
-    pixels = np.asarray(_over_white(image))
-  upright = _UPRIGHT.get(_orientation(image))
-  return np.ascontiguousarray(upright(pixels) if upright else pixels)
+    shown = _over_white(image)
+  shown.info.clear()  # tags that may be broken; those of a TIFF are lost by now in any case
+  shown.getexif()[ExifTags.Base.Orientation] = _orientation(image)
+  ImageOps.exif_transpose(shown, in_place=True)
+  return np.asarray(shown)
 
 
 def _shallow(image: Image.Image) -> np.ndarray:

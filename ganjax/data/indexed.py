@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ganjax.data import SourceError, records, sources
+from ganjax.data import records, sources
 
 
 class Pictures:
@@ -27,7 +27,7 @@ class Pictures:
       self._source = sources.Files(root, lambda first, last: pairs[first:last])
       self._count = len(pairs)
     if not self._count:
-      raise SourceError(f'{spec}: no pictures found; name a folder of pictures')
+      raise sources.nothing_in(spec)
 
   def __len__(self) -> int:
     return self._count

@@ -1,13 +1,10 @@
-"""Writes that a kill cannot damage: whole files, lines of JSON, and a lock."""
+"""Writes that a kill cannot damage: whole files, and lines of JSON."""
 
 import contextlib
-import datetime
-import fcntl
 import json
 import math
 import os
 import pathlib
-import socket
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -95,33 +92,6 @@ def repair(path: pathlib.Path) -> None:
   if data and not data.endswith(b'\n'):
     with storage_errors(path):
       os.truncate(path, data.rfind(b'\n') + 1)
-
-
-def lock(path: pathlib.Path) -> int:
-  """Claims `path` for this process until it closes the returned descriptor, or dies.
-
-  The kernel keeps the lock, so that a killed run leaves none behind; the file says who holds it.
-
-  Raises:
-    StoreError: another run holds it.
-  """
-  with storage_errors(path):
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-      fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      now = datetime.datetime.now(datetime.UTC).isoformat(' ', 'seconds')
-      os.truncate(descriptor, 0)
-      os.write(descriptor, f'process {os.getpid()} on {socket.gethostname()} since {now}'.encode())
-    except BlockingIOError:
-      holder = os.read(descriptor, 1000).decode(errors='replace') or 'another run'
-      os.close(descriptor)
-      raise StoreError(
-        f'{path}: held by {holder}; wait for that run or choose another --output'
-      ) from None
-    except BaseException:
-      os.close(descriptor)
-      raise
-  return descriptor
 
 
 def to_jsonable(value: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganjax.data.names import Item, SourceError, find, name_of
+from ganjax.data.names import name_of
+from ganjax.data.sources import Item, SourceError, find
 
 
 class Labelled(NamedTuple):

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ganjax.data.claim import read_config
-from ganjax.data.names import SourceError, name_of, natural
+from ganjax.data.names import name_of, natural
+from ganjax.data.sources import SourceError
+from ganjax.runtime import extras
 
 _DATASET = 'dataset_info.json'
 _NOISE = 'noise.'
@@ -101,7 +103,8 @@ def _weights_of(folder: pathlib.Path) -> str:
 
 
 def _of_dataset(folder: pathlib.Path) -> list[Latent]:
-  import tensorflow_datasets as tfds  # takes a second, which other inputs need not wait
+  with extras.needs('bulk'):
+    import tensorflow_datasets as tfds  # takes a second, which other inputs need not wait
 
   sha256 = _weights_of(folder)
   try:

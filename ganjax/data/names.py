@@ -1,17 +1,13 @@
-"""Where pictures come from: a file, a folder or a glob, and the names their results go by."""
+"""The names that the results of photos go by: unique, steady, and safe as files' names.
 
-import glob
+A name depends on the photo's own path below the folder that was named, so that other files, come or
+gone, change neither the name nor the random numbers drawn from it.
+"""
+
 import hashlib
 import os
-import pathlib
 import re
 import unicodedata
-from collections.abc import Iterator
-from typing import NamedTuple
-
-from ganjax.data import claim
-from ganjax.data.decode import printable
-from ganjax.errors import GanjaxError
 
 EXTENSIONS = frozenset(
   {'png', 'jpg', 'jpeg', 'jpe', 'jfif', 'mpo', 'webp', 'bmp', 'tif', 'tiff', 'gif'}
@@ -22,58 +18,12 @@ _FOLDER = '__'  # stands for '/' in a name
 _HASHED = re.compile(r'-[0-9a-f]{10}$')
 
 
-class SourceError(GanjaxError):
-  """No pictures were found; the message names the pattern and the remedy."""
-
-
-class Item(NamedTuple):
-  name: str  # unique and safe as a file's name; results are stored under it
-  path: pathlib.Path
-
-
-def find(pattern: str | os.PathLike) -> list[Item]:
-  """Lists the pictures that `pattern` means, in natural order (2 before 10).
-
-  A file is taken as it is. A folder gives its pictures, by extension, and those of its
-  sub-folders; hidden ones, links to folders and ganjax's own output folders are left out. A glob
-  (`**` goes into sub-folders) gives what each match would, less the files that are no pictures.
-
-  A name depends on the picture's own path below the folder, so that other files, come or gone,
-  change neither the name nor the random numbers drawn from it: `x.jpg` is `x`, `a/x.jpg` is
-  `a__x`. Where that would not lead back to the path (odd characters, `a__x.jpg`), and for all but
-  the first of pictures that differ in their extension alone, a short hash of the path follows.
-
-  Raises:
-    SourceError: nothing is there, or no pictures, or a folder cannot be read.
-  """
-  pattern = os.path.expanduser(os.fspath(pattern))
-  shown = printable(pattern)
-  path = pathlib.Path(pattern)
-  if not pattern:
-    raise SourceError('no input is named; give a file, a folder or a glob')
-  if path.is_dir():
-    root, paths = path, list(_pictures(path))
-  elif os.path.lexists(path):
-    root, paths = path.parent, [path]
-  elif glob.has_magic(pattern):
-    root, paths = _matches(pattern)
-  else:
-    raise SourceError(f'{shown}: no such file or folder; check the path')
-  if not paths:
-    known = ', '.join(sorted(EXTENSIONS))
-    raise SourceError(f'{shown}: no pictures found; name a file, or files ending in {known}')
-  relatives = sorted((path.relative_to(root).as_posix() for path in paths), key=natural)
-  items: dict[str, Item] = {}
-  for relative in relatives:
-    name = name_of(relative)
-    if name in items:
-      name = with_hash(name, relative)
-    items[name] = Item(name, root / relative)
-  return list(items.values())
-
-
 def name_of(relative: str) -> str:
-  """The name of the picture at `relative`, a path with '/'; see `find`."""
+  """The name of the photo at `relative`, a path with '/': `x.jpg` is `x`, `a/x.jpg` is `a__x`.
+
+  Where that would not lead back to the path (odd characters, `a__x.jpg`), a short hash of the path
+  follows.
+  """
   stem, _ = os.path.splitext(relative)
   plain = unicodedata.normalize('NFC', stem.replace('/', _FOLDER))
   name = re.sub(r'^[.-]|[^\w.-]|(?<=\.)\.', '_', plain)
@@ -84,44 +34,18 @@ def name_of(relative: str) -> str:
 
 
 def with_hash(name: str, relative: str) -> str:
-  """`name`, made unique by its picture's path."""
+  """`name`, made unique by its photo's path."""
   return f'{name}-{hashlib.sha256(os.fsencode(relative)).hexdigest()[:10]}'
 
 
 def face_name(name: str, index: int) -> str:
-  """The name of one face of the picture `name` that shows several, counted from the left."""
+  """The name of one face of the photo `name` that shows several, counted from the left."""
   return f'{name}_{index}'
-
-
-def _pictures(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-  for parent, folders, files in os.walk(folder, onerror=_refuse):
-    here = pathlib.Path(parent)
-    folders[:] = [f for f in folders if f[0] != '.' and not claim.is_output(here / f)]
-    yield from (here / file for file in files if file[0] != '.' and is_picture(file))
-
-
-def _matches(pattern: str) -> tuple[pathlib.Path, list[pathlib.Path]]:
-  """The folder above a glob's first wildcard, and the pictures below it, each once."""
-  parts = pathlib.Path(pattern).parts
-  fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-  paths: dict[pathlib.Path, None] = {}
-  for match in map(pathlib.Path, glob.iglob(pattern, recursive=True)):
-    if match.is_dir():
-      if not claim.is_output(match):
-        paths.update(dict.fromkeys(_pictures(match)))
-    elif is_picture(match.name):
-      paths[match] = None
-  return pathlib.Path(*parts[:fixed]), list(paths)
 
 
 def is_picture(file: str) -> bool:
   """Whether a file's name ends as a picture's."""
   return os.path.splitext(file)[1][1:].lower() in EXTENSIONS
-
-
-def _refuse(error: OSError) -> None:
-  folder = printable(error.filename)
-  raise SourceError(f'{folder}: cannot be listed ({error.strerror}); check its permissions')
 
 
 def natural(text: str) -> tuple:

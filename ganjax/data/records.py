@@ -8,12 +8,11 @@ import threading
 from typing import Any
 
 import numpy as np
-from etils import epath
 
-from ganjax import data
-from ganjax.data.decode import printable
+from ganjax.data.decode import ImageError, decode, printable
 from ganjax.data.names import name_of
-from ganjax.data.sources import Entry, first_line, path_of
+from ganjax.data.sources import Entry, SourceError, first_line, path_of
+from ganjax.runtime import extras
 
 FEATURES, INFO = 'features.json', 'dataset_info.json'  # TFDS's metadata of a data set
 _TFDS = re.compile(r'tfds:(?P<name>.+?):(?P<split>[^:\[]+(\[.*\])?)')
@@ -48,8 +47,8 @@ class Records:
       encoded = _picture_of(record) if self._key is None else record[self._key]
     except Exception as error:  # whatever TFDS and ArrayRecord raise at a damaged record
       reason = printable(str(error)) or type(error).__name__
-      raise data.ImageError(f'{entry.source}: cannot be read ({reason}); copy it again') from None
-    return data.decode(bytes(encoded), entry.source)
+      raise ImageError(f'{entry.source}: cannot be read ({reason}); copy it again') from None
+    return decode(bytes(encoded), entry.source)
 
 
 def open_records(spec: str) -> Records | None:
@@ -64,7 +63,7 @@ def open_records(spec: str) -> Records | None:
   """
   if spec.startswith('tfds:'):
     if (parts := _TFDS.fullmatch(spec)) is None:
-      raise data.SourceError(f'{spec}: name a split, too, as in tfds:NAME:train')
+      raise SourceError(f'{spec}: name a split, too, as in tfds:NAME:train')
     return _tfds(spec, parts['name'], parts['split'])
   path = path_of(spec)
   if '.array_record' in path.name:
@@ -75,7 +74,8 @@ def open_records(spec: str) -> Records | None:
 
 
 def _tfds(spec: str, name: str, split: str | None) -> Records:
-  import tensorflow_datasets as tfds  # takes a second, which other sources need not wait
+  with extras.needs('bulk'):
+    import tensorflow_datasets as tfds  # takes a second, which other sources need not wait
 
   folder = path_of(name)
   try:
@@ -85,21 +85,21 @@ def _tfds(spec: str, name: str, split: str | None) -> Records:
       builder = tfds.builder(name)
     splits = list(builder.info.splits)
   except Exception as error:  # TFDS raises errors of many types
-    raise data.SourceError(f'{spec}: TFDS cannot open it: {first_line(error)}') from None
+    raise SourceError(f'{spec}: TFDS cannot open it: {first_line(error)}') from None
   if not splits:
-    raise data.SourceError(f'{spec}: not prepared on this machine; {_REPREPARE}')
+    raise SourceError(f'{spec}: not prepared on this machine; {_REPREPARE}')
   if builder.info.file_format not in tfds.core.FileFormat.with_random_access():
     kind = builder.info.file_format.value
-    raise data.SourceError(f'{spec}: stored as {kind}, which cannot be read by index; {_REPREPARE}')
+    raise SourceError(f'{spec}: stored as {kind}, which cannot be read by index; {_REPREPARE}')
   if split is None and len(splits) > 1:
-    raise data.SourceError(f'{spec}: has splits {", ".join(splits)}; name one: tfds:{spec}:SPLIT')
+    raise SourceError(f'{spec}: has splits {", ".join(splits)}; name one: tfds:{spec}:SPLIT')
   split = split or splits[0]
   key = _image_key(spec, builder.info.features, tfds.features.Image)
   try:
     records = builder.as_data_source(split=split, decoders={key: tfds.decode.SkipDecoding()})
     len(records)
   except Exception as error:
-    raise data.SourceError(
+    raise SourceError(
       f'{spec}: TFDS cannot read it: {first_line(error)}; its splits are {", ".join(splits)}'
     ) from None
   return Records(spec, name_of(re.sub(r'\W+', '_', split).strip('_')), records, key)
@@ -111,25 +111,25 @@ def _image_key(spec: str, features: Any, kind: type) -> str:
     return 'image'
   if len(keys) != 1:
     found = f'several ({", ".join(keys)})' if keys else 'none'
-    raise data.SourceError(
-      f"{spec}: needs one image feature, or one called 'image'; it has {found}"
-    )
+    raise SourceError(f"{spec}: needs one image feature, or one called 'image'; it has {found}")
   return keys[0]
 
 
-def _array_record(spec: str, path: epath.Path) -> Records:
-  from array_record.python.array_record_data_source import ArrayRecordDataSource
+def _array_record(spec: str, path: pathlib.Path) -> Records:
+  with extras.needs('bulk'):
+    import tensorflow_datasets.proto  # noqa: F401  # of `_picture_of`
+    from array_record.python.array_record_data_source import ArrayRecordDataSource
 
   paths = sorted(glob.glob(str(path))) if glob.has_magic(str(path)) else [str(path)]
   missing = [p for p in paths if not os.path.isfile(p)]
   if missing or not paths:
-    raise data.SourceError(f'{(missing or [spec])[0]}: no such file (ArrayRecord must be local)')
+    raise SourceError(f'{(missing or [spec])[0]}: no such file (ArrayRecord must be local)')
   try:
     records = ArrayRecordDataSource(paths)
   except RuntimeError as error:
-    raise data.SourceError(f'{spec}: no ArrayRecord file ({first_line(error)})') from None
+    raise SourceError(f'{spec}: no ArrayRecord file ({first_line(error)})') from None
   if not len(records):
-    raise data.SourceError(f'{spec}: holds no records; is it an ArrayRecord file, copied whole?')
+    raise SourceError(f'{spec}: holds no records; is it an ArrayRecord file, copied whole?')
   stem = name_of(re.sub(r'\W+', '_', pathlib.Path(paths[0]).name.partition('.array_record')[0]))
   return Records(spec, stem, records, None)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ganjax.data import claim, journal
+from ganjax.data import claim, journal, lock
 from ganjax.data.claim import FAILURES, RESULTS, WRITTEN, Record, is_output
 from ganjax.data.decode import encode_png
 from ganjax.data.journal import StoreError
@@ -33,10 +33,10 @@ class Store:
     config_hash: sha256, as hexadecimal digits, of the flags that change results.
   """
 
-  def __init__(self, folder: pathlib.Path, config_hash: str, lock: int):
+  def __init__(self, folder: pathlib.Path, config_hash: str, descriptor: int):
     self.folder = folder
     self.config_hash = config_hash
-    self._lock = lock
+    self._lock = descriptor
     self._written = set(journal.read_lines(folder / WRITTEN))
     self._results = _by_name(folder / RESULTS)
     self._sources = _by_source(self._results.values())
@@ -69,7 +69,7 @@ class Store:
     claim.refuse_foreign(folder)
     with journal.storage_errors(folder):
       (folder / claim.PRIVATE).mkdir(parents=True, exist_ok=True)
-    lock = journal.lock(folder / claim.LOCK)
+    descriptor = lock.take(folder / claim.LOCK)
     try:
       if overwrite:
         claim.clear(folder)
@@ -77,9 +77,9 @@ class Store:
         claim.refuse_changed(folder, config, neutral)
       _tidy(folder)
       digest = claim.write_config(folder, config, neutral)
-      return cls(folder, digest, lock)
+      return cls(folder, digest, descriptor)
     except BaseException:
-      os.close(lock)
+      os.close(descriptor)
       raise
 
   def close(self) -> None:

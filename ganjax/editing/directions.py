@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ganjax.runtime import extras
+
 TEST_SHARE = 0.3
 # Of the squared hinge loss, for points of unit length: with fewer points than dimensions, or not
 # many more, a narrow margin would follow the noise.
@@ -59,6 +61,9 @@ def fit_direction(points: jax.Array, labels: jax.Array, seed: int | jax.Array = 
   Returns:
     A `Fit`; NaN, with no answers counted, where a class has fewer than four points.
   """
+  with extras.needs('edit'):
+    import sklearn  # noqa: F401  # here, because nobody would read an error of the callback's
+
   dtype = jnp.float32
   shapes = (
     jax.ShapeDtypeStruct(points.shape[1:], dtype),

@@ -12,6 +12,7 @@ from ganjax.editing import sampling
 from ganjax.editing.sampling import Space
 from ganjax.models.classifier import Classifier
 from ganjax.models.generator import Generator
+from ganjax.pixels import to_bytes
 from ganjax.runtime.mapping import map_images
 
 BLOCK = 16  # latents per call; one compilation serves any number of them
@@ -64,18 +65,14 @@ def _blocks(function: Callable[[Any], jax.Array], batched: Any) -> Iterator[np.n
     yield np.asarray(function(part))[: count - start]
 
 
-def _pixels(image: jax.Array) -> jax.Array:
-  return jnp.clip(jnp.round((image + 1.0) * 127.5), 0.0, 255.0).astype(jnp.uint8)
-
-
 @jax.jit
 def _draw(generator, ws):
-  return map_images(lambda ws: _pixels(generator.synthesis(ws)), ws)
+  return map_images(lambda ws: to_bytes(generator.synthesis(ws)), ws)
 
 
 @jax.jit
 def _draw_with(generator, ws, noise):
-  return map_images(lambda ws, noise: _pixels(generator.synthesis(ws, noise)), ws, noise)
+  return map_images(lambda ws, noise: to_bytes(generator.synthesis(ws, noise)), ws, noise)
 
 
 @functools.partial(jax.jit, static_argnums=4)

@@ -1,8 +1,8 @@
 """Finds what is unknown of a degradation, together with a first guess of the face.
 
-Three ways, by the kind of parameter: noise is measured on the picture; continuous parameters join
+Three ways, by the kind of parameter: noise is measured on the image; continuous parameters join
 the latent in the optimisation, re-parametrised so that they stay in their range; discrete ones run
-a race, in which every candidate inverts the picture and the one with the smallest loss wins.
+a race, in which every candidate inverts the image and the one with the smallest loss wins.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ LAST_STEPS = 10  # the race's loss is their mean
 
 
 class Found(NamedTuple):
-  """What was found for one picture."""
+  """What was found for one image."""
 
   degradation: Pipeline  # nothing in it is unknown
   losses: dict[str, float]  # of the race's candidates
@@ -45,7 +45,7 @@ def identify(
   seed: int = 0,
   on_progress: Callable[[batch.Progress], None] | None = None,
 ) -> list[Found]:
-  """Finds the unknown parameters of degradations, one picture each.
+  """Finds the unknown parameters of degradations, one image each.
 
   Args:
     prior: from `inversion.prior`.

@@ -41,20 +41,18 @@ class DeepPriorHyper(NamedTuple):
 
 
 class DeepPriorProblem(NamedTuple):
-  """One picture to explain."""
+  """One image to explain."""
 
   target: jax.Array  # [h, w, 3] in [-1, 1], as `degradation` gives it
   visible: jax.Array  # [h, w, 1], 0 in holes
-  truth: (
-    jax.Array
-  )  # [H, W, 3] in [-1, 1], for `DeepPriorTerms.mse` alone; zeros where nobody knows it
+  truth: jax.Array  # [H, W, 3] in [-1, 1], for `DeepPriorTerms.mse` alone; zeros if unknown
   degradation: degradations.Operator
   hyper: DeepPriorHyper
   key: jax.Array
 
 
 class Stopping(NamedTuple):
-  """Watches the outputs, and keeps the picture of the best step so far."""
+  """Watches the outputs, and keeps the image of the best step so far."""
 
   outputs: jax.Array  # [WINDOW, …], the last outputs, averaged down
   least: jax.Array  # the smallest variance so far
@@ -63,7 +61,7 @@ class Stopping(NamedTuple):
 
 
 class DeepPriorState(NamedTuple):
-  """Where one picture's fit stands."""
+  """Where one image's fit stands."""
 
   params: nnx.State
   adam: optimisers.AdamState
@@ -88,7 +86,7 @@ class Fit(NamedTuple):
   loss: np.ndarray  # [num_steps]
   variance: np.ndarray  # [num_steps]
   psnr: np.ndarray  # [num_steps], of the running mean of outputs against the truth, in dB
-  chosen_at: np.ndarray  # the step whose picture it is
+  chosen_at: np.ndarray  # the step whose image it is
   num_steps: np.ndarray  # how many were taken
 
 
@@ -145,7 +143,7 @@ class DeepImagePrior:
       return value, (image, distance('l2', degraded, problem.target, problem.visible))
 
     (value, (image, misfit)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
-    params, adam = optimisers.adam_update(state.params, gradient, state.adam, hyper.learning_rate)
+    params, adam = optimisers.adam_update(gradient, state.adam, state.params, hyper.learning_rate)
     weight = jnp.where(state.step == 0, 0.0, hyper.averaging)
     average = weight * state.average + (1 - weight) * image
     within_noise = misfit <= jnp.square(2 * hyper.sigma)
@@ -197,10 +195,10 @@ def _watched(image: jax.Array) -> jax.Array:
 
 
 def distance(kind: Loss, image: jax.Array, target: jax.Array, visible: jax.Array) -> jax.Array:
-  """How far a picture is from a target, over what is visible.
+  """How far an image is from a target, over what is visible.
 
   'l2' and 'l1' are means over the visible values. 'kl' is the Kullback–Leibler divergence
-  Σ p·log(p/q), where p and q are the target's and the picture's values in [0, 1], raised by 1e-4
+  Σ p·log(p/q), where p and q are the target's and the image's values in [0, 1], raised by 1e-4
   and divided by their sum over the visible values, times the mean of the target's: like the
   others it is then of the size of a mean difference. Since it ignores the overall brightness, the
   squared difference of the two means is added.

@@ -1,15 +1,17 @@
 """What an inversion minimises, for one image."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
 from ganjax import degradations
-from ganjax.inversion.perceptual import Perceptual, resize
+from ganjax.inversion.perceptual import Perceptual
 from ganjax.inversion.presets import Comparison
 from ganjax.models.generator import Noise
+from ganjax.ops.resize import resize
 from ganjax.runtime import platforms
 
 SMALLEST_NOISE_SIDE = 8
@@ -19,25 +21,25 @@ JUST_NOTICEABLE = 1e-3
 
 
 class Target(NamedTuple):
-  """A degraded picture, prepared for being compared with many others."""
+  """A degraded image, prepared for being compared with many others."""
 
-  image: jax.Array  # [h, w, 3]
-  visible: jax.Array  # [h, w, 1]: 1 where the picture shows something, 0 in holes
-  fill: jax.Array  # [h, w, 3]: what takes the place of holes at several scales
-  features: list[list[jax.Array]]  # per scale
-  observations: jax.Array | float = 1.0  # see `observations`; 1 where nobody asks
+  image: Float[Array, 'h w 3']
+  visible: Float[Array, 'h w 1']  # 1 where the image shows something, 0 in holes
+  fill: Float[Array, 'h w 3']  # what takes the place of holes at several scales
+  features: list[Any]  # per scale, as the perceptual distance has them
+  observations: Float[Array, ''] | float = 1.0  # see `effective_rank`; 1 where it is not needed
 
 
 class Terms(NamedTuple):
   """The summands of the loss, each with its weight applied."""
 
-  perceptual: jax.Array
-  pixel: jax.Array
-  noise: jax.Array
-  latent: jax.Array
+  perceptual: Float[Array, '']
+  pixel: Float[Array, '']
+  noise: Float[Array, '']
+  latent: Float[Array, '']
 
   @property
-  def loss(self) -> jax.Array:
+  def loss(self) -> Float[Array, '']:
     """Their sum."""
     return self.perceptual + self.pixel + self.noise + self.latent
 
@@ -45,9 +47,9 @@ class Terms(NamedTuple):
 def target(
   perceptual: Perceptual,
   comparison: Comparison,
-  image: jax.Array,
-  visible: jax.Array,
-  key: jax.Array,
+  image: Float[Array, 'h w 3'],
+  visible: Float[Array, 'h w 1'],
+  key: Key[Array, ''],
 ) -> Target:
   """Computes a target's features once.
 
@@ -68,15 +70,15 @@ def target(
 def distances(
   perceptual: Perceptual,
   comparison: Comparison,
-  image: jax.Array,
-  expected: jax.Array,
+  image: Float[Array, 'h w 3'],
+  expected: Float[Array, 'h w 3'],
   target: Target,
-) -> tuple[jax.Array, jax.Array]:
-  """How far a picture is from a target: (perceptual, pixel), both scalars.
+) -> tuple[Float[Array, ''], Float[Array, '']]:
+  """How far an image is from a target: (perceptual, pixel), both scalars.
 
   At a single scale, the pixels' distance is the mean square of `expected`'s over what is visible:
-  between two noisy pictures it would be least for dark ones, which have less noise. At several, it
-  is the mean absolute difference of the smallest pictures in units of the [0, 1] range.
+  between two noisy images it would be least for dark ones, which have less noise. At several, it
+  is the mean absolute difference of the smallest images in units of the [0, 1] range.
 
   Args:
     perceptual: the distance.
@@ -100,9 +102,9 @@ def distances(
 
 
 def _scales(
-  perceptual: Perceptual, comparison: Comparison, image: jax.Array, target: Target
-) -> list[jax.Array]:
-  """The pictures that are compared, holes treated, from large to small."""
+  perceptual: Perceptual, comparison: Comparison, image: Float[Array, 'h w 3'], target: Target
+) -> list[Float[Array, '_ _ 3']]:
+  """The images that are compared, holes treated, from large to small."""
   if comparison == 'single':
     return [_without_holes(perceptual, image, target.visible)]
   image = jnp.where(target.visible > 0, image, target.fill)
@@ -113,37 +115,42 @@ def _scales(
   return scales
 
 
-def _without_holes(perceptual: Perceptual, image: jax.Array, visible: jax.Array) -> jax.Array:
-  """Brings a picture to the perceptual network's size and cuts its holes.
+def _without_holes(
+  perceptual: Perceptual, image: Float[Array, 'h w 3'], visible: Float[Array, 'h w 1']
+) -> Float[Array, 'side_h side_w 3']:
+  """Brings an image to the perceptual network's size and cuts its holes.
 
   They are cut after the resizing, where the resized mask is not wholly visible: whatever a hole's
-  content leaked into is cut, too, in the picture as in its target, so nothing smears.
+  content leaked into is cut, too, in the image as in its target, so nothing smears.
   """
   height, width = perceptual.side(*image.shape[:2])
   whole = resize(visible, height, width) >= 1 - 1e-4
   return jnp.where(whole, resize(image, height, width), 0.0)
 
 
-def pixel_distance(image: jax.Array, target: Target) -> jax.Array:
+def pixel_distance(image: Float[Array, 'h w 3'], target: Target) -> Float[Array, '']:
   """Mean squared difference over what is visible; image [h, w, 3]."""
   squares = jnp.sum(jnp.square(image - target.image) * target.visible)
   return squares / (3 * jnp.maximum(jnp.sum(target.visible), 1))
 
 
-def gaussian_nll(pixel: jax.Array) -> jax.Array:
+def gaussian_nll(pixel: Float[Array, '']) -> Float[Array, '']:
   """How unlikely a mean squared difference is: 0 where nobody sees it.
 
   Gaussian noise of the strength that suits a difference best has the log-likelihood
-  -n/2 · log(mean square) + …, so that a misfit counts in shares of itself. Where a picture is noisy
+  -n/2 · log(mean square) + …, so that a misfit counts in shares of itself. Where an image is noisy
   the last share is soon found; where it is not, a small misfit still counts.
   """
   return jnp.log1p(pixel / JUST_NOTICEABLE)
 
 
 def effective_rank(
-  degradation: degradations.Operator, image: jax.Array, visible: jax.Array, key: jax.Array
-) -> jax.Array:
-  """How many numbers a degraded picture tells of the whole one.
+  degradation: degradations.Operator,
+  image: Float[Array, 'h w 3'],
+  visible: Float[Array, 'h w 1'],
+  key: Key[Array, ''],
+) -> Float[Array, '']:
+  """How many numbers a degraded image tells of the whole one.
 
   The effective rank (tr M)² / tr M² of M = J Jᵀ, J being the degradation's Jacobian at `image`;
   both traces by one random probe (Hutchinson 1990). That is the number of visible values for masks,
@@ -152,7 +159,7 @@ def effective_rank(
   Args:
     degradation: whose model form is looked at.
     image: [H, W, 3] in [-1, 1].
-    visible: [h, w, 1], of the degraded picture.
+    visible: [h, w, 1], of the degraded image.
     key: for the probe, and for what is random in the degradation.
 
   Returns:
@@ -167,7 +174,7 @@ def effective_rank(
   return jnp.maximum(jnp.square(trace) / jnp.sum(jnp.square(forth(back))), 1.0)
 
 
-def autocorrelation(noise: Noise) -> jax.Array:
+def autocorrelation(noise: Noise) -> Float[Array, '']:
   """Penalises noise maps that carry signal (Karras et al. 2020, appendix D).
 
   Maps of one size are looked at together, with what is left of larger ones at that scale: a few
@@ -182,7 +189,7 @@ def autocorrelation(noise: Noise) -> jax.Array:
   """
   total = jnp.zeros(())
   side = max((one.shape[0] for one in noise.values()), default=0)
-  averaged: list[jax.Array] = []  # what is left of larger maps, [K, side, side]
+  averaged: list[Float[Array, 'k side side']] = []  # what is left of larger maps
   while side:
     maps = [one[None] for one in noise.values() if one.shape[0] == side] + averaged
     averaged = []
@@ -194,19 +201,19 @@ def autocorrelation(noise: Noise) -> jax.Array:
   return total
 
 
-def _correlation(maps: jax.Array) -> jax.Array:
+def _correlation(maps: Float[Array, 'k side side']) -> Float[Array, '']:
   """Squared correlations of neighbours along both axes, summed over maps [K, side, side]."""
   along = [jnp.mean(maps * jnp.roll(maps, 1, axis), axis=(1, 2)) for axis in (1, 2)]
   return jnp.sum(jnp.square(jnp.stack(along)))
 
 
-def _halved(maps: jax.Array) -> jax.Array:
+def _halved(maps: Float[Array, 'k side side']) -> Float[Array, 'k half half']:
   """Means of 2×2 pixels, [K, side, side] -> [K, side/2, side/2]."""
   sums = jax.lax.reduce_window(maps, 0.0, jax.lax.add, (1, 2, 2), (1, 2, 2), 'VALID')
   return sums / 4
 
 
-def energy(noise: Noise) -> jax.Array:
+def energy(noise: Noise) -> Float[Array, '']:
   """mean(noise²), summed over the maps."""
   squares = (jnp.mean(jnp.square(n)) for n in noise.values())
   return functools.reduce(jnp.add, squares, jnp.zeros(()))

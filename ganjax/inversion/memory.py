@@ -58,7 +58,7 @@ def largest_batch(
   images = min(1 + (there - one) // each, most)
   if images < 1:
     raise DeviceMemoryError(
-      f'one picture needs {one / 2**30:.1f} GiB on a device that has {there / 2**30:.1f} GiB to '
+      f'one image needs {one / 2**30:.1f} GiB on a device that has {there / 2**30:.1f} GiB to '
       'spare; try --remat or --precision=bfloat16'
     )
   return Fit(images * devices, one + (images - 1) * each, there)

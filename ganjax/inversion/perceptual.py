@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.vgg16 import LPIPS
-from ganjax.runtime import platforms
+from ganjax.ops.resize import resize
 from ganjax.weights import Networks, WeightsError, load_lpips, tensor_file
 
 MAX_SCALES = 6
@@ -20,26 +21,6 @@ SMALLEST_SCALE = 16
 VGG_SIDE = 256
 VGG_SMALLEST = 16  # four poolings leave one pixel
 DISCRIMINATOR_BLOCKS = 4
-
-
-def resize(image: jax.Array, height: int, width: int) -> jax.Array:
-  """Area average where sides shrink by whole factors, else linear (anti-aliased), [H, W, C]."""
-  h, w, channels = image.shape
-  if (h, w) == (height, width):
-    return image
-  if h % height == 0 and w % width == 0:
-    if platforms.current() == 'tpu':  # which would pad an axis of a few pixels to 128
-      exact = jax.lax.Precision.HIGHEST
-      rows = jnp.einsum('yY,YXc->yXc', _averages(h, height), image, precision=exact)
-      return jnp.einsum('xX,yXc->yxc', _averages(w, width), rows, precision=exact)
-    cells = image.reshape(height, h // height, width, w // width, channels)
-    return jnp.mean(cells, axis=(1, 3))
-  return jax.image.resize(image, (height, width, channels), 'linear', antialias=True)
-
-
-def _averages(size: int, cells: int) -> jax.Array:
-  """The matrix [cells, size] that averages neighbours."""
-  return jnp.repeat(jnp.eye(cells), size // cells, axis=1) * (cells / size)
 
 
 def halvings(height: int, width: int) -> list[tuple[int, int]]:
@@ -64,10 +45,10 @@ class Perceptual(Protocol):
     """The sizes at which images of the given size are compared at several scales."""
     return halvings(*self.side(height, width))
 
-  def features(self, image: jax.Array) -> Any:
+  def features(self, image: Float[Array, 'h w 3']) -> Any:
     """What images are compared by; image: [H, W, 3], of a size that `side` or `scales` gave."""
 
-  def distance(self, features: Any, target: Any) -> jax.Array:
+  def distance(self, features: Any, target: Any) -> Float[Array, '']:
     """A scalar, 0 for equal features."""
 
 
@@ -94,11 +75,11 @@ class LPIPSDistance(NamedTuple):
     factor = max(1, -(-VGG_SMALLEST // min(height, width)))
     return halvings(height * factor, width * factor)
 
-  def features(self, image: jax.Array) -> list[jax.Array]:
+  def features(self, image: Float[Array, 'h w 3']) -> list[Float[Array, '...']]:
     """image: [H, W, 3] in [-1, 1], of a size that `side` or `scales` gave."""
     return self.lpips.features(image)
 
-  def distance(self, features: list[jax.Array], target: list[jax.Array]) -> jax.Array:
+  def distance(self, features: list[jax.Array], target: list[jax.Array]) -> Float[Array, '']:
     """Squared Euclidean distance: LPIPS."""
     return _sum(jnp.sum(jnp.square(a - b)) for a, b in zip(features, target, strict=True))
 
@@ -121,14 +102,14 @@ class DiscriminatorDistance(NamedTuple):
     """The sizes at which images are compared at several scales: all from the resolution down."""
     return halvings(*self.side(height, width))
 
-  def features(self, image: jax.Array) -> list[jax.Array]:
+  def features(self, image: Float[Array, 'h w 3']) -> list[Float[Array, '...']]:
     """image: [H, W, 3] in [-1, 1], of a size that `side` or `scales` gave."""
     blocks = self.discriminator.features(image, DISCRIMINATOR_BLOCKS)
     return [
       x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=2, keepdims=True) + 1e-6) for x in blocks
     ]
 
-  def distance(self, features: list[jax.Array], target: list[jax.Array]) -> jax.Array:
+  def distance(self, features: list[jax.Array], target: list[jax.Array]) -> Float[Array, '']:
     """Sum over blocks of the mean absolute difference."""
     return _sum(jnp.mean(jnp.abs(a - b)) for a, b in zip(features, target, strict=True))
 
@@ -186,8 +167,10 @@ def load_perceptual(spec: str, networks: Networks, precision: str = 'float32') -
 
 
 @jax.jit
-def distance(perceptual: Perceptual, a: jax.Array, b: jax.Array) -> jax.Array:
-  """How far apart two pictures [H, W, 3] in [-1, 1] look; a scalar."""
+def distance(
+  perceptual: Perceptual, a: Float[Array, 'h w 3'], b: Float[Array, 'h w 3']
+) -> Float[Array, '']:
+  """How far apart two images [H, W, 3] in [-1, 1] look; a scalar."""
   sizes = perceptual.side(*a.shape[:2])
   first, second = (perceptual.features(resize(x, *sizes)) for x in (a, b))
   return perceptual.distance(first, second)

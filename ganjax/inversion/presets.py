@@ -20,12 +20,12 @@ NOISE_MAPS: tuple[NoiseMaps, ...] = get_args(NoiseMaps)
 
 # 'adam', or 'normalised': a step of fixed length along every vector's gradient.
 Optimiser = Literal['adam', 'normalised']
-# How a synthesised picture is compared with its target: at one scale, or at all down to 16 px.
+# How a synthesised image is compared with its target: at one scale, or at all down to 16 px.
 Comparison = Literal['single', 'multiscale']
 # What is made of the pixels' mean square difference. 'squares' takes it itself; 'likelihood' takes
 # the likelihood of noise whose strength nobody knows, and weighs the latent's distance against as
 # many observations as the degradation leaves (see `objective`): then neither weight depends on how
-# noisy a picture is, or how much of it is left.
+# noisy an image is, or how much of it is left.
 Pixels = Literal['squares', 'likelihood']
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Key
 
 from ganjax import degradations
 from ganjax.degradations import Pipeline
@@ -24,19 +25,19 @@ class Prior(NamedTuple):
 
   generator: Generator
   perceptual: Perceptual
-  w_avg: jax.Array  # [w_dim]
-  w_std: jax.Array  # scalar
+  w_avg: Float[Array, ' w_dim']
+  w_std: Float[Array, '']
 
 
 class Problem(NamedTuple):
   """One image to explain."""
 
-  target: jax.Array  # [h, w, 3] in [-1, 1], as `degradation` gives it
-  visible: jax.Array  # [h, w, 1], 0 in holes
+  target: Float[Array, 'h w 3']  # in [-1, 1], as `degradation` gives it
+  visible: Float[Array, 'h w 1']  # 0 in holes
   degradation: degradations.Operator  # applied to what is synthesised
   hyper: Hyper
-  key: jax.Array
-  start: jax.Array  # [w_dim], where the search begins
+  key: Key[Array, '']
+  start: Float[Array, ' w_dim']  # where the search begins
 
 
 def make_prior(networks: Networks, perceptual: Perceptual | None = None) -> Prior:
@@ -55,13 +56,13 @@ def make_prior(networks: Networks, perceptual: Perceptual | None = None) -> Prio
   return Prior(networks.generator, perceptual, *statistics(networks.generator))
 
 
-def image_key(seed: int, name: str) -> jax.Array:
+def image_key(seed: int, name: str) -> Key[Array, '']:
   """An image's random key: from the seed and its name alone, whatever its place in a batch."""
   digest = hashlib.sha256(name.encode('utf-8', 'surrogateescape')).digest()
   return jax.random.fold_in(jax.random.key(seed), int.from_bytes(digest[:4], 'little'))
 
 
-def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.Array]:
+def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, Key[Array, '']]:
   """Draws what is random in a degradation; for the same seed and name always the same.
 
   Returns:
@@ -71,7 +72,7 @@ def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.
   return degradation.sample(sample_key), true_key
 
 
-def degradation_keys(name: str, seed: int) -> tuple[jax.Array, jax.Array]:
+def degradation_keys(name: str, seed: int) -> tuple[Key[Array, ''], Key[Array, '']]:
   """An image's keys for `sample` and for `true`."""
   sample_key, true_key = jax.random.split(jax.random.fold_in(image_key(seed, name), 2))
   return sample_key, true_key
@@ -79,7 +80,7 @@ def degradation_keys(name: str, seed: int) -> tuple[jax.Array, jax.Array]:
 
 def make_problem(
   prior: Prior,
-  photo: np.ndarray,
+  photo: Float[np.ndarray, 'h w 3'],
   degradation: Pipeline,
   name: str,
   seed: int,
@@ -88,7 +89,7 @@ def make_problem(
   """Sets up one image for the
 
   Raises:
-    ValueError: the photo has not the size that the degradation gives to the generator's picture.
+    ValueError: the photo has not the size that the degradation gives to the generator's image.
   """
   side = prior.generator.config.resolution
   degradation.check(side, side)

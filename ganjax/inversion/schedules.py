@@ -5,14 +5,16 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
 
 SETTLE_WINDOW = 25  # steps over which a loss is averaged
 PATIENCE = 3  # windows in a row without a gain, after which a loss has settled
 
 
-def learning_rate_factor(t: jax.Array, left: jax.Array, rampup: float, rampdown: float):
+def learning_rate_factor(
+  t: Float[Array, ''], left: Float[Array, ''], rampup: float, rampdown: float
+) -> Float[Array, '']:
   """Linear warm-up over the first `rampup`, cosine to 0 over the last `rampdown`; a scalar.
 
   Karras et al. 2020, appendix D.
@@ -22,7 +24,7 @@ def learning_rate_factor(t: jax.Array, left: jax.Array, rampup: float, rampdown:
   return (0.5 - 0.5 * jnp.cos(down * jnp.pi)) * up
 
 
-def w_noise_factor(t: jax.Array, ramp: float) -> jax.Array:
+def w_noise_factor(t: Float[Array, ''], ramp: float) -> Float[Array, '']:
   """max(0, 1 − t / ramp)²."""
   return jnp.square(jnp.maximum(0.0, 1.0 - t / ramp))
 
@@ -34,16 +36,18 @@ class Settling(NamedTuple):
   before it falls again.
   """
 
-  total: jax.Array  # of the losses in the present window
-  steps: jax.Array  # int32, in the present window
-  best: jax.Array  # mean of the last window with a gain
-  windows: jax.Array  # int32, how many without one came after it
+  total: Float[Array, '']  # of the losses in the present window
+  steps: Int[Array, '']  # in the present window
+  best: Float[Array, '']  # mean of the last window with a gain
+  windows: Int[Array, '']  # how many without one came after it
 
   @classmethod
   def create(cls) -> 'Settling':
     return cls(jnp.float32(0), jnp.int32(0), jnp.float32(jnp.inf), jnp.int32(0))
 
-  def update(self, loss: jax.Array, within: jax.Array | float) -> tuple['Settling', jax.Array]:
+  def update(
+    self, loss: Float[Array, ''], within: Float[Array, ''] | float
+  ) -> tuple['Settling', Bool[Array, '']]:
     """Takes in the loss of a step.
 
     Args:

@@ -1,4 +1,4 @@
-"""Several inversions of one picture in one batch: restarts, and a ladder of weights."""
+"""Several inversions of one image in one batch: restarts, and a ladder of weights."""
 
 import functools
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def with_weights(problem: Problem, weights: Sequence[float] = WEIGHT_GRID) -> li
 def misfits(
   prior: Prior, preset: Preset, problems: Problem, images: np.ndarray | jax.Array
 ) -> np.ndarray:
-  """`engine.misfit` of each picture of a batch, [N, H, W, 3] -> [N]."""
+  """`engine.misfit` of each image of a batch, [N, H, W, 3] -> [N]."""
   batch = pad((problems, jnp.asarray(images)))
   return np.asarray(_misfits(prior, preset, *batch))[: len(images)]
 
@@ -67,13 +67,13 @@ def _misfits(prior, preset, problems, images):
 
 
 def select_weight(prior: Prior, latents: np.ndarray | jax.Array, misfits: np.ndarray) -> int:
-  """The rung of a ladder that guesses best at what a picture does not tell.
+  """The rung of a ladder that guesses best at what an image does not tell.
 
   A larger weight draws the latent to w_avg; too small a one lets it leave where faces are, to fit
   what the degradation left. Sampled faces lie at mean((w − w_avg)²) = w_std² / w_dim on average.
-  The mean of all faces that explain a picture lies nearer, and errs less than any of them: the
+  The mean of all faces that explain an image lies nearer, and errs less than any of them: the
   rung is taken whose latent comes nearest to `HEDGED` times that distance, by the ratio. But the
-  more a picture tells, the less is to be hedged, and the misfit says so: rungs do not count whose
+  more an image tells, the less is to be hedged, and the misfit says so: rungs do not count whose
   misfit is more than `TOLERATED` times the second least (one rung may have been lucky). No ground
   truth is needed.
 
@@ -96,6 +96,6 @@ def deviation(images: np.ndarray) -> np.ndarray:
   """How much restarts disagree: the standard deviation per pixel, [R, H, W, 3] -> [H, W].
 
   In units of the [0, 1] range, the root mean square over the channels. Where it is large the
-  prior invents: the picture does not say what is there.
+  prior invents: the image does not say what is there.
   """
   return np.sqrt(np.mean(np.var(np.asarray(images) / 2, axis=0), axis=-1))

@@ -15,6 +15,7 @@ from ganjax.models.architecture import GeneratorConfig
 if TYPE_CHECKING:
   import jax
   import jax.numpy as jnp
+  from jaxtyping import Array, Float
 else:  # presets are made of spaces, and the command line's help names them without JAX
   jnp = lazy.module('jax.numpy')
 
@@ -26,7 +27,9 @@ class Space(Protocol):
   def name(self) -> str:
     """What results and flags call it."""
 
-  def enter(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, '*latent']:
     """Carries a latent over into this space, unchanged in what it makes.
 
     Args:
@@ -34,10 +37,14 @@ class Space(Protocol):
       config: of the generator.
     """
 
-  def rows(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def rows(
+    self, latent: Float[Array, '*latent'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws *_']:
     """What the synthesis network reads: [num_ws, w_dim], or [num_ws, C_max, w_dim]."""
 
-  def distance(self, latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  def distance(
+    self, latent: Float[Array, '*latent'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
     """How far a latent is from the average face; a scalar, 0 for w_avg [w_dim] itself."""
 
 
@@ -47,13 +54,19 @@ class W:
 
   name: str = 'w'
 
-  def enter(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, '1 w_dim']:
     return jnp.broadcast_to(_with_rows(latent), (1, config.w_dim))
 
-  def rows(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def rows(
+    self, latent: Float[Array, '1 w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws w_dim']:
     return jnp.broadcast_to(latent, (config.num_ws, *latent.shape[1:]))
 
-  def distance(self, latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  def distance(
+    self, latent: Float[Array, '1 w_dim'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
     return _mean_square(latent, w_avg)
 
 
@@ -63,14 +76,20 @@ class WPlus:
 
   name: str = 'w_plus'
 
-  def enter(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws w_dim']:
     return jnp.broadcast_to(_with_rows(latent), (config.num_ws, config.w_dim))
 
-  def rows(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def rows(
+    self, latent: Float[Array, 'num_ws w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws w_dim']:
     del config
     return latent
 
-  def distance(self, latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  def distance(
+    self, latent: Float[Array, 'num_ws w_dim'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
     return _mean_square(latent, w_avg)
 
 
@@ -83,16 +102,22 @@ class WPlusPlus:
 
   name: str = 'w_plus_plus'
 
-  def enter(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def enter(
+    self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws c_max w_dim']:
     latent = _with_rows(latent)
     latent = latent[:, None] if latent.ndim == 2 else latent
     return jnp.broadcast_to(latent, (config.num_ws, max(config.channels), config.w_dim))
 
-  def rows(self, latent: jax.Array, config: GeneratorConfig) -> jax.Array:
+  def rows(
+    self, latent: Float[Array, 'num_ws c_max w_dim'], config: GeneratorConfig
+  ) -> Float[Array, 'num_ws c_max w_dim']:
     del config
     return latent
 
-  def distance(self, latent: jax.Array, w_avg: jax.Array) -> jax.Array:
+  def distance(
+    self, latent: Float[Array, 'num_ws c_max w_dim'], w_avg: Float[Array, ' w_dim']
+  ) -> Float[Array, '']:
     """That of each row's mean over its channels, and the channels' squared distances from it.
 
     The latter are summed over the channels: for a channel to leave its row costs what it costs the

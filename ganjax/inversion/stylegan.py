@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jaxtyping import Array, Float, Int, Key
 
 from ganjax.inversion import losses, schedules, spaces
 from ganjax.inversion.presets import Hyper, Preset
@@ -24,12 +25,12 @@ MISFIT_DRAWS = 4  # of a degradation's noise, which `misfit` is averaged over
 class InversionState(NamedTuple):
   """Where one image's optimisation stands."""
 
-  latent: jax.Array
+  latent: Float[Array, '*latent']  # of the phase's space
   noise: Noise
-  free: dict[str, jax.Array]  # the degradation's unknown parameters, unconstrained
+  free: dict[str, Float[Array, '...']]  # the degradation's unknown parameters, unconstrained
   optimiser: optax.OptState
-  step: jax.Array  # int32
-  end: jax.Array  # int32, the step at which the current phase will be over
+  step: Int[Array, '']
+  end: Int[Array, '']  # the step at which the current phase will be over
   settling: schedules.Settling
 
 
@@ -81,11 +82,11 @@ class StyleGANInversion:
   ) -> tuple[InversionState, losses.Terms]:
     return step(prior, self.preset, self.phase, problem, prepared, state, draw(problem, state))
 
-  def steps_left(self, problem: Problem, state: InversionState) -> jax.Array:
+  def steps_left(self, problem: Problem, state: InversionState) -> Int[Array, '']:
     del problem
     return state.end - state.step
 
-  def image(self, prior: Prior, state: InversionState) -> jax.Array:
+  def image(self, prior: Prior, state: InversionState) -> Float[Array, 'h w 3']:
     space = self.preset.phases[self.phase].space
     return prior.generator.synthesis(space.rows(state.latent, prior.generator.config), state.noise)
 
@@ -120,7 +121,7 @@ def _optimiser(preset: Preset) -> optax.GradientTransformation:
   return optax.scale_by_adam(preset.adam_b1, preset.adam_b2)
 
 
-def _phase_end(preset: Preset, phase: int, num_steps, step) -> jax.Array:
+def _phase_end(preset: Preset, phase: int, num_steps, step) -> Int[Array, '']:
   """The step at which a phase that begins now ends; the last one takes the rounding."""
   shares = [p.share for p in preset.phases]
   before, after = (sum(shares[:i]) / sum(shares) for i in (phase, phase + 1))
@@ -136,8 +137,8 @@ def _params(preset: Preset, latent: jax.Array, noise: Noise, free: dict[str, jax
 class Draws(NamedTuple):
   """The randomness of one step."""
 
-  w_noise: jax.Array  # like the latent, N(0, 1)
-  key: jax.Array  # for the degradation
+  w_noise: Float[Array, '*latent']  # like the latent, N(0, 1)
+  key: Key[Array, '']  # for the degradation
 
 
 def draw(problem: Problem, state: InversionState) -> Draws:
@@ -148,7 +149,7 @@ def draw(problem: Problem, state: InversionState) -> Draws:
 
 
 def target(prior: Prior, preset: Preset, problem: Problem) -> losses.Target:
-  """What the synthesised picture is compared with; computed once for many steps."""
+  """What the synthesised image is compared with; computed once for many steps."""
   prepared = _prepared(prior, preset, problem, problem.target)
   if preset.pixels == 'squares':
     return prepared
@@ -163,28 +164,32 @@ def target(prior: Prior, preset: Preset, problem: Problem) -> losses.Target:
   return prepared._replace(observations=observations)
 
 
-def _prepared(prior: Prior, preset: Preset, problem: Problem, picture: jax.Array) -> losses.Target:
-  """A degraded picture as a target with the problem's holes."""
+def _prepared(
+  prior: Prior, preset: Preset, problem: Problem, image: Float[Array, 'h w 3']
+) -> losses.Target:
+  """A degraded image as a target with the problem's holes."""
   fill_key = jax.random.fold_in(problem.key, 3)
-  return losses.target(prior.perceptual, preset.comparison, picture, problem.visible, fill_key)
+  return losses.target(prior.perceptual, preset.comparison, image, problem.visible, fill_key)
 
 
-def _weighted(preset: Preset, hyper: Hyper, pixel: jax.Array) -> jax.Array:
+def _weighted(preset: Preset, hyper: Hyper, pixel: Float[Array, '']) -> Float[Array, '']:
   """The loss's pixel term for a distance."""
   is_likelihood = preset.pixels == 'likelihood'
   return hyper.pixel_weight * (losses.gaussian_nll(pixel) if is_likelihood else pixel)
 
 
-def misfit(prior: Prior, preset: Preset, problem: Problem, image: jax.Array) -> jax.Array:
-  """How badly a picture explains the degraded one, beyond what noise would make of it anyway.
+def misfit(
+  prior: Prior, preset: Preset, problem: Problem, image: Float[Array, 'h w 3']
+) -> Float[Array, '']:
+  """How badly an image explains the degraded one, beyond what noise would make of it anyway.
 
-  The loss's perceptual and pixel terms, from whose distances is taken how far the picture,
+  The loss's perceptual and pixel terms, from whose distances is taken how far the image,
   degraded, lies from itself, degraded with other noise: under noise even the truth has such a
-  misfit, and it would hide what a worse picture lacks.
+  misfit, and it would hide what a worse image lacks.
 
   Args:
     prior: networks.
-    preset: how pictures are compared.
+    preset: how images are compared.
     problem: one image, of whose degradation everything is known.
     image: [H, W, 3], not degraded.
 

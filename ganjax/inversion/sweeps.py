@@ -115,7 +115,7 @@ def _replaced(spec: str, name: str, value: str, others: Sequence[str]) -> str:
 
 
 def problem(base: Problem, assumed: Pipeline, numbers: Hyper) -> Problem:
-  """One combination's problem; the picture, its key and its start are the base's."""
+  """One combination's problem; the image, its key and its start are the base's."""
   floats = {name: jnp.float32(value) for name, value in numbers._asdict().items()}
   assumed = assumed.observed(np.asarray(base.target))
   return base._replace(

@@ -9,7 +9,7 @@ from flax import nnx
 from ganjax.models import layers
 from ganjax.models.architecture import GeneratorConfig, resolutions
 from ganjax.models.mapping import Mapping
-from ganjax.ops import convolution, resampling
+from ganjax.ops import convolution, packing, resampling
 from ganjax.runtime import platforms
 
 Noise = dict[str, jax.Array]  # 'b8.conv0' -> [8, 8]
@@ -43,16 +43,16 @@ class StyledConv(nnx.Module):
     return _packs(self.may_pack, self.weight.shape[3], w)
 
   def freeze(self) -> None:
-    prepare = convolution.frozen_up if self.up else convolution.frozen
-    kernel = prepare(self._kernel(self.packs()))
+    packed = self.packs()
+    prepare = convolution.frozen_up if self.up and not packed else convolution.frozen
+    kernel = prepare(self._kernel(packed))
     self.frozen = nnx.data((_in_type(kernel, self.dtype), self._energy()))
 
-  def _kernel(self, packed: bool) -> Any:
+  def _kernel(self, packed: bool) -> jax.Array:
     weight = self.weight[...]
     if not packed:
       return weight
-    change = resampling.fold_up if self.up else resampling.packed_kernel
-    return convolution.Packed(change(weight))
+    return packing.fold_up(weight) if self.up else packing.packed_kernel(weight)
 
   def _energy(self):
     return jnp.sum(jnp.square(self.weight[...]), axis=(0, 1))
@@ -63,16 +63,17 @@ class StyledConv(nnx.Module):
       kernel, energy = self.frozen
     else:
       kernel, energy = _in_type(self._kernel(packed), self.dtype), self._energy()
-    x, scale = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, self.up)
+    up = self.up and not packed  # a packed kernel doubles the size by itself
+    x, scale = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, up)
     if noise is not None:
       noise = platforms.in_lanes(noise) * self.noise_strength[...]
-      noise = resampling.packed_map(noise) if packed else noise[:, :, None]
+      noise = packing.packed_map(noise) if packed else noise[:, :, None]
     return layers.bias_act(x, scale, noise, self.bias[...], gain, self.clamp)
 
 
 def _packs(may_pack: bool, channels: int, w: jax.Array | None = None) -> bool:
   """Whether a layer of so many channels is packed; with a row `w` of W++ none is."""
-  return may_pack and convolution.is_packed(channels) and (w is None or w.ndim == 1)
+  return may_pack and packing.is_packed(channels) and (w is None or w.ndim == 1)
 
 
 def _in_type(kernel: Any, dtype: Any) -> Any:
@@ -93,9 +94,9 @@ class ToRGB(nnx.Module):
     packed = _packs(self.may_pack, self.weight.shape[2])
     self.frozen = nnx.data(convolution.frozen(_in_type(self._kernel(packed), self.dtype)))
 
-  def _kernel(self, packed: bool) -> Any:
+  def _kernel(self, packed: bool) -> jax.Array:
     weight = self.weight[...]
-    return convolution.Packed(resampling.packed_kernel(weight)) if packed else weight
+    return packing.packed_kernel(weight) if packed else weight
 
   def __call__(self, x, w) -> jax.Array:
     c_in, c_out = self.weight.shape[2:]
@@ -105,7 +106,7 @@ class ToRGB(nnx.Module):
     if self.frozen is not None and style.ndim == 1:
       kernel = self.frozen
     x, _ = layers.modulated_conv(x.astype(self.dtype), kernel, None, style)
-    x = resampling.depth_to_space(x) if packed else x
+    x = packing.depth_to_space(x) if packed else x
     return layers.limit(x.astype(jnp.float32) + self.bias[...][None, None], self.clamp)
 
 
@@ -154,7 +155,7 @@ class SynthesisBlock(nnx.Module):
     if self.has_torgb:
       rgb = self.torgb(x, ws[self.num_convs])
       image = rgb if image is None else image + rgb
-    return resampling.depth_to_space(x) if self.conv1.packs(ws[0]) else x, image
+    return packing.depth_to_space(x) if self.conv1.packs(ws[0]) else x, image
 
 
 class Synthesis(nnx.Module):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ganjax.models import layers
-from ganjax.ops import convolution
+from ganjax.ops import convolution, pool
 
 # Convolutions per stage; a tap follows the last ReLU of each stage, a max-pool the tap.
 STAGES = (2, 2, 3, 3, 3)
@@ -64,7 +64,7 @@ class LPIPS(nnx.Module):
     x = (image - jnp.asarray(SHIFT)[None, None]) / jnp.asarray(SCALE)[None, None]
     taps = []
     for stage, count in enumerate(STAGES, 1):
-      x = layers.max_pool(x) if stage > 1 else x
+      x = pool.max_pool(x) if stage > 1 else x
       for i in range(1, count + 1):
         x = getattr(self, f'conv{stage}_{i}')(x)
       x = layers.kept(x)

@@ -1,4 +1,7 @@
-"""Steps down a gradient, for networks whose weights are most of what a step moves in memory."""
+"""Adam for networks whose weights are most of what a step moves in memory.
+
+Shaped like optax's `init` and `update`, but that an update gives the new parameters at once.
+"""
 
 from typing import Any, NamedTuple
 
@@ -9,50 +12,53 @@ Params = Any  # a pytree of arrays
 
 
 class AdamState(NamedTuple):
-  """What Adam remembers."""
+  """What Adam remembers from step to step."""
 
   steps: jax.Array  # int32, how many were taken
   mean: Params  # running, of the gradient
-  square: Params  # and of its square
+  square: Params  # running, of the gradient's square
 
 
 def adam_init(params: Params) -> AdamState:
-  """Those before the first step."""
+  """The state before the first step, all zero."""
   return AdamState(jnp.int32(0), *(jax.tree.map(jnp.zeros_like, params) for _ in range(2)))
 
 
 def adam_update(
-  params: Params,
   gradient: Params,
-  moments: AdamState,
-  rate: jax.Array | float,
+  state: AdamState,
+  params: Params,
+  learning_rate: jax.Array | float,
   b1: float = 0.9,
   b2: float = 0.999,
   eps: float = 1e-8,
 ) -> tuple[Params, AdamState]:
-  """One step of Adam (Kingma & Ba 2015, algorithm 1), at a rate that may change from step to step.
+  """One step of Adam (Kingma & Ba 2015, algorithm 1).
 
-  As optax.adam computes it, but that means move by a share of their distance: of sums of two
-  products XLA:CPU keeps copies, to compute them once more for the parameters.
+  The same as optax.adam up to rounding: means move by a share of their distance, since of sums of
+  two products XLA:CPU keeps copies, to compute them once more for the parameters.
 
   Args:
-    params: what is moved.
     gradient: of the loss, shaped like `params`.
-    moments: what it remembers.
-    rate: the step's length.
-    b1: how much of the mean gradient stays.
-    b2: how much of the mean square stays.
+    state: from `adam_init` or the step before.
+    params: a pytree of arrays.
+    learning_rate: may change from step to step.
+    b1: decay rate of the running mean.
+    b2: decay rate of the running mean square.
     eps: added to the root of the mean square.
 
   Returns:
-    The new parameters and moments.
+    The new parameters (not their differences, as optax has it) and the new state.
   """
-  steps = moments.steps + jnp.int32(1)
-  mean = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), moments.mean, gradient)
-  square = jax.tree.map(lambda v, g: v + (1 - b2) * (g * g - v), moments.square, gradient)
+  steps = state.steps + jnp.int32(1)
+  mean = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mean, gradient)
+  square = jax.tree.map(lambda v, g: v + (1 - b2) * (g * g - v), state.square, gradient)
   first, second = (1 - b ** steps.astype(jnp.float32) for b in (b1, b2))
   params = jax.tree.map(
-    lambda p, m, v: p - rate * (m / first) / (jnp.sqrt(v / second) + eps), params, mean, square
+    lambda p, m, v: p - learning_rate * (m / first) / (jnp.sqrt(v / second) + eps),
+    params,
+    mean,
+    square,
   )
   return params, AdamState(steps, mean, square)
 

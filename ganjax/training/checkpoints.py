@@ -5,9 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from etils import epath
 
 from ganjax.errors import TrainingError
+from ganjax.runtime import extras
 
 # Of a state's tree: to be raised whenever a state's fields change. Checkpoints that do not say are
 # of version 0.1.0, whose format is 1.
@@ -25,7 +25,9 @@ class Checkpoints:
     folder: of the checkpoints alone; made if missing. All processes see the same one.
     keep: how many of the latest remain.
     """
-    import orbax.checkpoint.experimental.v1 as ocp  # other tasks do without it
+    with extras.needs('train'):
+      import orbax.checkpoint.experimental.v1 as ocp  # other tasks do without it
+      from etils import epath
 
     self._folder = epath.Path(folder)
     self._checkpointer = ocp.training.Checkpointer(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganjax.data import journal
+from ganjax.runtime import extras
 
 METRICS, EVENTS = 'metrics.jsonl', 'events'
 
@@ -22,8 +23,12 @@ class Log:
     """Args:
     folder: made if missing; METRICS and EVENTS go there.
     first: how many steps the run has taken already.
+
+    Raises:
+      MissingPackageError: tensorboardX is not installed.
     """
-    from tensorboardX import SummaryWriter  # other tasks do without it
+    with extras.needs('train'):
+      from tensorboardX import SummaryWriter  # other tasks do without it
 
     self._path = pathlib.Path(folder) / METRICS
     self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ganjax.data import claim, store
-from ganjax.data.names import MAX_NAME_BYTES, SourceError, face_name, find, name_of
+from ganjax.data.names import MAX_NAME_BYTES, face_name, name_of
+from ganjax.data.sources import SourceError, find
 
 
 @pytest.fixture

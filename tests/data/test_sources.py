@@ -52,7 +52,7 @@ def test_folders_are_walked_as_other_tasks_find_them(tmp_path, tree):
   }
 
 
-@pytest.mark.parametrize('pattern', ['**/*.png', 'b/*', '*', 'b*', '[ab]/**/*.*'])
+@pytest.mark.parametrize('pattern', ['**/*.png', 'b/*', '*', 'b*', '[ab]/**/*.*', '*/', '**/'])
 def test_globs_are_what_other_tasks_make_of_them(tmp_path, tree, pattern):
   _, found = entries_of(tmp_path, tree / pattern)
   assert {(entry.name, entry.source) for entry in found} == {
@@ -84,6 +84,11 @@ def test_output_folders_are_no_input(tmp_path, tree):
 def test_nothing_there(tmp_path, spec, message):
   with pytest.raises(data.SourceError, match=message):
     plan.make(str(tmp_path / spec), 2, tmp_path / 'listing')
+
+
+def test_buckets_are_refused_where_files_are_needed():
+  with pytest.raises(data.SourceError, match=r'gs://bucket/p: lies in a bucket'):
+    data.find('gs://bucket/p')
 
 
 def test_a_vanished_file_is_one_failure(tmp_path, tree):

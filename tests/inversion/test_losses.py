@@ -7,7 +7,7 @@ import pytest
 
 from ganjax import degradations
 from ganjax.inversion import losses, problem, schedules, spaces
-from ganjax.inversion.perceptual import DiscriminatorDistance, resize
+from ganjax.inversion.perceptual import DiscriminatorDistance
 
 RANDOM = np.random.RandomState(0)
 
@@ -97,14 +97,6 @@ def test_what_is_in_a_hole_never_matters(networks, side, comparison):
   gradient = jax.grad(loss)(wild + 0.01 * jnp.sin(100 * clean))
   assert not np.any(np.asarray(gradient)[3:6, 2:7])
   assert np.any(np.asarray(gradient))
-
-
-def test_resizing_by_whole_factors_is_an_average():
-  image = jnp.asarray(RANDOM.rand(8, 8, 3), jnp.float32)
-  expected = np.asarray(image).reshape(4, 2, 4, 2, 3).mean((1, 3))
-  np.testing.assert_allclose(resize(image, 4, 4), expected, rtol=1e-6)
-  assert resize(image, 16, 16).shape == (16, 16, 3)
-  assert resize(image, 8, 8) is image
 
 
 @pytest.mark.parametrize(

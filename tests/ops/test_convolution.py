@@ -1,11 +1,11 @@
-"""Convolutions on a CPU, whose kernels' gradients are made in strips."""
+"""Convolutions: what each platform makes of them, against XLA's own forms."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ganjax.ops import convolution
+from ganjax.ops import convolution, convolution_cpu
 from ganjax.runtime import platforms
 
 RNG = np.random.default_rng(0)
@@ -62,7 +62,7 @@ def test_several_strips_and_a_rest_add_up(monkeypatch):
     return jax.grad(lambda k: jnp.sum(jnp.sin(convolution.conv(x, k))))(kernel)
 
   whole = jax.jit(gradient)(x, kernel)
-  monkeypatch.setattr(convolution, 'STRIP', 9 * 64 * 8)  # of nine rows; seven are left
+  monkeypatch.setattr(convolution_cpu, 'STRIP', 9 * 64 * 8)  # of nine rows; seven are left
   text = jax.jit(lambda *a: gradient(*a)).lower(x, kernel).as_text()
   assert text.count('stablehlo.convolution') >= 70 // 9 + 1
   np.testing.assert_allclose(
@@ -79,3 +79,39 @@ def test_pictures_and_kernels_of_their_own_may_be_mapped_together():
   mapped = jax.jit(jax.vmap(gradient))(x, kernels)
   alone = jnp.stack([jax.jit(gradient)(*pair) for pair in zip(x, kernels, strict=True)])
   np.testing.assert_allclose(mapped, alone, rtol=1e-4, atol=1e-4)
+
+
+PLATFORMS = ['cpu', 'gpu', 'tpu']
+FORMS = {  # convolution, how its kernel is frozen
+  'same': (convolution.conv, convolution.frozen),
+  'down': (convolution.conv_down, convolution.frozen_down),
+  'up': (convolution.conv_up, convolution.frozen_up),
+}
+
+
+@pytest.mark.parametrize('platform', PLATFORMS)
+@pytest.mark.parametrize('channels', [6, 130])  # with the filter in the kernel, and without
+@pytest.mark.parametrize('kind', FORMS)
+def test_a_frozen_kernel_does_what_the_kernel_does(kind, channels, platform):
+  apply, prepare = FORMS[kind]
+  x, kernel = normals((8, 6, 6)), normals((3, 3, 6, channels))
+
+  def value_and_slope(kernel):
+    y, pull = jax.vjp(lambda x: apply(x, kernel), x)
+    return y, *pull(jnp.sin(y))
+
+  with platforms.traced_for(platform):
+    found, expected = value_and_slope(prepare(kernel)), value_and_slope(kernel)
+  for one, other in zip(found, expected, strict=True):
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize('platform', PLATFORMS)
+@pytest.mark.parametrize('kind', ['same', 'up'])
+def test_kernels_of_each_image_do_what_a_shared_one_does(kind, platform):
+  apply, _ = FORMS[kind]
+  x, kernels = normals((2, 8, 6, 5)), normals((2, 3, 3, 5, 4))
+  with platforms.traced_for(platform):
+    found = jax.vmap(lambda x, kernel: apply(x, kernel, per_image=True))(x, kernels)
+    expected = jnp.stack([apply(*pair) for pair in zip(x, kernels, strict=True)])
+  np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

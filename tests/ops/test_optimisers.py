@@ -19,28 +19,29 @@ def _tree(key):
 @pytest.mark.parametrize(('b1', 'b2'), [(0.9, 0.999), (0.5, 0.999), (0.0, 0.99)])
 def test_adam_is_that_of_optax(b1, b2):
   params = expected = _tree(0)
-  moments = optimisers.adam_init(params)
+  state = optimisers.adam_init(params)
   reference = optax.adam(0.01, b1, b2)
-  state = reference.init(params)
+  expected_state = reference.init(params)
   for step in range(1, 6):
     gradient = _tree(step)
-    params, moments = optimisers.adam_update(params, gradient, moments, 0.01, b1, b2)
+    params, state = optimisers.adam_update(gradient, state, params, 0.01, b1, b2)
     with jax.numpy_dtype_promotion('standard'):
-      updates, state = reference.update(gradient, state)
+      updates, expected_state = reference.update(gradient, expected_state)
     expected = optax.apply_updates(expected, updates)
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), params, expected)
-  for mine, theirs in zip(moments, state[0], strict=True):
+  for mine, theirs in zip(state, expected_state[0], strict=True):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), mine, theirs)
 
 
 def test_adam_needs_no_copy_of_what_it_changes():
   shape = jax.ShapeDtypeStruct((256, 256), jnp.float32)
-  state = (shape, jax.eval_shape(optimisers.adam_init, shape))
+  learned = (shape, jax.eval_shape(optimisers.adam_init, shape))
 
-  def update(state, gradient):
-    return optimisers.adam_update(state[0], gradient, state[1], 0.1)
+  def update(learned, gradient):
+    params, state = learned
+    return optimisers.adam_update(gradient, state, params, 0.1)
 
-  compiled = jax.jit(update, donate_argnums=0).lower(state, shape).compile()
+  compiled = jax.jit(update, donate_argnums=0).lower(learned, shape).compile()
   assert compiled.memory_analysis().temp_size_in_bytes < 256 * 256 * 4
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ganjax.ops import convolution, resampling
+from ganjax.ops import convolution, packing
 from ganjax.runtime import platforms
 
 RNG = np.random.default_rng(0)
@@ -17,30 +17,30 @@ def normals(*shape):
 
 def test_packing_is_undone():
   x = normals(6, 8, 5)
-  packed = resampling.space_to_depth(x)
+  packed = packing.space_to_depth(x)
   np.testing.assert_array_equal(packed[1, 2, 5:10], x[2, 5])  # row 0, column 1 of its four pixels
-  np.testing.assert_array_equal(resampling.depth_to_space(packed), x)
+  np.testing.assert_array_equal(packing.depth_to_space(packed), x)
   one = x[:, :, :1]
-  packed = resampling.space_to_depth(one)
-  np.testing.assert_array_equal(resampling.packed_map(one[:, :, 0]), packed)
+  packed = packing.space_to_depth(one)
+  np.testing.assert_array_equal(packing.packed_map(one[:, :, 0]), packed)
 
 
 @pytest.mark.parametrize('size', [1, 3])
 def test_a_packed_kernel_does_what_the_kernel_does(size):
   x, kernel = normals(6, 8, 5), normals(size, size, 5, 4)
   plain = convolution.conv(x, kernel)
-  packed = resampling.packed_kernel(kernel)
-  made = convolution.conv(resampling.space_to_depth(x), packed)
-  np.testing.assert_allclose(resampling.depth_to_space(made), plain, atol=1e-4)
+  packed = packing.packed_kernel(kernel)
+  made = convolution.conv(packing.space_to_depth(x), packed)
+  np.testing.assert_allclose(packing.depth_to_space(made), plain, atol=1e-4)
 
 
 @pytest.mark.parametrize('height', [4, 6])
 def test_folded_kernels_filter_and_convolve(height):
   x, kernel = normals(height, 8, 5), normals(3, 3, 5, 4)
   up, down = convolution.conv_up(x, kernel), convolution.conv_down(x, kernel)  # as on a CPU
-  folded = convolution.conv(x, resampling.fold_up(kernel))
-  np.testing.assert_allclose(resampling.depth_to_space(folded), up, atol=1e-4)
-  folded = convolution.conv(resampling.space_to_depth(x), resampling.fold_down(kernel))
+  folded = convolution.conv(x, packing.fold_up(kernel))
+  np.testing.assert_allclose(packing.depth_to_space(folded), up, atol=1e-4)
+  folded = convolution.conv(packing.space_to_depth(x), packing.fold_down(kernel))
   np.testing.assert_allclose(folded, down, atol=1e-4)
 
 
@@ -54,4 +54,4 @@ def test_only_narrow_layers_are_folded_and_only_on_accelerators():
 
   assert convolutions('gpu', 128) == [((3, 3, 128, 512), (1, 1))]
   assert convolutions('gpu', 256) == [((3, 3, 256, 256), (2, 2))]
-  assert len(convolutions('cpu', 128)) == 4  # the phases
+  assert len(convolutions('cpu', 128)) == 4  # by parity

@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganjax import faces
-from ganjax.training.attributes import Z95, wilson
+from ganjax.training.attributes import wilson
+
+_Z95 = 1.959964  # of the standard normal: the two-sided 95 % interval
 
 
 class Appearances(NamedTuple):
@@ -84,4 +86,4 @@ def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _margin(values: np.ndarray) -> float:
-  return float(Z95 * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+  return float(_Z95 * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

@@ -19,6 +19,7 @@ from jax.sharding import Mesh, PartitionSpec
 from ganjax.models.patchgan import PatchGAN, PatchGANConfig
 from ganjax.models.unet import UNet, UNetConfig
 from ganjax.ops import optimisers
+from ganjax.pixels import to_float
 from ganjax.runtime import devices
 from ganjax.training.pix2pix import losses
 from ganjax.training.pix2pix.losses import GanLoss
@@ -125,15 +126,11 @@ def network(plan: Pix2PixPlan, state: Pix2PixState) -> UNet:
   return nnx.merge(_graphs(plan)[0], state.ema, state.ema_statistics)
 
 
-def _to_float(pixels: jax.Array) -> jax.Array:
-  return pixels.astype(jnp.float32) / 127.5 - 1.0
-
-
 def _gradients(plan: Pix2PixPlan, state: Pix2PixState, batch: Batch, keys: jax.Array):
   """Both networks' gradients on N pictures; batch leaves are [N, ...]."""
   graph, judge_graph, unused = _graphs(plan)
   adversary = losses.ADVERSARIES[plan.gan_loss]
-  condition, truth = _to_float(batch.condition), _to_float(batch.truth)
+  condition, truth = to_float(batch.condition), to_float(batch.truth)
   known = batch.known.astype(jnp.float32)
 
   def generate(params):
@@ -189,10 +186,10 @@ def _step(
 
   rate = losses.learning_rate(state.step, plan.learning_rate, plan.num_steps, plan.decay_from)
   generator, adam = optimisers.adam_update(
-    state.generator, gradient, state.adam[0], rate, b1=plan.adam_b1
+    gradient, state.adam[0], state.generator, rate, b1=plan.adam_b1
   )
   discriminator, judge_adam = optimisers.adam_update(
-    state.discriminator, judge_gradient, state.adam[1], rate, b1=plan.adam_b1
+    judge_gradient, state.adam[1], state.discriminator, rate, b1=plan.adam_b1
   )
   statistics = {
     name: {

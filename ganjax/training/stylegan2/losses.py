@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ganjax.models.generator import Generator, Noise
+from ganjax.pixels import to_float
 from ganjax.training.stylegan2 import augmentation, formulas
 from ganjax.training.stylegan2.training_plan import StyleGAN2Plan, StyleGAN2State, graphs, normals
 
@@ -65,7 +66,7 @@ def _generated(
 
 def _photographs(plan: StyleGAN2Plan, key, pixels) -> jax.Array:
   """A chunk of photographs as floats, mirrored at random."""
-  images = pixels.astype(jnp.float32) / 127.5 - 1.0
+  images = to_float(pixels)
   if not plan.mirror:
     return images
   flip = jax.random.bernoulli(key, shape=(plan.chunk_size, 1, 1, 1))

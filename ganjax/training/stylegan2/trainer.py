@@ -154,7 +154,7 @@ def _updated(plan: StyleGAN2Plan, interval: int, gradient, params, adam) -> tupl
   more in as many steps; rate and memory are reduced to match (Karras et al. 2020, appendix B)."""
   share = interval / (interval + 1) if interval else 1.0
   b1, b2 = (b**share for b in ADAM)
-  return optimisers.adam_update(params, gradient, adam, plan.learning_rate * share, b1, b2)
+  return optimisers.adam_update(gradient, adam, params, plan.learning_rate * share, b1, b2)
 
 
 def _with_w_avg(state: StyleGAN2State, w: jax.Array) -> StyleGAN2State:

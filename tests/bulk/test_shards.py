@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from ganjax.bulk import lock
-from ganjax.bulk.lock import ShardLock, overlap
+from ganjax.bulk import shards
+from ganjax.bulk.shards import ShardLock, overlap
 from ganjax.data import StoreError
 from ganjax.runtime.cluster import Shard
 
@@ -51,7 +51,7 @@ def test_another_number_of_shards_with_the_same_blocks_is_refused(tmp_path):
 
 def test_a_killed_owner_leaves_no_lock(tmp_path):
   code = (
-    'import time; from ganjax.bulk.lock import ShardLock\n'
+    'import time; from ganjax.bulk.shards import ShardLock\n'
     'from ganjax.runtime.cluster import Shard\n'
     f'ShardLock(__import__("pathlib").Path({str(tmp_path)!r}), Shard()).__enter__()\n'
     'print("held", flush=True); time.sleep(60)'
@@ -72,7 +72,7 @@ def elsewhere(path, age):
 
 
 def test_an_owner_elsewhere_that_lives_is_respected(tmp_path, monkeypatch):
-  monkeypatch.setattr(lock, 'EXPIRY', 1.0)
+  monkeypatch.setattr(shards, 'EXPIRY', 1.0)
   path = tmp_path / '00000-of-00001'
   elsewhere(path, age=0)
   beat = threading.Timer(0.3, os.utime, [path])
@@ -84,7 +84,7 @@ def test_an_owner_elsewhere_that_lives_is_respected(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('age', [0, 1000])
 def test_an_owner_elsewhere_that_died_is_waited_for_and_no_longer(tmp_path, monkeypatch, age):
-  monkeypatch.setattr(lock, 'EXPIRY', 1.0)
+  monkeypatch.setattr(shards, 'EXPIRY', 1.0)
   elsewhere(tmp_path / '00000-of-00001', age)
   started = time.monotonic()
   with ShardLock(tmp_path, Shard()):

@@ -1,22 +1,19 @@
 """Who works on which share of a data set: locks that tell their owner and their age.
 
-On one machine the kernel keeps the lock (flock), so a killed run leaves none behind. Between
-machines that share a folder, where flock may not reach, a lock counts as held while its file was
-touched less than `EXPIRY` ago; the owner touches it as it works.
+On one machine the kernel keeps the lock (`data.lock`). Between machines that share a folder, where
+flock may not reach, a lock counts as held while its file was touched less than `EXPIRY` ago; the
+owner touches it as it works.
 """
 
 import contextlib
-import fcntl
-import json
 import math
 import os
 import pathlib
 import re
-import socket
 import threading
 import time
 
-from ganjax.data import journal
+from ganjax.data import journal, lock
 from ganjax.data.journal import StoreError
 from ganjax.runtime.cluster import Shard
 
@@ -46,9 +43,7 @@ class ShardLock:
       descriptor = os.open(own, os.O_RDWR | os.O_CREAT, 0o666)
       try:
         self._refuse_if_held(own, descriptor)
-        owner = {'host': socket.gethostname(), 'pid': os.getpid(), 'since': time.time()}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(owner).encode(), 0)
+        lock.sign(descriptor)
         for other, shard in locks(self._folder):
           if shard != self._shard and overlap(shard, self._shard):
             with open(other, 'rb') as file:
@@ -69,32 +64,19 @@ class ShardLock:
     os.close(self._descriptor)
 
   def _refuse_if_held(self, path: pathlib.Path, descriptor: int, keep: bool = True) -> None:
-    try:
-      fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise self._held(path, descriptor) from None
+    if not lock.try_lock(descriptor):
+      raise _held(path, descriptor)
     if not keep:
-      fcntl.flock(descriptor, fcntl.LOCK_UN)
-    owner = _owner(descriptor)
-    if owner.get('host', socket.gethostname()) == socket.gethostname():
+      lock.unlock(descriptor)
+    if not lock.is_foreign(descriptor):
       return  # the kernel says that it is free
     first = os.fstat(descriptor).st_mtime
     # Clocks of two machines may differ: what counts is how long nothing happened, as seen here.
     deadline = time.monotonic() + min(EXPIRY, EXPIRY - (time.time() - first))
     while time.monotonic() < deadline:
       if os.fstat(descriptor).st_mtime != first:  # it lives
-        raise self._held(path, descriptor)
+        raise _held(path, descriptor)
       time.sleep(0.5)
-
-  def _held(self, path: pathlib.Path, descriptor: int) -> StoreError:
-    owner = _owner(descriptor)
-    now = time.time()
-    return StoreError(
-      f'{path}: held by process {owner.get("pid", "?")} on {owner.get("host", "?")} for '
-      f'{now - owner.get("since", now):.0f} s (last sign of life '
-      f'{now - os.fstat(descriptor).st_mtime:.0f} s ago); wait for that run, or give this one '
-      'another --shard_index or --output'
-    )
 
   def _beat(self) -> None:
     while not self._over.wait(HEARTBEAT):
@@ -119,19 +101,20 @@ def locks(folder: pathlib.Path) -> list[tuple[pathlib.Path, Shard]]:
 def is_held(path: pathlib.Path) -> bool:
   """Whether a living process holds a lock, as far as can be told at once."""
   with open(path, 'rb') as file:
-    try:
-      fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    descriptor = file.fileno()
+    if not lock.try_lock(descriptor):
       return True
-    fcntl.flock(file.fileno(), fcntl.LOCK_UN)
-    owner = _owner(file.fileno())
-    elsewhere = owner.get('host', socket.gethostname()) != socket.gethostname()
-    return elsewhere and time.time() - os.fstat(file.fileno()).st_mtime < EXPIRY
+    lock.unlock(descriptor)
+    return lock.is_foreign(descriptor) and _silence(descriptor) < EXPIRY
 
 
-def _owner(descriptor: int) -> dict:
-  try:
-    owner = json.loads(os.pread(descriptor, 1000, 0))
-  except ValueError:
-    return {}
-  return owner if isinstance(owner, dict) else {}
+def _held(path: pathlib.Path, descriptor: int) -> StoreError:
+  return StoreError(
+    f'{path}: held by {lock.holder(descriptor)} (last sign of life {_silence(descriptor):.0f} s '
+    'ago); wait for that run, or give this one another --shard_index or --output'
+  )
+
+
+def _silence(descriptor: int) -> float:
+  """Seconds since the last heartbeat."""
+  return time.time() - os.fstat(descriptor).st_mtime
