@@ -10,8 +10,20 @@ from typing import TYPE_CHECKING
 from ganjax import lazy
 
 if TYPE_CHECKING:
+  from ganjax.degradations import Operator
   from ganjax.degradations import parse as parse_degradation
-  from ganjax.inversion import Preset, Restoration, make_prior
+  from ganjax.inversion import (
+    PRESETS,
+    Hyper,
+    Perceptual,
+    Phase,
+    Preset,
+    Restoration,
+    Solver,
+    Space,
+    load_perceptual,
+    make_prior,
+  )
   from ganjax.metrics import psnr, ssim
   from ganjax.restoration.arrays import restore
   from ganjax.weights import Networks, load, load_lpips, load_tuned
@@ -20,11 +32,19 @@ __version__ = '0.1.0'
 
 __getattr__, __dir__ = lazy.exports(__name__, __file__)
 __all__ = [
+  'PRESETS',
+  'Hyper',
   'Networks',
+  'Operator',
+  'Perceptual',
+  'Phase',
   'Preset',
   'Restoration',
+  'Solver',
+  'Space',
   'load',
   'load_lpips',
+  'load_perceptual',
   'load_tuned',
   'make_prior',
   'parse_degradation',
