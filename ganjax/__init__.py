@@ -9,6 +9,7 @@ from ganjax.degradations import parse as parse_degradation
 from ganjax.inversion import Preset, Restoration, make_prior
 from ganjax.metrics import psnr, ssim
 from ganjax.restoration.arrays import restore
+from ganjax.restoration.photos import RestoredPhoto, restore_photos
 from ganjax.weights import Networks, load, load_lpips, load_tuned
 
 __version__ = '0.1.0'
@@ -17,6 +18,7 @@ __all__ = [
   'Networks',
   'Preset',
   'Restoration',
+  'RestoredPhoto',
   'load',
   'load_lpips',
   'load_tuned',
@@ -24,5 +26,6 @@ __all__ = [
   'parse_degradation',
   'psnr',
   'restore',
+  'restore_photos',
   'ssim',
 ]

@@ -14,11 +14,9 @@ from ganjax.inversion.perceptual import (
 from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
 from ganjax.inversion.problem import (
   Prior,
-  degradation_keys,
   image_key,
   make_prior,
   make_problem,
-  sampled,
   stack,
 )
 from ganjax.inversion.solver import Solver
@@ -44,7 +42,6 @@ __all__ = [
   'Solver',
   'Space',
   'check_perceptual',
-  'degradation_keys',
   'distance',
   'even_chunk',
   'file_of',
@@ -54,7 +51,6 @@ __all__ = [
   'make_prior',
   'make_problem',
   'run',
-  'sampled',
   'stack',
   'stages',
 ]

@@ -8,6 +8,13 @@ from absl import flags
 from ganjax.inversion import selection
 from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES
+from ganjax.restoration.defaults import (
+  AUTO,
+  RESTORATIONS,
+  SETTLED_WITHIN,
+  TUNED_PRESET,
+  defaults_of,
+)
 from ganjax.tasks.config import (
   BATCH_AUTO,
   FLAGS,
@@ -16,66 +23,6 @@ from ganjax.tasks.config import (
   config_from_flags,
   require_input,
 )
-
-AUTO = 'auto'
-TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
-SETTLED_WITHIN = 0.01  # what --stop_when_settled means by settled; see `Hyper`
-
-
-@dataclasses.dataclass(frozen=True)
-class Defaults:
-  """What a task does where no flag says otherwise; tuned on photographs for the bundled weights."""
-
-  degradation: str
-  space: str = 'w_plus'
-  noise_maps: NoiseMaps = 'free'
-  num_steps: int = 200
-  learning_rate: float = 0.1
-  latent_dist_reg_weight: float = 0.1
-  noise_reg_weight: float = 0.1
-  pixel_weight: float = 3.0
-  w_noise: float = 0.0
-
-
-RESTORATIONS = {
-  'invert': Defaults(
-    'identity()',
-    learning_rate=0.4,
-    latent_dist_reg_weight=0.4,
-    noise_reg_weight=0.01,
-    pixel_weight=30.0,
-  ),
-  'deblur': Defaults('blur(kernel_size=25, variance=16)', learning_rate=0.2, noise_reg_weight=0.03),
-  # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
-  # `completed` has the details from the input.
-  'colorize': Defaults('grayscale()', latent_dist_reg_weight=3.0, noise_reg_weight=10.0),
-  'inpaint': Defaults(
-    'mask(box=0.35:0.65:0.5:0.8)', latent_dist_reg_weight=0.3, noise_reg_weight=0.03
-  ),
-  'super_resolve': Defaults(
-    'downsample(factor=8)',
-    learning_rate=0.4,
-    latent_dist_reg_weight=0.4,
-    noise_reg_weight=1.0,
-    pixel_weight=10.0,
-  ),
-  'denoise': Defaults(
-    'noise(photons=24, drop=0.16)',
-    learning_rate=0.3,
-    latent_dist_reg_weight=0.05,
-    noise_reg_weight=1.0,
-    pixel_weight=1.0,
-  ),
-  # Rounded coefficients make a rugged loss: small steps get caught in it.
-  'dejpeg': Defaults(
-    'jpeg(quality=4)',
-    learning_rate=0.6,
-    latent_dist_reg_weight=1.0,
-    noise_reg_weight=0.3,
-    pixel_weight=100.0,
-  ),
-  'restore': Defaults(''),
-}
 
 
 def _described(what: str, name: str) -> str:
@@ -228,15 +175,10 @@ class RestoreConfig(FacesConfig):
 
 def _defaults(task: str, name: str) -> dict[str, Any]:
   """What holds for a task and a preset where no flag says otherwise."""
-  defaults = dataclasses.asdict(RESTORATIONS[task])
-  if name == TUNED_PRESET:
-    return defaults
-  preset = PRESETS[name]
   for flag in ('space', 'noise_maps'):
-    if getattr(FLAGS, flag) is not None:
+    if name != TUNED_PRESET and getattr(FLAGS, flag) is not None:
       raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')
-  own = {k: v for k, v in preset.hyper._asdict().items() if k in defaults}
-  return {**defaults, **own, 'space': preset.phases[-1].space.name, 'noise_maps': preset.noise_maps}
+  return defaults_of(task, name)
 
 
 def from_flags() -> RestoreConfig:
