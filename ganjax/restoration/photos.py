@@ -224,7 +224,7 @@ def _photos(given: Photos, names: Sequence[str] | None) -> list[Photo]:
       raise ValueError('names: photos that one path means have names of their own; leave it out')
     return [Photo.in_file(item) for item in data.find(given)]
   listed: list[Any] = list(given)
-  if isinstance(given, np.ndarray) and given.ndim == 3:
+  if isinstance(given, np.ndarray) and given.ndim != 4:
     listed = [given]
   if names is not None and len(names) != len(listed):
     raise ValueError(f'{len(names)} names for {len(listed)} photos')
