@@ -3,14 +3,14 @@
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from ganjax import data, faces, inversion, report, weights
 from ganjax.degradations import Operator, Pipeline, parse
-from ganjax.inversion.presets import PRESETS, Hyper, Preset
+from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, Preset
 from ganjax.pixels import to_bytes
 from ganjax.restoration import result_grid
 from ganjax.restoration.defaults import (
@@ -22,7 +22,7 @@ from ganjax.restoration.defaults import (
 )
 from ganjax.restoration.faces import Face, Photo, find_faces
 from ganjax.restoration.result import Result
-from ganjax.restoration.solve import Method, Show, Watch, restore_faces
+from ganjax.restoration.solve import Method, Show, restore_faces
 from ganjax.weights import Networks
 
 Path = str | os.PathLike
@@ -102,11 +102,16 @@ def restore_photos(
 
   Raises:
     ValueError: photos are neither files nor pixels as above; names are too few, too many or twice
-      the same; a task, preset or setting is unknown.
+      the same; a task, preset or setting is unknown or out of range.
     SourceError: there are no such files.
     DegradationError: a degradation cannot be read, or does not fit the generator.
     WeightsError, StoreError: the networks cannot be read, or the folder cannot be written.
   """
+  _check_choice('task', task, RESTORATIONS)
+  _check_choice('preset', preset, PRESETS)
+  _check_choice('align', align, get_args(faces.Mode))
+  if min(batch_size, restarts) < 1:
+    raise ValueError(f'batch_size={batch_size}, restarts={restarts}: give 1 or more')
   found = _photos(photos, names)
   values = _values(task, preset, settings)
   method = Method(
@@ -127,29 +132,30 @@ def restore_photos(
   method.check(networks.resolution)
   if isinstance(perceptual, str):
     perceptual = inversion.load_perceptual(perceptual, networks)
-  restored = _Run(found, networks, method, align)
-  restore = functools.partial(
-    restored.run, perceptual, batch_size, functools.partial(_watch, on_progress)
-  )
-  if output is None:
-    restore(None)
-  else:
-    config = {
-      **{'photos': [photo.name for photo in found], 'preset': preset, 'align': align, **values},
-      **_record(method, networks),
-    }
-    with data.Store.open(output, config, overwrite) as store:
-      restore(store)
+  config = {
+    **{'photos': [photo.name for photo in found], 'preset': preset, 'align': align, **values},
+    **_record(method, networks),
+  }
+  with _open(output, config, overwrite) as store:
+    collected = _Collected(found, store)
+    size = method.crop_size(networks.resolution)
+    crops = find_faces(found, networks.template, size, align, collected.add_failure)
+    watch = functools.partial(_watch, on_progress)
+    for face, result in restore_faces(networks, perceptual, crops, method, batch_size, watch):
+      collected.add(face, result)
+      if store is not None:
+        result.keep(store, task, networks.sha256, single_frames=True)
+    if store is not None:
       result_grid.write(store)
       report.write_report(store.folder)
-  return restored.photos
+  return collected.photos
 
 
-class _Run:
-  """Photos at work."""
+class _Collected:
+  """What has come of each photo."""
 
-  def __init__(self, found: Sequence[Photo], networks: Networks, method: Method, align: faces.Mode):
-    self._found, self._networks, self._method, self._align = found, networks, method, align
+  def __init__(self, found: Sequence[Photo], store: data.Store | None):
+    self._store = store
     self._photos = {
       photo.source: RestoredPhoto(photo.name, photo.source, [], None) for photo in found
     }
@@ -158,24 +164,7 @@ class _Run:
   def photos(self) -> list[RestoredPhoto]:
     return list(self._photos.values())
 
-  def run(
-    self,
-    perceptual: inversion.Perceptual,
-    batch_size: int,
-    watch: Watch,
-    store: data.Store | None,
-  ) -> None:
-    """Restores everything; keeps it in the store, if there is one."""
-    networks, method = self._networks, self._method
-    size = method.crop_size(networks.resolution)
-    add_failure = functools.partial(self._add_failure, store)
-    found = find_faces(self._found, networks.template, size, self._align, add_failure)
-    for face, result in restore_faces(networks, perceptual, found, method, batch_size, watch):
-      self._add(face, result)
-      if store is not None:
-        result.keep(store, method.task, networks.sha256, single_frames=True)
-
-  def _add(self, face: Face, result: Result) -> None:
+  def add(self, face: Face, result: Result) -> None:
     """Takes in one face's result, and pastes it into its photo."""
     before = self._photos[face.source]
     image = face.photo if before.image is None else before.image
@@ -183,14 +172,19 @@ class _Run:
     pasted = faces.paste(image, result.best, face.crop.quad)
     self._photos[face.source] = before._replace(faces=[*before.faces, result], image=pasted)
 
-  def _add_failure(
-    self, store: data.Store | None, source: str, name: str, reason: Exception | str
-  ) -> None:
+  def add_failure(self, source: str, name: str, reason: Exception | str) -> None:
     """Takes in why a photo, or a face of it, cannot be restored."""
-    if store is not None:
-      store.add_failure(source, name, reason)
+    if self._store is not None:
+      self._store.add_failure(source, name, reason)
     told = str(reason).removeprefix(f'{source}: ')
     self._photos[source] = self._photos[source]._replace(failure=told)
+
+
+def _open(
+  output: Path | None, config: dict[str, Any], overwrite: bool
+) -> contextlib.AbstractContextManager[data.Store | None]:
+  """The output folder, if one is wanted."""
+  return contextlib.nullcontext() if output is None else data.Store.open(output, config, overwrite)
 
 
 def _record(method: Method, networks: Networks) -> dict[str, Any]:
@@ -276,18 +270,22 @@ def _pipeline(degradation: Degradation) -> Pipeline:
   return parse(degradation) if isinstance(degradation, str) else Pipeline.of(degradation)
 
 
+def _check_choice(what: str, value: str, choices: Iterable[str]) -> None:
+  if value not in choices:
+    raise ValueError(f'{what} {value!r} is none of {", ".join(choices)}')
+
+
 def _values(task: str, preset: str, settings: dict[str, Any]) -> dict[str, Any]:
   """The defaults of a task and a preset, with the settings that were given."""
-  for what, value, choices in (('task', task, RESTORATIONS), ('preset', preset, PRESETS)):
-    if value not in choices:
-      raise ValueError(f'{what} {value!r} is none of {", ".join(choices)}')
   defaults = defaults_of(task, preset)
   known = defaults.keys() - {'degradation'}
   if preset != TUNED_PRESET:  # others have their own
     known -= {'space', 'noise_maps'}
   if unknown := sorted(settings.keys() - known):
     raise ValueError(f'unknown {unknown} with preset {preset!r}; known are {sorted(known)}')
-  return {**defaults, **settings}
+  values = {**defaults, **settings}
+  _check_choice('noise_maps', values['noise_maps'], NOISE_MAPS)
+  return values
 
 
 def _preset(name: str, values: dict[str, Any]) -> Preset:
