@@ -26,6 +26,7 @@ if TYPE_CHECKING:
   )
   from ganjax.metrics import psnr, ssim
   from ganjax.restoration.arrays import restore
+  from ganjax.restoration.photos import RestoredPhoto, restore_photos
   from ganjax.weights import Networks, load, load_lpips, load_tuned
 
 __version__ = '0.1.0'
@@ -40,6 +41,7 @@ __all__ = [
   'Phase',
   'Preset',
   'Restoration',
+  'RestoredPhoto',
   'Solver',
   'Space',
   'load',
@@ -50,5 +52,6 @@ __all__ = [
   'parse_degradation',
   'psnr',
   'restore',
+  'restore_photos',
   'ssim',
 ]

@@ -1,21 +1,18 @@
 """How alike two pictures are. Written for one pair of images; vmap for more."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from PIL import Image
-
-from ganjax.pixels import to_float
 
 SSIM_WINDOW = 11  # pixels
 SSIM_SIGMA = 1.5  # pixels
 SSIM_K1 = 0.01
 SSIM_K2 = 0.03
 
-# The pictures of a result that are compared with the truth -> what their figures' names end in.
+# The images of a result that are compared with the truth -> what their figures' names end in.
 ENDINGS = {'degraded': '_degraded', 'restored': '', 'completed': '_completed'}
 
 _RANGE = 2.0  # of images in [-1, 1]
@@ -107,33 +104,8 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def names(kinds: Iterable[str]) -> list[str]:
-  """What the figures are called that `against_truth` gives for pictures of these kinds."""
+  """What the figures are called of a result's images of these kinds: PSNR and SSIM of each."""
   return [f'{name}{ENDINGS[kind]}' for kind in kinds for name in ('psnr', 'ssim')]
-
-
-def against_truth(pictures: Mapping[str, np.ndarray], truth: np.ndarray) -> dict[str, float]:
-  """PSNR and SSIM of a result's pictures, called as `names` says.
-
-  Args:
-    pictures: kind, of ENDINGS -> uint8 [h, w, 3]; one of another size than the truth counts as it
-      looks beside it, with its pixels enlarged.
-    truth: uint8 [H, W, 3].
-  """
-  target = to_float(truth)
-  shown = [to_float(enlarged(picture, *truth.shape[:2])) for picture in pictures.values()]
-  values = [float(value) for picture in shown for value in _psnr_and_ssim(picture, target)]
-  return dict(zip(names(pictures), values, strict=True))
-
-
-def enlarged(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-  """A picture as one looks at it beside a larger one, its pixels enlarged: uint8 [H, W, 3]."""
-  image = Image.fromarray(picture)
-  return np.asarray(image.resize((width, height), Image.Resampling.NEAREST))
-
-
-@jax.jit
-def _psnr_and_ssim(a: ArrayLike, b: ArrayLike) -> tuple[jax.Array, jax.Array]:
-  return psnr(a, b), ssim(a, b)
 
 
 def _pair(a: ArrayLike, b: ArrayLike) -> tuple[jax.Array, jax.Array]:

@@ -13,6 +13,7 @@ from ganjax import data
 from ganjax.bulk import plan
 from ganjax.bulk.parts import DATASET, SPLIT, Parts
 from ganjax.data import claim, journal
+from ganjax.data.names import DistinctNames
 from ganjax.data.records import FEATURES, INFO
 from ganjax.runtime import extras
 
@@ -94,6 +95,8 @@ def read(folder: pathlib.Path) -> Any:
 def export(folder: pathlib.Path, kind: str, scratch: pathlib.Path) -> int:
   """Copies every result to a file of its own, in `folder`/npz or `folder`/png.
 
+  The files are called as results.jsonl calls the results: each name is there once.
+
   Args:
     folder: a finished data set.
     kind: 'npz' (everything but pictures) or 'png' (the completed picture where there is one, or the
@@ -110,21 +113,25 @@ def export(folder: pathlib.Path, kind: str, scratch: pathlib.Path) -> int:
   source = read(folder)
   if kind == 'png' and 'image' not in source.dataset_info.features:
     raise data.StoreError(f'{folder}: made with --nosave_image, so there is no picture to export')
-  _claim(folder, [f'{kind}/{name}.{kind}' for name in _names(folder, scratch)], scratch)
+  paths = [f'{kind}/{name}.{kind}' for name in _names(folder, scratch)]
+  _claim(folder, paths, scratch)
   with journal.storage_errors(folder):
     (folder / kind).mkdir(exist_ok=True)
-  for example in source:
-    path = folder / kind / f'{example["name"].decode()}.{kind}'
-    journal.replace(path, write(example), scratch)
+  for path, example in zip(paths, source, strict=True):
+    journal.replace(folder / path, write(example), scratch)
   return len(source)
 
 
 def _names(folder: pathlib.Path, scratch: pathlib.Path) -> Iterator[str]:
+  """The results' names in the data set's order, each once."""
   made = plan.read(folder)
   assert made is not None  # the data set is finished
   parts = Parts(folder, made.num_blocks, scratch)
+  distinct = DistinctNames()
   for block in range(made.num_blocks):
-    yield from (line['name'] for line in parts.read_lines(block) if 'reason' not in line)
+    for line in parts.read_lines(block):
+      if 'reason' not in line:
+        yield distinct(line['name'], line['source'])
 
 
 def _claim(folder: pathlib.Path, names: list[str], scratch: pathlib.Path) -> None:

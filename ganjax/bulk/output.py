@@ -15,6 +15,7 @@ from ganjax.bulk.parts import LINES, Parts
 from ganjax.bulk.plan import BlockPlan
 from ganjax.data import claim, journal, lock
 from ganjax.data.journal import StoreError
+from ganjax.data.names import DistinctNames
 from ganjax.data.records import FEATURES, INFO
 from ganjax.runtime.cluster import Shard
 
@@ -110,6 +111,10 @@ def sweep(folder: pathlib.Path, age: float) -> None:
 def collect(folder: pathlib.Path) -> tuple[int, int]:
   """Joins the lines of all blocks that are done into results.jsonl and failures.jsonl.
 
+  Each result has a name of its own there (see `DistinctNames`); the data set itself may hold a name
+  twice, and tells the two apart by 'index' and 'source'. Only here, and where results are exported,
+  are all names looked at: no worker remembers them.
+
   It may be called at any time, and does nothing to folders of other tasks.
 
   Returns:
@@ -121,17 +126,26 @@ def collect(folder: pathlib.Path) -> tuple[int, int]:
   with passing_scratch(folder) as own:
     parts = Parts(folder, made.num_blocks, own)
     results, failures = own / claim.RESULTS, own / claim.FAILURES
-    counts = [0, 0]
+    counts, distinct = [0, 0], DistinctNames()
     with journal.storage_errors(folder), open(results, 'wb') as good, open(failures, 'wb') as bad:
       for block in sorted(parts.done()):
         for line in (folder / parts.lines(block)).read_bytes().splitlines(keepends=True):
-          failed = 'reason' in json.loads(line)
+          record = json.loads(line)
+          failed = 'reason' in record
           counts[failed] += 1
-          (bad if failed else good).write(line)
+          (bad if failed else good).write(line if failed else _distinct(line, record, distinct))
     with journal.storage_errors(folder):
       os.replace(results, folder / claim.RESULTS)
       os.replace(failures, folder / claim.FAILURES)
   return counts[0], counts[1]
+
+
+def _distinct(line: bytes, record: dict, distinct: DistinctNames) -> bytes:
+  """A result's line with a name that no other result has."""
+  name = distinct(record['name'], record['source'])
+  if name == record['name']:
+    return line
+  return json.dumps({**record, 'name': name}).encode() + b'\n'
 
 
 @contextlib.contextmanager

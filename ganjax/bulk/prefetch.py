@@ -1,56 +1,39 @@
-"""From a source's pictures to face crops, by threads that run ahead of the devices.
+"""From a source's photos to face crops, by threads that run ahead of the devices.
 
 Threads suffice: dlib and Pillow let go of Python's lock while they work.
 """
 
 import collections
 import concurrent.futures
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ganjax import data, faces
 from ganjax.data.sources import Entry, Source
-
-
-class Face(NamedTuple):
-  """One face of one picture."""
-
-  entry: Entry
-  number: int  # of the face in its picture, from the left
-  num_faces: int
-  crop: faces.Crop
-
-  @property
-  def name(self) -> str:
-    """The picture's name; `NAME..0`, `NAME..1`, … where it shows several faces.
-
-    No picture's own name has two dots in a row, so no face is called like another picture.
-    """
-    return self.entry.name if self.num_faces == 1 else f'{self.entry.name}..{self.number}'
-
-  @property
-  def order(self) -> tuple[int, int]:
-    return self.entry.index, self.number
+from ganjax.restoration import faces as restoration_faces
+from ganjax.restoration.faces import Face, Photo
+from ganjax.weights.networks import CropTemplate
 
 
 def faces_of(
-  source: Source, entry: Entry, template: faces.Template, size: int, align: faces.Mode
+  source: Source, entry: Entry, template: CropTemplate, size: int, align: faces.Mode
 ) -> list[Face] | str:
-  """The faces of one picture, or the reason why there are none.
+  """The faces of one photo, or the reason why there are none.
 
   Args:
     source: that `entry` belongs to.
-    entry: the picture.
+    entry: the photo.
     template: of the generator.
     size: the crops' side, px.
     align: as `faces.align` takes it.
   """
+  photo = Photo(entry.name, entry.source, functools.partial(source.read, entry))
   try:
-    crops = faces.align(source.read(entry), template, size, align)
+    return restoration_faces.faces_of(photo, template, size, align, keep_photo=False)
   except (data.ImageError, faces.FaceError) as error:
     return str(error).removeprefix(f'{entry.source}: ')
-  return [Face(entry, i, len(crops), crop) for i, crop in enumerate(crops)]
 
 
 A = TypeVar('A')

@@ -6,25 +6,26 @@ The local loop, the processes of a pod and the actors of a Ray cluster all call 
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganjax import data, degradations, faces, inversion, metrics, weights
+from ganjax import data, degradations, faces, inversion, weights
 from ganjax.bulk import prefetch, tf_examples
 from ganjax.bulk.parts import Outcome, Parts
 from ganjax.bulk.plan import BlockPlan
-from ganjax.bulk.prefetch import Face
 from ganjax.data import journal
 from ganjax.data.sources import Entry, Source
 from ganjax.inversion import Paused
 from ganjax.inversion.problem import Problem
-from ganjax.pixels import to_bytes, to_float
+from ganjax.restoration.degrade import Degraded
+from ganjax.restoration.faces import Face
+from ganjax.restoration.measure import measure
+from ganjax.restoration.result import Result
+from ganjax.restoration.solve import Method
 from ganjax.weights import Networks
 
 PREVIEWS = ('aligned', 'degraded', 'restored', 'completed')
-# A result's pictures -> the features of the data set that hold them.
-FEATURES = {'restored': 'image', 'completed': 'completed'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,35 @@ class Settings:
     networks = weights.load(self.weights, self.precision, self.remat)
     perceptual = inversion.load_perceptual(self.perceptual, networks, self.precision)
     return inversion.make_prior(networks, perceptual), networks
+
+  def method(self) -> Method:
+    """How each face is restored.
+
+    Raises:
+      DegradationError: the degradation cannot be read.
+    """
+    return Method(
+      degradation=degradations.parse(self.degradation),
+      preset=self.preset,
+      hyper=self.hyper,
+      task='bulk',
+      seed=self.seed,
+      already_degraded=self.already_degraded,
+      shows_degraded=self.already_degraded or self.degradation != 'identity()',
+    )
+
+
+class _Job(NamedTuple):
+  """A face at work."""
+
+  entry: Entry
+  face: Face
+  degraded: Degraded
+
+  @property
+  def order(self) -> tuple[int, int]:
+    """As in `Outcome`."""
+    return self.entry.index, self.face.number
 
 
 class Stopped(KeyboardInterrupt):
@@ -92,8 +122,8 @@ class _Block:
     have = sum(order[0] == entry.index for order in self._known)
     return not have or have < self._faces[entry.index]
 
-  def lacks(self, face: Face) -> bool:
-    return face.order not in self._known
+  def lacks(self, entry: Entry, face: Face) -> bool:
+    return (entry.index, face.number) not in self._known
 
   @property
   def is_whole(self) -> bool:
@@ -129,20 +159,17 @@ class Worker:
     """
     self.settings, self._hash, self._plan = settings, config_hash, plan
     self._source, self._parts, self._threads = source, parts, threads
-    self._pipeline = degradations.parse(settings.degradation)
+    self._method = settings.method()
     self._prior, networks = settings.prior()
     self._stages = inversion.stages(settings.preset)
     side = networks.resolution
-    self._pipeline.check(side, side)
-    self._template = faces.Template(*networks.template)
-    self._size = self._pipeline.output_shape(side, side)[0] if settings.already_degraded else side
-    self._kinds = list(FEATURES) if self._pipeline.is_only_projections else ['restored']
+    self._method.check(side)
+    self._template, self._size = networks.template, self._method.crop_size(side)
+    self._kinds = ['restored']
+    if self._method.degradation.is_only_projections:
+      self._kinds.append('completed')
     self._features = tf_examples.features(
-      self._prior,
-      settings.preset,
-      [FEATURES[kind] for kind in self._kinds] if settings.save_image else [],
-      [*metrics.names(self._kinds), 'loss'],
-      settings.save_noise,
+      self._prior, settings.preset, self._kinds, settings.save_image, settings.save_noise
     )
     self._slots = inversion.ContinuousBatch(
       self._prior,
@@ -171,21 +198,21 @@ class Worker:
     """
     try:
       solved = self._slots.solve(self._problems(blocks), on_chunk, self._resumed)
-      for (face, target), result in solved:
-        self._finish(face, self._outcome(face, target, result))
+      for job, found in solved:
+        self._finish(job.entry, self._outcome(job, found))
     except BaseException as error:
       with contextlib.suppress(data.StoreError):  # whatever went wrong first is what counts
         for block in self._blocks.values():
           if block.outcomes:
             self._parts.set_aside(block.block, block.outcomes)
         if isinstance(error, Stopped):
-          for (face, _), paused in self._slots.paused():
-            self._parts.set_paused_aside(face.order, paused.arrays())
+          for job, paused in self._slots.paused():
+            self._parts.set_paused_aside(job.order, paused.arrays())
       raise
 
-  def _resumed(self, tag: tuple[Face, np.ndarray], problem: Problem) -> Paused | None:
+  def _resumed(self, job: _Job, problem: Problem) -> Paused | None:
     """How far an earlier run came with a face."""
-    kept = self._parts.paused_aside(tag[0].order)
+    kept = self._parts.paused_aside(job.order)
     if kept is None:
       return None
     return Paused.from_arrays(self._prior, self._stages, problem, kept)
@@ -201,8 +228,8 @@ class Worker:
       self._close_if_whole(block)
       yield from wanted
 
-  def _problems(self, blocks: Iterable[int]) -> Iterator:
-    """What is to be inverted, ((face, its picture), problem), as it is prepared."""
+  def _problems(self, blocks: Iterable[int]) -> Iterator[tuple[_Job, Problem]]:
+    """What is to be inverted, as it is prepared."""
 
     def faces_of(entry: Entry):
       return prefetch.faces_of(self._source, entry, self._template, self._size, self.settings.align)
@@ -215,23 +242,17 @@ class Worker:
         line = {'name': entry.name, 'source': entry.source, 'index': entry.index, 'reason': found}
         self._finish_in(block, Outcome((entry.index, 0), line, None))
         continue
-      lacking = [face for face in found if block.lacks(face)]
+      lacking = [face for face in found if block.lacks(entry, face)]
       block.at_work += len(lacking)
       for face in lacking:
-        yield self._problem(face)
+        yield self._problem(entry, face)
 
-  def _problem(self, face: Face):
-    settings = self.settings
-    picture = to_float(face.crop.image)
-    degradation, key = inversion.sampled(self._pipeline, face.name, settings.seed)
-    target = picture if settings.already_degraded else degradation.true(picture, key)
-    problem = inversion.make_problem(
-      self._prior, target, degradation, face.name, settings.seed, settings.hyper
-    )
-    return (face, target), problem
+  def _problem(self, entry: Entry, face: Face) -> tuple[_Job, Problem]:
+    degraded = self._method.degrade(face)
+    return _Job(entry, face, degraded), self._method.problem(self._prior, face, degraded)
 
-  def _finish(self, face: Face, outcome: Outcome) -> None:
-    block = self._blocks[face.entry.index // self._plan.block_size]
+  def _finish(self, entry: Entry, outcome: Outcome) -> None:
+    block = self._blocks[entry.index // self._plan.block_size]
     block.at_work -= 1
     self._finish_in(block, outcome)
 
@@ -245,42 +266,33 @@ class Worker:
       self._parts.write(block.block, block.outcomes)
       del self._blocks[block.block]
 
-  def _outcome(self, face: Face, target: np.ndarray, result: inversion.Restoration) -> Outcome:
-    pictures = {'restored': to_bytes(np.asarray(result.image))}
-    if 'completed' in self._kinds:
-      whole = degradations.completed(result.degradation, target, pictures['restored'])
-      pictures['completed'] = whole
-    values: dict[str, float] = {}
-    if not self.settings.already_degraded:
-      values = metrics.against_truth(pictures, face.crop.image)
-    line: dict[str, Any] = {
-      'name': face.name,
-      'source': face.entry.source,
-      'index': face.entry.index,
-      'face': face.number,
-      'num_results': face.num_faces,
-      'task': 'bulk',
-      'metrics': {name: round(value, 4) for name, value in values.items()},
-      'loss': float(result.loss[-1]),
-      'settled_at': int(result.settled_at),
-      'num_steps': int(result.num_steps),
-    }
-    if face.entry.index < self.settings.previews and face.number == 0:
-      line['files'] = self._preview(face, target, pictures)
-    values = {**values, 'loss': line['loss']}
-    kept = {FEATURES[kind]: picture for kind, picture in pictures.items()}
-    made = tf_examples.example(self._features, face, kept, result, values, self._hash)
-    return Outcome(face.order, line, made)
+  def _outcome(self, job: _Job, found: inversion.Restoration) -> Outcome:
+    result = self._result(job, found)
+    files = None
+    if job.entry.index < self.settings.previews and job.face.number == 0:
+      files = self._write_previews(job.entry.index, result.images)
+    made = tf_examples.example(self._features, job.entry.index, result, self._hash)
+    return Outcome(job.order, result.line('bulk', files), made)
 
-  def _preview(self, face: Face, target: np.ndarray, made: dict[str, np.ndarray]) -> dict[str, str]:
-    pictures = {'aligned': face.crop.image, 'degraded': to_bytes(target), **made}
-    if self.settings.already_degraded:
-      del pictures['aligned']
-    elif self.settings.degradation == 'identity()':
-      del pictures['degraded']
-    files = {kind: preview(kind, face.entry.index) for kind in pictures}
+  def _result(self, job: _Job, found: inversion.Restoration) -> Result:
+    face, degraded = job.face, job.degraded
+    images = self._method.images(face, degraded, found)
+    compared = {kind: images[kind] for kind in self._kinds}
+    return Result(
+      name=face.name,
+      source=face.source,
+      images=images,
+      metrics=measure(compared, degraded, with_fidelity=False),
+      record={'index': job.entry.index, 'face': face.number},
+      restoration=found,
+      quad=face.crop.quad,
+      num_results=face.num_faces,
+    )
+
+  def _write_previews(self, index: int, images: dict[str, np.ndarray]) -> dict[str, str]:
+    files = {kind: preview(kind, index) for kind in images}
     for kind, path in files.items():
-      png = data.encode_png(pictures[kind])
+      png = data.encode_png(images[kind])
       journal.replace(self._parts.folder / path, png, self._parts.scratch)
     return files
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ganjax.data.claim import read_config
-from ganjax.data.names import name_of, natural
+from ganjax.data.names import DistinctNames, name_of, natural
 from ganjax.data.sources import SourceError
 from ganjax.runtime import extras
 
@@ -114,13 +114,10 @@ def _of_dataset(folder: pathlib.Path) -> list[Latent]:
     raise SourceError(f'{folder}: TFDS cannot read it ({str(error).splitlines()[0]})') from None
   if not examples or 'latent' not in examples[0]:
     raise SourceError(f'{folder}: a data set without latents; give the output of --task=bulk')
-  return [
-    _latent(
-      example['name'].decode(),
-      f'{folder}#{example["name"].decode()}',
-      {'latent': example['latent']}
-      | {f'{_NOISE}{name}': value for name, value in example.get('noise', {}).items()},
-      sha256,
-    )
-    for example in examples
-  ]
+  distinct = DistinctNames()
+  found = []
+  for example in examples:
+    name = distinct(example['name'].decode(), example.get('source', b'').decode())
+    noise = {f'{_NOISE}{key}': value for key, value in example.get('noise', {}).items()}
+    found.append(_latent(name, f'{folder}#{name}', {'latent': example['latent'], **noise}, sha256))
+  return found

@@ -16,6 +16,7 @@ EXTENSIONS = frozenset(
 MAX_NAME_BYTES = 120  # file systems allow 255, and results add to the name
 _FOLDER = '__'  # stands for '/' in a name
 _HASHED = re.compile(r'-[0-9a-f]{10}$')
+_NUMBERED = re.compile(r'_[0-9]+$')
 
 
 def name_of(relative: str) -> str:
@@ -36,6 +37,25 @@ def name_of(relative: str) -> str:
 def with_hash(name: str, relative: str) -> str:
   """`name`, made unique by its photo's path."""
   return f'{name}-{hashlib.sha256(os.fsencode(relative)).hexdigest()[:10]}'
+
+
+class DistinctNames:
+  """Gives each of many results a name of its own, one after another.
+
+  The photo `me` with two faces and the photo `me_1` both give a `me_1`: the later one gets a short
+  hash of its source. Only names that end in a number are remembered, since no others can clash.
+  """
+
+  def __init__(self) -> None:
+    self._taken: set[str] = set()
+
+  def __call__(self, name: str, source: str) -> str:
+    """The name that the result called `name`, of the photo at `source`, goes by."""
+    if not _NUMBERED.search(name):
+      return name
+    own = with_hash(name, source) if name in self._taken else name
+    self._taken.add(own)
+    return own
 
 
 def face_name(name: str, index: int) -> str:

@@ -18,7 +18,6 @@ from ganjax.degradations.pipeline import (
 )
 from ganjax.degradations.random_boxes import RandomBoxMask
 from ganjax.degradations.spec import parse
-from ganjax.restoration.completion import completed
 
 __all__ = [
   'Blur',
@@ -36,7 +35,6 @@ __all__ = [
   'PixelMask',
   'RandomBoxMask',
   'StrokeMask',
-  'completed',
   'parse',
   'stack',
 ]

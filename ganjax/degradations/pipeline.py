@@ -178,6 +178,11 @@ class Pipeline(Operator):
       self.unknown,
     )
 
+  def draw(self, key: jax.Array) -> tuple['Pipeline', jax.Array]:
+    """`sample`, and the key for `true`, from one key for all that chance does to an image."""
+    sample_key, true_key = jax.random.split(key)
+    return self.sample(sample_key), true_key
+
   def expected(self, image: jax.Array) -> jax.Array:
     for operator in self.operators:
       image = operator.expected(image)

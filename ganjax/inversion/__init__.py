@@ -19,11 +19,9 @@ if TYPE_CHECKING:
   from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Phase, Preset
   from ganjax.inversion.problem import (
     Prior,
-    degradation_keys,
     image_key,
     make_prior,
     make_problem,
-    sampled,
     stack,
   )
   from ganjax.inversion.solver import Solver
@@ -50,7 +48,6 @@ __all__ = [
   'Solver',
   'Space',
   'check_perceptual',
-  'degradation_keys',
   'distance',
   'even_chunk',
   'file_of',
@@ -60,7 +57,6 @@ __all__ = [
   'make_prior',
   'make_problem',
   'run',
-  'sampled',
   'stack',
   'stages',
 ]

@@ -62,22 +62,6 @@ def image_key(seed: int, name: str) -> Key[Array, '']:
   return jax.random.fold_in(jax.random.key(seed), int.from_bytes(digest[:4], 'little'))
 
 
-def sampled(degradation: Pipeline, name: str, seed: int) -> tuple[Pipeline, Key[Array, '']]:
-  """Draws what is random in a degradation; for the same seed and name always the same.
-
-  Returns:
-    The degradation, and the key for its true form.
-  """
-  sample_key, true_key = degradation_keys(name, seed)
-  return degradation.sample(sample_key), true_key
-
-
-def degradation_keys(name: str, seed: int) -> tuple[Key[Array, ''], Key[Array, '']]:
-  """An image's keys for `sample` and for `true`."""
-  sample_key, true_key = jax.random.split(jax.random.fold_in(image_key(seed, name), 2))
-  return sample_key, true_key
-
-
 def make_problem(
   prior: Prior,
   photo: Float[np.ndarray, 'h w 3'],

@@ -4,6 +4,7 @@ import pathlib
 
 from ganjax import data, report, weights
 from ganjax.restoration.faces import reduced, unfinished
+from ganjax.restoration.result import Result
 from ganjax.tasks import console
 from ganjax.tasks.config import FacesConfig
 
@@ -15,17 +16,14 @@ def run(config: FacesConfig) -> int:
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
     found = unfinished(store, items, config.align, networks.template, networks.resolution)
     for face in found:
-      record = {
-        'name': face.name,
-        'source': face.source,
-        'num_results': face.num_results,
-        'task': config.task,
-        'files': {
-          'photo': store.write_image('photos', face.name, reduced(face.photo)),
-          'aligned': store.write_image('aligned', face.name, face.crop.image),
-        },
-        'quad': face.crop.quad.tolist(),
-      }
-      store.add_result(record)
+      assert face.photo is not None
+      result = Result(
+        name=face.name,
+        source=face.source,
+        images={'photo': reduced(face.photo), 'aligned': face.crop.image},
+        record={'quad': face.crop.quad.tolist()},
+        num_results=face.num_faces,
+      )
+      result.keep(store, config.task)
     path = report.write_report(pathlib.Path(config.output))
     return console.print_summary(config.task, store, path)

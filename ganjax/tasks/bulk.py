@@ -15,6 +15,7 @@ from ganjax.inversion import memory
 from ganjax.inversion.perceptual import file_of
 from ganjax.inversion.problem import Problem
 from ganjax.models.architecture import generator_config
+from ganjax.restoration.degrade import drawn
 from ganjax.runtime import cluster, sharding
 from ganjax.runtime.cluster import Shard
 from ganjax.tasks.bulk_config import BulkConfig
@@ -134,7 +135,7 @@ def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:
   """A picture such as all others, for measuring."""
   side = prior.generator.config.resolution
   pipeline = degradations.parse(config.degradation)
-  degradation, key = inversion.sampled(pipeline, 'example', config.seed)
+  degradation, key = drawn(pipeline, 'example', config.seed)
   target = degradation.true(np.zeros((side, side, 3), np.float32), key)
   return inversion.make_problem(prior, target, degradation, 'example', config.seed, config.hyper())
 

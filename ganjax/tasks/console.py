@@ -8,29 +8,23 @@ from contextlib import contextmanager
 import numpy as np
 from tqdm import tqdm
 
-from ganjax import data, report
-
-
-class Steps:
-  """A progress bar over one batch's optimisation steps."""
-
-  def __init__(self, bar: tqdm):
-    self._bar = bar
-
-  def show(self, step: int, loss: np.ndarray) -> None:
-    """Moves on to `step`; loss is [N, step]."""
-    self._bar.update(step - self._bar.n)
-    self._bar.set_postfix_str(f'loss {np.nanmean(loss[:, -1]):.4g}')
+from ganjax import data, inversion, report
+from ganjax.restoration.solve import Show
 
 
 @contextmanager
-def steps(task: str, names: list[str], num_steps: int) -> Iterator[Steps]:
-  """Shows how far a batch has come; the first batch begins with the compilation."""
+def steps(task: str, names: list[str], num_steps: int) -> Iterator[Show]:
+  """A bar that shows how far a batch has come; the first batch begins with the compilation."""
   what = names[0] if len(names) == 1 else f'{names[0]} … {names[-1]} ({len(names)})'
   bar = tqdm(total=num_steps, desc=f'{task} {what}', unit='step', file=sys.stdout)
   bar.set_postfix_str('compiling')
+
+  def show(progress: inversion.Progress) -> None:
+    bar.update(progress.step - bar.n)
+    bar.set_postfix_str(f'loss {np.nanmean(np.asarray(progress.terms.loss)[:, -1]):.4g}')
+
   with bar:
-    yield Steps(bar)
+    yield show
 
 
 def print_summary(task: str, store: data.Store, report_path: pathlib.Path) -> int:

@@ -4,7 +4,6 @@ import itertools
 import pathlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,45 +11,40 @@ import numpy as np
 from PIL import Image
 
 from ganjax import data, degradations, inversion, report
-from ganjax.inversion import deep_prior, image_key, sampled, stack
+from ganjax.inversion import deep_prior, image_key, stack
 from ganjax.pixels import to_bytes, to_float
+from ganjax.restoration import result_grid
+from ganjax.restoration.degrade import degrade
+from ganjax.restoration.result import Result
 from ganjax.runtime import programs
-from ganjax.tasks import console, result_grid
+from ganjax.tasks import console
 from ganjax.tasks.deep_prior_config import SMALLEST_SIDE, DeepPriorTaskConfig
-from ganjax.tasks.deep_prior_results import DegradedPhoto, Restored, write, write_sweep
+from ganjax.tasks.deep_prior_results import Fitted, Job, keep_sweep, result
 from ganjax.tasks.deep_prior_study import network, noises, settings, with_setting
-
-
-class Fitted(NamedTuple):
-  """What came of one network."""
-
-  fit: inversion.Restoration  # without a leading axis
-  frames: list[tuple[int, np.ndarray]]
-  seconds: float
 
 
 def run(config: DeepPriorTaskConfig) -> int:
   """Restores every picture of the input; returns the number of failures."""
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(), config.overwrite) as store:
-    for batch in _batches(_damaged(store, items, config), config.batch_size):
-      restored = iter(_restore([damaged for variants in batch for damaged in variants], config))
+    for batch in _batches(_jobs(store, items, config), config.batch_size):
+      results = iter(_restore([job for variants in batch for job in variants], config))
       for variants in batch:
-        own = [next(restored) for _ in variants]
+        own = [next(results) for _ in variants]
         if config.sweep:
-          write_sweep(store, config, variants, own)
+          keep_sweep(store, config, variants, own)
         else:
-          write(store, config, variants[0], own[0])
+          own[0].keep(store, config.task)
     if not config.sweep:
       result_grid.write(store)
     path = report.write_report(pathlib.Path(config.output))
     return console.print_summary(config.task, store, path)
 
 
-def _damaged(
+def _jobs(
   store: data.Store, items: list[data.Item], config: DeepPriorTaskConfig
-) -> Iterator[list[DegradedPhoto]]:
-  """The pictures that still need work, in every combination; failures go to the store."""
+) -> Iterator[list[Job]]:
+  """The photos that still need work, in every combination; failures go to the store."""
   truths = {item.name: item.path for item in data.find(config.truth)} if config.truth else {}
   variants = [with_setting(config, setting) for setting in settings(config)]
   for item in items:
@@ -59,7 +53,7 @@ def _damaged(
       continue
     try:
       photo = _read(item.path, config.max_side)
-      yield [_damage(item, photo, variant, truths) for variant in variants]
+      yield [_job(item, photo, variant, truths) for variant in variants]
     except (data.ImageError, degradations.DegradationError) as error:
       store.add_failure(source, item.name, error)
 
@@ -77,35 +71,35 @@ def _read(path: pathlib.Path, max_side: int) -> np.ndarray:
   return np.asarray(image)
 
 
-def _damage(
+def _job(
   item: data.Item,
   photo: np.ndarray,
   config: DeepPriorTaskConfig,
   truths: dict[str, pathlib.Path],
-) -> DegradedPhoto:
-  """Degrades one picture, unless it came degraded; always in the same way."""
+) -> Job:
+  """Degrades one photo, unless it came degraded; always in the same way."""
   pipeline = degradations.parse(config.degradation)
-  done, true_key = sampled(pipeline, item.name, config.seed)
+  assumed = config.assumed_degradation and degradations.parse(config.assumed_degradation)
   factor = _factor(pipeline)
   if config.already_degraded:
-    target = to_float(photo)
     height, width = (n * factor for n in photo.shape[:2])
-    done.check(height, width)
-    truth = _truth(item, truths, height, width) if truths else None
+    pipeline.check(height, width)
   else:
     # What the factor of a down-sampling does not divide is cut off.
     height, width = (n // factor * factor for n in photo.shape[:2])
-    truth = photo[:height, :width]
-    target = done.true(to_float(truth), true_key)
-  record = {'degradation': str(done)}
-  if config.assumed_degradation:
-    done, _ = sampled(degradations.parse(config.assumed_degradation), item.name, config.seed)
-    if done.output_shape(height, width) != target.shape[:2]:
-      raise degradations.DegradationError(f'--assumed_degradation={done}: gives another size')
-  if done.unknown:
-    done = done.measured(target)
-    record['estimate'] = str(done)
-  return DegradedPhoto(item, config, done.observed(target), target, truth, height, width, record)
+    photo = photo[:height, :width]
+  degraded = degrade(
+    photo, pipeline, item.name, config.seed, assumed or None, config.already_degraded
+  )
+  if truths:
+    degraded = degraded._replace(truth=_truth(item, truths, height, width))
+  known = degraded.degradation
+  if known.output_shape(height, width) != degraded.target.shape[:2]:
+    raise degradations.DegradationError(f'--assumed_degradation={known}: gives another size')
+  if known.unknown:
+    degraded = degraded.identified(known.measured(degraded.target))
+  seen = degraded.degradation.observed(degraded.target)
+  return Job(item, config, degraded._replace(degradation=seen), height, width)
 
 
 def _truth(item: data.Item, truths: dict[str, pathlib.Path], height: int, width: int) -> np.ndarray:
@@ -125,82 +119,78 @@ def _factor(pipeline: degradations.Pipeline) -> int:
   return probe // pipeline.output_shape(probe, probe)[0]
 
 
-def _batches(
-  found: Iterator[list[DegradedPhoto]], size: int
-) -> Iterator[list[list[DegradedPhoto]]]:
+def _batches(found: Iterator[list[Job]], size: int) -> Iterator[list[list[Job]]]:
   """Groups of neighbours of one size."""
-  for _, alike in itertools.groupby(found, lambda variants: variants[0].target.shape):
+  for _, alike in itertools.groupby(found, lambda variants: variants[0].degraded.target.shape):
     while batch := list(itertools.islice(alike, size)):
       yield batch
 
 
-def _restore(wanted: Sequence[DegradedPhoto], config: DeepPriorTaskConfig) -> list[Restored]:
+def _restore(jobs: Sequence[Job], config: DeepPriorTaskConfig) -> list[Result]:
   """Fits networks to everything in a batch; those of one architecture and size together."""
-  jobs = [(damaged, restart) for damaged in wanted for restart in range(config.restarts)]
+  wanted = [(job, restart) for job in jobs for restart in range(config.restarts)]
   kinds: dict[tuple, list[int]] = {}
-  for i, (damaged, _) in enumerate(jobs):
-    operators = tuple(type(operator) for operator in damaged.degradation.operators)
-    kinds.setdefault((_solver(damaged), damaged.target.shape, operators), []).append(i)
+  for i, (job, _) in enumerate(wanted):
+    operators = tuple(type(operator) for operator in job.degraded.degradation.operators)
+    kinds.setdefault((_solver(job), job.degraded.target.shape, operators), []).append(i)
   fitted: dict[int, Fitted] = {}
   for kind in kinds.values():
     for start in range(0, len(kind), config.batch_size):
       part = kind[start : start + config.batch_size]
-      fitted |= zip(part, _fit([jobs[i] for i in part], config), strict=True)
+      fitted |= zip(part, _fit([wanted[i] for i in part], config), strict=True)
     programs.clear_caches_near_map_limit()  # every kind has programs of its own
-  in_order = iter([fitted[i] for i in range(len(jobs))])
-  return [_mean([next(in_order) for _ in range(config.restarts)]) for _ in wanted]
+  in_order = iter([fitted[i] for i in range(len(wanted))])
+  return [result(job, _mean([next(in_order) for _ in range(config.restarts)])) for job in jobs]
 
 
-def _mean(fitted: list[Fitted]) -> Restored:
-  images = np.stack([one.fit.image for one in fitted])
-  deviation = np.mean(np.std(images, axis=0), axis=2) / 2 if len(fitted) > 1 else None
-  first = fitted[0]
-  seconds = sum(one.seconds for one in fitted)
-  return Restored(to_bytes(np.mean(images, axis=0)), deviation, first.fit, first.frames, seconds)
-
-
-def _solver(damaged: DegradedPhoto) -> deep_prior.DeepImagePrior:
-  config = damaged.config
-  architecture = network(config.network)
-  return deep_prior.DeepImagePrior(
-    architecture, config.prior_loss, damaged.height, damaged.width, config.stopping
+def _mean(fitted: list[Fitted]) -> Fitted:
+  images = np.stack([one.image for one in fitted])
+  return fitted[0]._replace(
+    image=np.mean(images, axis=0),
+    seconds=sum(one.seconds for one in fitted),
+    deviation=np.mean(np.std(images, axis=0), axis=2) / 2 if len(fitted) > 1 else None,
   )
 
 
-def _fit(jobs: list[tuple[DegradedPhoto, int]], config: DeepPriorTaskConfig) -> list[Fitted]:
-  """Fits one network to each of some pictures of one kind."""
+def _solver(job: Job) -> deep_prior.DeepImagePrior:
+  config = job.config
+  architecture = network(config.network)
+  return deep_prior.DeepImagePrior(
+    architecture, config.prior_loss, job.height, job.width, config.stopping
+  )
+
+
+def _fit(wanted: list[tuple[Job, int]], config: DeepPriorTaskConfig) -> list[Fitted]:
+  """Fits one network to each of some photos of one kind."""
   frames: list[tuple[int, np.ndarray]] = []
   started = time.monotonic()
-  names = [damaged.item.name for damaged, _ in jobs]
-  most = max(damaged.config.num_steps for damaged, _ in jobs)
-  with console.steps(config.task, names, most) as bar:
+  names = [job.item.name for job, _ in wanted]
+  most = max(job.config.num_steps for job, _ in wanted)
+  with console.steps(config.task, names, most) as show:
 
     def on_progress(progress: inversion.Progress) -> None:
-      bar.show(progress.step, np.asarray(progress.terms.loss))
+      show(progress)
       if config.save_every:
         frames.append((progress.step, to_bytes(progress.render())))
 
     fit = inversion.run(
       (),
-      (_solver(jobs[0][0]),),
-      stack([_problem(damaged, restart) for damaged, restart in jobs]),
+      (_solver(wanted[0][0]),),
+      stack([_problem(job, restart) for job, restart in wanted]),
       on_progress,
       config.save_every or inversion.CHUNK_STEPS,
     )
-  seconds = (time.monotonic() - started) / len(jobs)
+  seconds = (time.monotonic() - started) / len(wanted)
+  own = [jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), fit) for i in range(len(wanted))]
   return [
-    Fitted(
-      jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), fit),
-      [(step, pictures[i]) for step, pictures in frames],
-      seconds,
-    )
-    for i in range(len(jobs))
+    Fitted(one.image, one, [(step, images[i]) for step, images in frames], seconds)
+    for i, one in enumerate(own)
   ]
 
 
-def _problem(damaged: DegradedPhoto, restart: int) -> deep_prior.DeepPriorProblem:
-  config = damaged.config
-  sigma = sum(float(noise.sigma) ** 2 for noise in noises(damaged.degradation)) ** 0.5
+def _problem(job: Job, restart: int) -> deep_prior.DeepPriorProblem:
+  config, degraded = job.config, job.degraded
+  sigma = sum(float(noise.sigma) ** 2 for noise in noises(degraded.degradation)) ** 0.5
   patience = {'last': 0, 'variance': max(1, config.num_steps // 2), 'noise': 1}
   hyper = deep_prior.DeepPriorHyper(
     num_steps=jnp.int32(config.num_steps),
@@ -211,12 +201,12 @@ def _problem(damaged: DegradedPhoto, restart: int) -> deep_prior.DeepPriorProble
     patience=jnp.int32(patience[config.stopping]),
     sigma=jnp.float32(sigma),
   )
-  blank = np.zeros((damaged.height, damaged.width, 3), np.float32)
+  blank = np.zeros((job.height, job.width, 3), np.float32)
   return deep_prior.DeepPriorProblem(
-    jnp.asarray(damaged.target),
-    damaged.degradation.visible(*damaged.target.shape[:2]),
-    jnp.asarray(blank if damaged.truth is None else to_float(damaged.truth)),
-    damaged.degradation,
+    jnp.asarray(degraded.target),
+    degraded.degradation.visible(*degraded.target.shape[:2]),
+    jnp.asarray(blank if degraded.truth is None else to_float(degraded.truth)),
+    degraded.degradation,
     hyper,
-    image_key(config.seed + restart, damaged.item.name),
+    image_key(config.seed + restart, job.item.name),
   )

@@ -1,156 +1,113 @@
-"""What `deep_prior` leaves behind of one picture: files and a record."""
+"""What `deep_prior` makes of its networks: results, and the tables of its sweeps."""
 
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax import data, degradations, inversion, metrics, report
+from ganjax import data, inversion
 from ganjax.inversion import deep_prior, sweeps
 from ganjax.pixels import to_bytes, to_float
+from ganjax.restoration.completion import completed
+from ganjax.restoration.degrade import Degraded
+from ganjax.restoration.measure import measure
+from ganjax.restoration.result import Curves, Result
 from ganjax.tasks import sweep_results
 from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig
 from ganjax.tasks.deep_prior_study import settings
 
 
-class DegradedPhoto(NamedTuple):
-  """A picture and what the network gets to see of it."""
+class Job(NamedTuple):
+  """A photo to be restored, in one combination of a sweep."""
 
   item: data.Item
   config: DeepPriorTaskConfig  # of this combination alone
-  degradation: degradations.Pipeline  # as it is assumed to be
-  target: np.ndarray  # [h, w, 3] in [-1, 1]
-  truth: np.ndarray | None  # uint8 [H, W, 3]
-  height: int
+  degraded: Degraded
+  height: int  # of the restored image
   width: int
-  record: dict[str, Any]  # what is worth telling about the degradation
 
 
-class Restored(NamedTuple):
-  """What came out, of one network or as the mean of several."""
+class Fitted(NamedTuple):
+  """What came of one network, or as the mean of several."""
 
-  image: np.ndarray  # uint8 [H, W, 3]
-  deviation: np.ndarray | None  # [H, W], between restarts, in units of the [0, 1] range
+  image: np.ndarray  # float32 [H, W, 3], nominally in [-1, 1]
   fit: inversion.Restoration  # of the first network, without a leading axis
-  frames: list[tuple[int, np.ndarray]]  # (step, uint8 picture), of the first network
+  frames: list[tuple[int, np.ndarray]]  # (step, uint8 image), of the first network
   seconds: float
+  deviation: np.ndarray | None = None  # [H, W], between networks, in units of the [0, 1] range
 
 
-def write(
-  store: data.Store, config: DeepPriorTaskConfig, damaged: DegradedPhoto, restored: Restored
-) -> None:
-  """Writes one picture's files and its record."""
-  name, fit = damaged.item.name, restored.fit
-  files = {
-    'restored': store.write_image('restored', name, restored.image),
-    **_inputs(store, damaged),
-    'curve': store.write_bytes(f'curves/{name}.png', _curve(damaged, fit)),
-  }
-  if damaged.degradation.is_only_projections:
-    files['completed'] = store.write_image('completed', name, _completed(damaged, restored.image))
-  if restored.deviation is not None:
-    drawn = report.deviation_map(restored.deviation)
-    files['deviation'] = store.write_bytes(f'deviation/{name}.png', drawn)
-  if restored.frames:
-    pictures = [frame for _, frame in restored.frames]
-    movie = report.animation(pictures, [f'step {step}' for step, _ in restored.frames])
-    files['progress'] = store.write_bytes(f'progress/{name}.webp', movie)
-  store.add_result(
-    {
-      'name': name,
-      'source': str(damaged.item.path),
-      'task': config.task,
-      **damaged.record,
-      'files': files,
-      'metrics': _metrics(damaged, restored.image),
-      'loss': float(fit.loss[-1]),
-      'settled_at': int(fit.settled_at),
-      'num_steps': int(fit.num_steps),
-      'seconds': round(restored.seconds, 2),
-    }
-  )
-
-
-def _inputs(store: data.Store, damaged: DegradedPhoto) -> dict[str, str]:
-  name = damaged.item.name
-  files = {'degraded': store.write_image('degraded', name, to_bytes(damaged.target))}
-  if damaged.truth is not None:
-    files['aligned'] = store.write_image('aligned', name, damaged.truth)
-  return files
-
-
-def _curve(damaged: DegradedPhoto, fit: inversion.Restoration) -> bytes:
-  curves = {'total': fit.loss}
-  if np.isfinite(fit.terms.variance).any():
-    curves['variance of outputs'] = fit.terms.variance
-  psnr = None if damaged.truth is None else deep_prior.psnr_curve(fit.terms)
-  return report.loss_curve(curves, int(fit.settled_at), damaged.item.name, psnr, 'taken')
-
-
-def write_sweep(
-  store: data.Store,
-  config: DeepPriorTaskConfig,
-  variants: list[DegradedPhoto],
-  restored: list[Restored],
-) -> None:
-  """Writes one picture's table, heat map and curves, and its record."""
-  name = variants[0].item.name
-  entries: list[dict[str, Any]] = []
-  for i, (setting, damaged, one) in enumerate(
-    zip(settings(config), variants, restored, strict=True)
-  ):
-    curve = store.write_bytes(f'curves/{name}/{i:04d}.png', _curve(damaged, one.fit))
-    entries.append(
-      {
-        'setting': setting,
-        'misfit': _misfit(damaged, one.image),
-        **_metrics(damaged, one.image),
-        'settled_at': int(one.fit.settled_at),
-        'num_steps': int(one.fit.num_steps),
-        'seconds': round(one.seconds, 2),
-        'curve': curve,
-      }
+def result(job: Job, fitted: Fitted) -> Result:
+  """What came of one photo."""
+  degraded = job.degraded
+  images = {'restored': to_bytes(fitted.image), 'degraded': to_bytes(degraded.target)}
+  if degraded.truth is not None:
+    images['aligned'] = degraded.truth
+  if degraded.degradation.is_only_projections:
+    # Exactly, for this prior's images differ little from the input where it shows anything.
+    images['completed'] = completed(
+      degraded.degradation, degraded.target, images['restored'], fade=0.0
     )
-  files = sweep_results.write(
-    store, name, sweeps.axes(config.sweep), [one.image for one in restored], entries
-  )
-  best = sweep_results.best_of(entries)
-  store.add_result(
-    {
-      'name': name,
-      'source': str(variants[best].item.path),
-      'task': config.task,
-      **variants[best].record,
-      'files': {**files, **_inputs(store, variants[best])},
-      'metrics': _metrics(variants[best], restored[best].image),
-      'best': entries[best]['setting'],
-      'sweep': entries,
-    }
+  return Result(
+    name=job.item.name,
+    source=str(job.item.path),
+    images=images,
+    metrics=measure(images, degraded, with_fidelity=False),
+    record=degraded.record,
+    restoration=fitted.fit,
+    curves=_curves(degraded, fitted.fit),
+    frames=fitted.frames,
+    deviation=fitted.deviation,
+    seconds=round(fitted.seconds, 2),
   )
 
 
-def _completed(damaged: DegradedPhoto, restored: np.ndarray) -> np.ndarray:
-  """The restored picture with what the input shows put back; uint8.
+def _curves(degraded: Degraded, fit: inversion.Restoration) -> Curves:
+  lines = {'total': fit.loss}
+  if np.isfinite(fit.terms.variance).any():
+    lines['variance of outputs'] = fit.terms.variance
+  psnr = None if degraded.truth is None else deep_prior.psnr_curve(fit.terms)
+  return Curves(lines, psnr, 'taken')
 
-  Exactly, for this prior's pictures differ little from the input where it shows anything.
-  """
-  return degradations.completed(damaged.degradation, damaged.target, restored, fade=0.0)
+
+def keep_sweep(
+  store: data.Store, config: DeepPriorTaskConfig, jobs: list[Job], results: list[Result]
+) -> None:
+  """Writes one photo's table, heat map and curves, and its record."""
+  name = jobs[0].item.name
+  entries = [
+    _entry(store, i, setting, job.degraded, one)
+    for i, (setting, job, one) in enumerate(zip(settings(config), jobs, results, strict=True))
+  ]
+  restored = [one.images['restored'] for one in results]
+  files = sweep_results.write(store, name, sweeps.axes(config.sweep), restored, entries)
+  index = sweep_results.best_of(entries)
+  best = results[index]
+  Result(
+    name=name,
+    source=best.source,
+    images={kind: image for kind, image in best.images.items() if kind != 'completed'},
+    metrics=best.metrics,
+    record={**best.record, 'best': entries[index]['setting'], 'sweep': entries},
+  ).keep(store, config.task, files=files)
 
 
-def _misfit(damaged: DegradedPhoto, image: np.ndarray) -> float:
+def _entry(
+  store: data.Store, i: int, setting: dict[str, str], degraded: Degraded, one: Result
+) -> dict[str, Any]:
+  """One combination's line, whose curve is written."""
+  line = one.line('')
+  return {
+    'setting': setting,
+    'misfit': _misfit(degraded, one.images['restored']),
+    **line['metrics'],
+    **{key: line[key] for key in ('settled_at', 'num_steps', 'seconds')},
+    'curve': store.write_bytes(f'curves/{one.name}/{i:04d}.png', one.curve_png()),
+  }
+
+
+def _misfit(degraded: Degraded, restored: np.ndarray) -> float:
   """The mean squared difference of what is visible, of values in [0, 1]."""
-  degraded = damaged.degradation.expected(jnp.asarray(to_float(image)))
-  visible = damaged.degradation.visible(*damaged.target.shape[:2])
-  target = jnp.asarray(damaged.target)
-  return float(deep_prior.distance('l2', degraded, target, visible)) / 4
-
-
-def _metrics(damaged: DegradedPhoto, restored: np.ndarray) -> dict[str, float]:
-  """PSNR and SSIM against the truth, where it is known; the degraded picture's beside them."""
-  if damaged.truth is None:
-    return {}
-  pictures = {'restored': restored, 'degraded': to_bytes(damaged.target)}
-  if damaged.degradation.is_only_projections:
-    pictures['completed'] = _completed(damaged, restored)
-  values = metrics.against_truth(pictures, damaged.truth)
-  return {name: round(value, 4) for name, value in values.items()}
+  again = degraded.degradation.expected(jnp.asarray(to_float(restored)))
+  visible = degraded.degradation.visible(*degraded.target.shape[:2])
+  return float(deep_prior.distance('l2', again, jnp.asarray(degraded.target), visible)) / 4

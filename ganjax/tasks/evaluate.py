@@ -10,6 +10,7 @@ import numpy as np
 
 from ganjax import data, faces, inversion, metrics, weights
 from ganjax.pixels import to_float
+from ganjax.restoration.measure import enlarged
 from ganjax.runtime import programs
 from ganjax.tasks import align, deep_prior, deep_prior_config, levels, restore, restore_config
 from ganjax.tasks.config import FacesConfig
@@ -142,7 +143,7 @@ def _measured(
   Without identity and descriptors where no face is found in the truth.
   """
   truth = picture['aligned']
-  shown = metrics.enlarged(picture[kind], *truth.shape[:2])
+  shown = enlarged(picture[kind], *truth.shape[:2])
   values: dict[str, Any] = {'name': picture['name']}
   for name in ('psnr', 'ssim', 'fidelity'):
     values[name] = picture['metrics'].get(f'{name}{metrics.ENDINGS[kind]}')

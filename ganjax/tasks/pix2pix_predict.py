@@ -4,7 +4,7 @@ import itertools
 import pathlib
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from ganjax.data.names import is_picture
 from ganjax.inversion import image_key
 from ganjax.pix2pix import cases, masks
 from ganjax.pix2pix.cases import Case
-from ganjax.tasks import console, result_grid
+from ganjax.restoration import result_grid
+from ganjax.restoration.result import Result
+from ganjax.tasks import console
 from ganjax.tasks.pix2pix_predict_config import Pix2pixPredictConfig
 from ganjax.tasks.settings import ConfigError
 from ganjax.training.pix2pix import examples
@@ -162,36 +164,31 @@ def _restore(
   started = time.monotonic()
   completed = cases.answer(translator.unet, [work.case for work in batch], config.blend)
   seconds = (time.monotonic() - started) / len(batch)
-  for work, picture in zip(batch, completed, strict=True):
-    record = _write(store, config, work, picture)
-    store.add_result({**record, 'seconds': round(seconds, 3)})
+  for work, image in zip(batch, completed, strict=True):
+    _keep(config, store, work, image, round(seconds, 3))
 
 
-def _write(
-  store: data.Store, config: Pix2pixPredictConfig, work: Work, completed: np.ndarray
-) -> dict[str, Any]:
-  """Writes one picture's files; returns its record."""
+def _keep(
+  config: Pix2pixPredictConfig, store: data.Store, work: Work, completed: np.ndarray, seconds: float
+) -> None:
+  """Writes one picture's files and its record; `completed` is float32 [H, W, 3] in [0, 1]."""
   name, case = work.item.name, work.case
-  pixels = np.rint(completed * 255).astype(np.uint8)
-  files = {
-    'restored': store.write_image('restored', name, pixels),
-    'degraded': store.write_image('degraded', name, case.degraded),
-  }
+  images = {'restored': np.rint(completed * 255).astype(np.uint8), 'degraded': case.degraded}
   if case.truth is not None:
-    files['aligned'] = store.write_image('aligned', name, case.truth)
+    images['aligned'] = case.truth
+  files = {}
   if case.corners:
     boxes = masks.cut(completed, case.corners, case.size)
     files['boxes'] = store.write_array('boxes', name, values=boxes)
-  return {
-    'name': name,
-    'source': str(work.item.path),
-    'task': config.task,
-    'order': work.order,
-    'filename': work.filename,
-    'corners': case.corners,
-    'files': files,
-    'metrics': {key: round(value, 6) for key, value in cases.scores(case, completed).items()},
-  }
+  result = Result(
+    name=name,
+    source=str(work.item.path),
+    images=images,
+    metrics=cases.scores(case, completed),
+    record={'order': work.order, 'filename': work.filename, 'corners': case.corners},
+    seconds=seconds,
+  )
+  result.keep(store, config.task, files=files, digits=6)
 
 
 def _write_tables(store: data.Store, config: Pix2pixPredictConfig) -> None:

@@ -6,6 +6,14 @@ from typing import Any, ClassVar, Self, TypeVar
 from ganjax.choices import WEIGHT_GRID
 from ganjax.inversion.presets import PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES
+from ganjax.restoration.defaults import (
+  AUTO,
+  DEFAULTS,
+  RESTORATIONS,
+  SETTLED_WITHIN,
+  TUNED_PRESET,
+  of_preset,
+)
 from ganjax.tasks.config import (
   BATCH_AUTO,
   OPTIMISATION,
@@ -23,62 +31,6 @@ from ganjax.tasks.config import (
 )
 from ganjax.tasks.settings import FLAGS, ConfigError, NumberOrAuto, given, setting
 
-AUTO = NumberOrAuto.AUTO
-TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
-SETTLED_WITHIN = 0.01  # what --stop_when_settled means by settled; see `Hyper`
-
-# What a task does where no flag says otherwise and `RestoreConfig` has another default; tuned on
-# photographs for the bundled weights.
-RESTORATIONS: dict[str, dict[str, Any]] = {
-  'invert': {
-    'degradation': 'identity()',
-    'learning_rate': 0.4,
-    'latent_dist_reg_weight': 0.4,
-    'noise_reg_weight': 0.01,
-    'pixel_weight': 30.0,
-  },
-  'deblur': {
-    'degradation': 'blur(kernel_size=25, variance=16)',
-    'learning_rate': 0.2,
-    'noise_reg_weight': 0.03,
-  },
-  # What grey pictures leave open is the whole of the colour: only a likely face has a likely one.
-  # `completed` has the details from the input.
-  'colorize': {
-    'degradation': 'grayscale()',
-    'latent_dist_reg_weight': 3.0,
-    'noise_reg_weight': 10.0,
-  },
-  'inpaint': {
-    'degradation': 'mask(box=0.35:0.65:0.5:0.8)',
-    'latent_dist_reg_weight': 0.3,
-    'noise_reg_weight': 0.03,
-  },
-  'super_resolve': {
-    'degradation': 'downsample(factor=8)',
-    'learning_rate': 0.4,
-    'latent_dist_reg_weight': 0.4,
-    'noise_reg_weight': 1.0,
-    'pixel_weight': 10.0,
-  },
-  'denoise': {
-    'degradation': 'noise(photons=24, drop=0.16)',
-    'learning_rate': 0.3,
-    'latent_dist_reg_weight': 0.05,
-    'noise_reg_weight': 1.0,
-    'pixel_weight': 1.0,
-  },
-  # Rounded coefficients make a rugged loss: small steps get caught in it.
-  'dejpeg': {
-    'degradation': 'jpeg(quality=4)',
-    'learning_rate': 0.6,
-    'latent_dist_reg_weight': 1.0,
-    'noise_reg_weight': 0.3,
-    'pixel_weight': 100.0,
-  },
-  'restore': {},
-}
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RestoreConfig(
@@ -95,9 +47,11 @@ class RestoreConfig(
   """One run of a restoration task."""
 
   HEADING: ClassVar[str] = OPTIMISATION
-  DEFAULTS: ClassVar = {'num_steps': 200, 'learning_rate': 0.1}
+  DEFAULTS: ClassVar = {name: DEFAULTS[name] for name in ('num_steps', 'learning_rate')}
 
-  space: str = setting('Latent space that is searched.', 'w_plus', choices=list(SPACES)[:2])
+  space: str = setting(
+    'Latent space that is searched.', DEFAULTS['space'], choices=list(SPACES)[:2]
+  )
   preset: str = setting(
     "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (one set of "
     "numbers for all damage; W+, then W++), 'robust_published' (W, W+, W++; steps of fixed length, "
@@ -109,24 +63,26 @@ class RestoreConfig(
   noise_maps: NoiseMaps = setting(
     "The generator's noise maps: 'optimised' (drawn, kept at unit variance), 'free' (from zero, "
     "optimised), 'const' (those of the weights), 'zero' (none).",
-    'free',
+    DEFAULTS['noise_maps'],
   )
   latent_dist_reg_weight: float | str = setting(
     "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
     f'{", ".join(map(str, WEIGHT_GRID))} are tried, and that is kept which explains '
     'the picture and guesses least at what it does not tell.',
-    0.1,
+    DEFAULTS['latent_dist_reg_weight'],
     parser=NumberOrAuto(float, 0, 'a number ≥ 0'),
   )
   noise_reg_weight: float = setting(
     "Weight of what holds noise maps back: of 'free' ones their mean square, of 'optimised' ones "
     'their autocorrelation.',
-    0.1,
+    DEFAULTS['noise_reg_weight'],
     lower=0,
   )
-  pixel_weight: float = setting('Weight of the mean squared pixel difference.', 3.0, lower=0)
+  pixel_weight: float = setting(
+    'Weight of the mean squared pixel difference.', DEFAULTS['pixel_weight'], lower=0
+  )
   w_noise: float = setting(
-    "Noise on the latent at the start, in units of W's deviation.", 0.0, lower=0
+    "Noise on the latent at the start, in units of W's deviation.", DEFAULTS['w_noise'], lower=0
   )
   stop_when_settled: bool = setting(
     'A picture whose loss has settled goes into its ramp-down at once.', False
@@ -161,14 +117,10 @@ class RestoreConfig(
 
 def _of_preset(name: str) -> dict[str, Any]:
   """What holds for a preset where no flag says otherwise."""
-  if name == TUNED_PRESET:
-    return {}
-  preset = PRESETS[name]
   for flag in ('space', 'noise_maps'):
-    if FLAGS[flag].value is not None:
+    if name != TUNED_PRESET and FLAGS[flag].value is not None:
       raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')
-  own = {k: v for k, v in preset.hyper._asdict().items() if k != 'settled_within'}
-  return {**own, 'space': preset.phases[-1].space.name, 'noise_maps': preset.noise_maps}
+  return of_preset(name)
 
 
 C = TypeVar('C', bound=RestoreConfig)

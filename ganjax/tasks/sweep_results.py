@@ -28,7 +28,7 @@ def write(
   pictures: list[np.ndarray],
   entries: list[dict],
 ) -> dict[str, str]:
-  """Writes the table, the heat map, every picture and the best one.
+  """Writes the table, the heat map and every picture.
 
   Args:
     store: the output.
@@ -39,7 +39,7 @@ def write(
       gets the path of its picture, as 'file'.
 
   Returns:
-    The paths of the table ('sweep'), the heat map ('heatmap') and the best picture ('restored').
+    The paths of the table ('sweep') and the heat map ('heatmap').
   """
   merit, best = merit_of(entries), best_of(entries)
   *others, last = axes
@@ -67,7 +67,6 @@ def write(
   for i, (entry, picture) in enumerate(zip(entries, pictures, strict=True)):
     entry['file'] = store.write_image(f'combinations/{name}', f'{i:04d}', picture)
   return {
-    'restored': store.write_image('restored', name, pictures[best]),
     'sweep': store.write_bytes(f'sweep/{name}.png', data.encode_png(table)),
     'heatmap': store.write_bytes(f'heatmap/{name}.png', heat),
   }

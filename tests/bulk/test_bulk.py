@@ -12,11 +12,13 @@ from pictures import bad_files, file_of, noise, png_header
 from PIL import Image
 
 import ganjax
-from ganjax import data, degradations, inversion, weights
+from ganjax import data, inversion, weights
 from ganjax.bulk import finalize, output
 from ganjax.bulk.status import Status
 from ganjax.inversion import batch, continuous
 from ganjax.pixels import to_bytes, to_float
+from ganjax.restoration.completion import completed
+from ganjax.restoration.degrade import drawn
 from ganjax.runtime.cluster import Shard
 from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
@@ -89,9 +91,9 @@ def test_what_pictures_show_is_put_back(configure, tmp_path):
   examples = tfds.builder_from_directory(folder).as_data_source()['train']
   lines = [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
   for i, example, line in zip(GOOD[:3], examples, lines[:3], strict=False):
-    degradation, key = inversion.sampled(ganjax.parse_degradation(spec), str(i), 0)
+    degradation, key = drawn(ganjax.parse_degradation(spec), str(i), 0)
     target = degradation.true(to_float(noise(16, i)), key)
-    whole = degradations.completed(degradation, target, example['image'])
+    whole = completed(degradation, target, example['image'])
     np.testing.assert_allclose(example['completed'].astype(int), whole, atol=1)
     np.testing.assert_array_equal(data.decode(folder / 'png' / f'{i}.png'), example['completed'])
     for name in ('psnr_completed', 'ssim_completed'):
@@ -138,8 +140,40 @@ def test_every_bad_file_is_one_failure_and_does_no_harm(configure, tmp_path):
   assert all(failure['reason'] and '\n' not in failure['reason'] for failure in failures)
   names = {result['name'] for result in results}
   assert 'good' in names
-  assert sum(name.endswith(('..0', '..1')) for name in names) == 2
+  assert sum(name.endswith(('_0', '_1')) for name in names) == 2
   assert len(finalize.read(pathlib.Path(config.output))) == 3
+
+
+def test_faces_are_called_as_in_all_tasks_and_no_file_hides_another(
+  configure, tmp_path, weights_file
+):
+  folder = tmp_path / 'several'
+  folder.mkdir()
+  photo = data.decode(ASTRONAUT)
+  Image.fromarray(np.concatenate([photo, photo], axis=1)).save(folder / 'x.png')
+  Image.fromarray(photo).save(folder / 'x_1.png')
+  spec = 'mask(missing=0.5) | grayscale'
+  config = configure(
+    f'--input={folder}', '--align=auto', f'--degradation={spec}', '--export=npz,png'
+  )
+  assert main.run(config) == 0
+  examples = finalize.read(tmp_path / 'out')
+  assert [example['name'] for example in examples] == [b'x_0', b'x_1', b'x_1']
+  (several,) = ganjax.restore_photos(
+    folder / 'x.png', spec, weights.load(weights_file), task='invert', num_steps=4, batch_size=4
+  )
+  assert [face.name for face in several.faces] == ['x_0', 'x_1']
+  for face, example in zip(several.faces, examples, strict=False):  # one name, one random key
+    np.testing.assert_allclose(face.restoration.latent, example['latent'], atol=1e-4)
+  names = [result['name'] for result in data.read_results(tmp_path / 'out')[1]]
+  assert names[:2] == ['x_0', 'x_1']
+  assert names[2].startswith('x_1-')
+  for kind in ('npz', 'png'):
+    written = {path.name for path in (tmp_path / 'out' / kind).iterdir()}
+    assert written == {f'{name}.{kind}' for name in names}
+  shown = data.decode(tmp_path / 'out/png' / f'{names[2]}.png')
+  np.testing.assert_array_equal(shown, examples[2]['completed'])
+  assert [latent.name for latent in data.find_latents(str(tmp_path / 'out'))] == names
 
 
 def test_failures_are_tried_again_when_asked(configure, tmp_path, photos):

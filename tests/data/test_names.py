@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ganjax.data import claim, store
-from ganjax.data.names import MAX_NAME_BYTES, face_name, name_of
+from ganjax.data.names import MAX_NAME_BYTES, DistinctNames, face_name, name_of
 from ganjax.data.sources import SourceError, find
 
 
@@ -155,3 +155,13 @@ def test_more_pictures_rename_none(photos):
     assert seen.items() <= items.items()
     seen = items
   assert len(set(seen.values())) == len(seen)
+
+
+def test_of_two_results_with_one_name_the_later_gets_a_hash():
+  distinct = DistinctNames()
+  given = [('me_0', 'me.jpg'), ('me_1', 'me.jpg'), ('me_1', 'me_1.jpg'), ('me', 'x/me.jpg')]
+  names = [distinct(*one) for one in given]
+  assert names[:2] == ['me_0', 'me_1']
+  assert names[2].startswith('me_1-')
+  assert names[3] == 'me'
+  assert len(set(names)) == 4

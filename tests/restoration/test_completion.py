@@ -2,8 +2,9 @@ import jax
 import numpy as np
 import pytest
 
-from ganjax.degradations import completed, parse
+from ganjax.degradations import parse
 from ganjax.pixels import to_bytes, to_float
+from ganjax.restoration.completion import completed
 
 KEY = jax.random.key(0)
 SIDE = 32

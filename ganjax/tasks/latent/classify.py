@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ganjax import data, faces, report, weights
 from ganjax.data.labelled import Labelled, find_labelled
 from ganjax.models.classifier import ClassifierConfig
-from ganjax.restoration.faces import faces_of, unfinished
+from ganjax.restoration.faces import Photo, faces_of, unfinished
 from ganjax.tasks import console
 from ganjax.tasks.latent.classify_config import ClassifyConfig, TrainConfig
 from ganjax.tasks.settings import ConfigError
@@ -39,7 +39,7 @@ def _classify(config: ClassifyConfig) -> int:
         {
           'name': face.name,
           'source': face.source,
-          'num_results': face.num_results,
+          'num_results': face.num_faces,
           'task': config.task,
           'files': {'aligned': store.write_image('aligned', face.name, face.crop.image)},
           **answer(attribute.classes, logits),
@@ -142,7 +142,7 @@ def _pictures(
   for labelled in tqdm(found, desc='reading', unit='picture'):
     item = labelled.item
     try:
-      face = faces_of(item, template, CROP, config.align)[0]
+      face = faces_of(Photo.in_file(item), template, CROP, config.align)[0]
     except (data.ImageError, faces.FaceError) as error:
       store.add_failure(item.path, item.name, error)
       continue

@@ -105,8 +105,7 @@ def degrade(truth: np.ndarray, pipeline: Pipeline, key: jax.Array) -> tuple[Exam
   Raises:
     DegradationError: the degradation does not fit the size.
   """
-  sample_key, true_key = jax.random.split(key)
-  done = pipeline.sample(sample_key)
+  done, true_key = pipeline.draw(key)
   height, width = truth.shape[:2]
   if done.is_only_masks:
     done.check(height, width)

@@ -1,0 +1,311 @@
+"""From photos to restored photos: what the restoration tasks do with a folder, in Python."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+
+from ganjax import data, faces, inversion, report, weights
+from ganjax.degradations import Operator, Pipeline, parse
+from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, Preset
+from ganjax.pixels import to_bytes
+from ganjax.restoration import result_grid
+from ganjax.restoration.defaults import (
+  AUTO,
+  RESTORATIONS,
+  SETTLED_WITHIN,
+  TUNED_PRESET,
+  defaults_of,
+)
+from ganjax.restoration.faces import Face, Photo, find_faces
+from ganjax.restoration.result import Result
+from ganjax.restoration.solve import Method, Show, restore_faces
+from ganjax.weights import Networks
+
+Path = str | os.PathLike
+Photos = Path | np.ndarray | Sequence[Path | np.ndarray]
+Degradation = str | Operator
+OnProgress = Callable[[list[str], inversion.Progress], None]
+
+NO_DEGRADATION = "task 'restore' has no degradation of its own: give one, such as 'blur() | jpeg()'"
+
+
+class RestoredPhoto(NamedTuple):
+  """What came of one photo."""
+
+  name: str
+  source: str  # its path, or its name
+  faces: list[Result]  # from left to right
+  image: np.ndarray | None  # uint8 [H, W, 3], the photo with all restored faces in it
+  failure: str | None = None  # why a face, or the whole photo, could not be restored
+
+
+def restore_photos(
+  photos: Photos,
+  degradation: Degradation | None = None,
+  networks: Networks | None = None,
+  *,
+  task: str = 'restore',
+  names: Sequence[str] | None = None,
+  already_degraded: bool = False,
+  assumed_degradation: Degradation | None = None,
+  align: faces.Mode = 'auto',
+  preset: str = TUNED_PRESET,
+  perceptual: str | inversion.Perceptual = 'discriminator',
+  seed: int = 0,
+  batch_size: int = 8,
+  restarts: int = 1,
+  save_every: int = 0,
+  stop_when_settled: bool = False,
+  output: Path | None = None,
+  overwrite: bool = False,
+  on_progress: OnProgress | None = None,
+  **settings: Any,
+) -> list[RestoredPhoto]:
+  """Restores the faces of photos, as `python -m ganjax --task=…` does, with the same results.
+
+  Each face is found, cropped, degraded (unless it came degraded), restored, completed where the
+  degradation allows it, measured and pasted back into its photo. All results are held in memory: a
+  whole data set is for `--task=bulk`.
+
+  Args:
+    photos: a file, a folder or a glob of photos; or one photo's pixels, uint8 [H, W, 3] or floats
+      in [-1, 1], which are rounded to 8 bits; or a sequence of files and pixels.
+    degradation: what is done to the faces, or was; an operator or its spec. None for the task's.
+    networks: from `ganjax.load`; None for the bundled ones.
+    task: whose defaults hold: a restoration task's name, such as 'deblur'.
+    names: one for each photo of a sequence; together with `seed` they decide all that is random.
+      By default a file is called as the tasks call it, and pixels by their place: '0', '1', ….
+    already_degraded: the photos are not degraded again, and there is no truth to measure against.
+    assumed_degradation: what the restoration takes for granted instead of `degradation`; '?' stands
+      for what it has to find out.
+    align: whether faces are looked for and cropped, as `faces.align` takes it.
+    preset: one of `PRESETS`; the tasks' own defaults are for 'projector'.
+    perceptual: how images are compared, by name or as an object.
+    seed: for all randomness.
+    batch_size: faces that are restored together; it changes no result.
+    restarts: inversions of each face, of which the best is kept.
+    save_every: steps between a result's `frames`; 0 keeps none.
+    stop_when_settled: a face whose loss has settled goes into its ramp-down at once.
+    output: a folder that gets everything that the task would write, report included. What an
+      earlier call with the same arguments wrote there is made anew.
+    overwrite: discards what other arguments gave there.
+    on_progress: called after every chunk of steps with the names of the faces at work.
+    **settings: in place of the defaults: space, noise_maps, num_steps, learning_rate,
+      latent_dist_reg_weight (or 'auto'), noise_reg_weight, pixel_weight, w_noise.
+
+  Returns:
+    One for each photo, in order.
+
+  Raises:
+    ValueError: photos are neither files nor pixels as above; names are too few, too many or twice
+      the same; a task, preset or setting is unknown or out of range.
+    SourceError: there are no such files.
+    DegradationError: a degradation cannot be read, or does not fit the generator.
+    WeightsError, StoreError: the networks cannot be read, or the folder cannot be written.
+  """
+  _check_choice('task', task, RESTORATIONS)
+  _check_choice('preset', preset, PRESETS)
+  _check_choice('align', align, get_args(faces.Mode))
+  if min(batch_size, restarts) < 1:
+    raise ValueError(f'batch_size={batch_size}, restarts={restarts}: give 1 or more')
+  found = _photos(photos, names)
+  values = _values(task, preset, settings)
+  method = Method(
+    degradation=_pipeline(degradation or values['degradation']),
+    preset=_preset(preset, values),
+    hyper=_hyper(values, stop_when_settled),
+    task=task,
+    seed=seed,
+    assumed=None if assumed_degradation is None else _pipeline(assumed_degradation),
+    already_degraded=already_degraded,
+    restarts=restarts,
+    auto_weight=values['latent_dist_reg_weight'] == AUTO,
+    save_every=save_every,
+    shows_degraded=task != 'invert',
+  )
+  _check_known(method)
+  networks = weights.load() if networks is None else networks
+  method.check(networks.resolution)
+  if isinstance(perceptual, str):
+    perceptual = inversion.load_perceptual(perceptual, networks)
+  config = {
+    **{'photos': [photo.name for photo in found], 'preset': preset, 'align': align, **values},
+    **_record(method, networks),
+  }
+  with _open(output, config, overwrite) as store:
+    collected = _Collected(found, store)
+    size = method.crop_size(networks.resolution)
+    crops = find_faces(found, networks.template, size, align, collected.add_failure)
+    watch = functools.partial(_watch, on_progress)
+    for face, result in restore_faces(networks, perceptual, crops, method, batch_size, watch):
+      collected.add(face, result)
+      if store is not None:
+        result.keep(store, task, networks.sha256, single_frames=True)
+    if store is not None:
+      result_grid.write(store)
+      report.write_report(store.folder)
+  return collected.photos
+
+
+class _Collected:
+  """What has come of each photo."""
+
+  def __init__(self, found: Sequence[Photo], store: data.Store | None):
+    self._store = store
+    self._photos = {
+      photo.source: RestoredPhoto(photo.name, photo.source, [], None) for photo in found
+    }
+
+  @property
+  def photos(self) -> list[RestoredPhoto]:
+    return list(self._photos.values())
+
+  def add(self, face: Face, result: Result) -> None:
+    """Takes in one face's result, and pastes it into its photo."""
+    before = self._photos[face.source]
+    image = face.photo if before.image is None else before.image
+    assert image is not None
+    pasted = faces.paste(image, result.best, face.crop.quad)
+    self._photos[face.source] = before._replace(faces=[*before.faces, result], image=pasted)
+
+  def add_failure(self, source: str, name: str, reason: Exception | str) -> None:
+    """Takes in why a photo, or a face of it, cannot be restored."""
+    if self._store is not None:
+      self._store.add_failure(source, name, reason)
+    told = str(reason).removeprefix(f'{source}: ')
+    self._photos[source] = self._photos[source]._replace(failure=told)
+
+
+def _open(
+  output: Path | None, config: dict[str, Any], overwrite: bool
+) -> contextlib.AbstractContextManager[data.Store | None]:
+  """The output folder, if one is wanted."""
+  return contextlib.nullcontext() if output is None else data.Store.open(output, config, overwrite)
+
+
+def _record(method: Method, networks: Networks) -> dict[str, Any]:
+  """What config.json keeps of a method."""
+  return {
+    **{'task': method.task, 'degradation': str(method.degradation), 'seed': method.seed},
+    'assumed_degradation': None if method.assumed is None else str(method.assumed),
+    **{'already_degraded': method.already_degraded, 'restarts': method.restarts},
+    'settled_within': float(method.hyper.settled_within),
+    'weights_sha256': networks.sha256,
+  }
+
+
+@contextlib.contextmanager
+def _watch(
+  on_progress: OnProgress | None, what: str, names: list[str], num_steps: int
+) -> Iterator[Show]:
+  del what, num_steps
+
+  def show(progress: inversion.Progress) -> None:
+    if on_progress is not None:
+      on_progress(names, progress)
+
+  yield show
+
+
+def _photos(given: Photos, names: Sequence[str] | None) -> list[Photo]:
+  """What was given, checked and named."""
+  if isinstance(given, str | os.PathLike):
+    if names is not None:
+      raise ValueError('names: photos that one path means have names of their own; leave it out')
+    return [Photo.in_file(item) for item in data.find(given)]
+  listed: list[Any] = list(given)
+  if isinstance(given, np.ndarray) and given.ndim != 4:
+    listed = [given]
+  if names is not None and len(names) != len(listed):
+    raise ValueError(f'{len(names)} names for {len(listed)} photos')
+  found = [_photo(photo, i) for i, photo in enumerate(listed)]
+  if names is not None:
+    found = [_renamed(photo, name) for photo, name in zip(found, names, strict=True)]
+  for field in ('name', 'source'):
+    values = [getattr(photo, field) for photo in found]
+    if twice := [value for value in values if values.count(value) > 1]:
+      raise ValueError(f'two photos have the {field} {twice[0]!r}: give each a name of its own')
+  return found
+
+
+def _photo(given: Path | np.ndarray, i: int) -> Photo:
+  if isinstance(given, str | os.PathLike):
+    (item, *others) = data.find(given)
+    if others:
+      raise ValueError(f'{os.fspath(given)}: is more than one photo; give it alone, not in a list')
+    return Photo.in_file(item)
+  pixels = _pixels(np.asarray(given), f'photos[{i}]')
+  return Photo(str(i), f'photos[{i}]', lambda: pixels)
+
+
+def _renamed(photo: Photo, name: str) -> Photo:
+  if name != data.names.name_of(f'{name}.png'):
+    raise ValueError(f'names: {name!r} is no safe file name; use letters, digits, - and _')
+  return photo._replace(name=name)
+
+
+def _pixels(given: np.ndarray, what: str) -> np.ndarray:
+  """Pixels as uint8 [H, W, 3]."""
+  if given.ndim != 3 or given.shape[2] != 3 or not given.size:
+    raise ValueError(f'{what} has shape {list(given.shape)}: give RGB pixels, [H, W, 3]')
+  if given.dtype == np.uint8:
+    return given
+  if not np.issubdtype(given.dtype, np.floating):
+    raise ValueError(f'{what} is {given.dtype}: give uint8, or floats in [-1, 1]')
+  if not np.all(np.abs(given) <= 1):
+    raise ValueError(
+      f'{what} lies in [{given.min():.3g}, {given.max():.3g}]: give floats in [-1, 1], such as '
+      'x / 127.5 - 1, or uint8'
+    )
+  return to_bytes(given)
+
+
+def _pipeline(degradation: Degradation) -> Pipeline:
+  if not degradation:
+    raise ValueError(NO_DEGRADATION)
+  return parse(degradation) if isinstance(degradation, str) else Pipeline.of(degradation)
+
+
+def _check_choice(what: str, value: str, choices: Iterable[str]) -> None:
+  if value not in choices:
+    raise ValueError(f'{what} {value!r} is none of {", ".join(choices)}')
+
+
+def _values(task: str, preset: str, settings: dict[str, Any]) -> dict[str, Any]:
+  """The defaults of a task and a preset, with the settings that were given."""
+  defaults = defaults_of(task, preset)
+  known = defaults.keys() - {'degradation'}
+  if preset != TUNED_PRESET:  # others have their own
+    known -= {'space', 'noise_maps'}
+  if unknown := sorted(settings.keys() - known):
+    raise ValueError(f'unknown {unknown} with preset {preset!r}; known are {sorted(known)}')
+  values = {**defaults, **settings}
+  _check_choice('noise_maps', values['noise_maps'], NOISE_MAPS)
+  return values
+
+
+def _preset(name: str, values: dict[str, Any]) -> Preset:
+  preset = PRESETS[name]
+  return preset.within(values['space'], values['noise_maps']) if name == TUNED_PRESET else preset
+
+
+def _hyper(values: dict[str, Any], stop_when_settled: bool) -> Hyper:
+  given = {name: values[name] for name in Hyper._fields if name in values}
+  if given['latent_dist_reg_weight'] == AUTO:
+    given['latent_dist_reg_weight'] = 0.0  # until it is found
+  return Hyper(**given, settled_within=SETTLED_WITHIN if stop_when_settled else 0.0)
+
+
+def _check_known(method: Method) -> None:
+  """Only what is known can be done to clean photos."""
+  if method.already_degraded and method.assumed is not None:
+    raise ValueError('assumed_degradation: with already_degraded, degradation says what is assumed')
+  if method.degradation.unknown and not method.already_degraded:
+    raise ValueError(f"{method.degradation}: a clean photo cannot be degraded by what is unknown; "
+                     "leave the '?' to assumed_degradation")  # fmt: skip
+  if method.auto_weight and method.restarts > 1:
+    raise ValueError("restarts: not together with latent_dist_reg_weight='auto'")

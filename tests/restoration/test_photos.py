@@ -1,0 +1,125 @@
+"""Photos in, photos out, in Python: as the command does it."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from absl import flags
+
+import ganjax
+from ganjax import data, weights
+from ganjax.pixels import to_float
+from ganjax.tasks import main
+
+ASTRONAUT = 'scripts/demo/astronaut.png'
+STEPS = 3
+
+
+def command(*given):
+  """Runs what `python -m ganjax` runs with these flags; returns the number of failures."""
+  if 'task' not in flags.FLAGS:
+    main.define_flags()
+  flags.FLAGS.unparse_flags()
+  for flag in flags.FLAGS:
+    flags.FLAGS[flag].unparse()
+  flags.FLAGS(['ganjax', *given])
+  return main.run(main.from_flags())
+
+
+def line(folder):
+  (only,) = (json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines())
+  return {key: value for key, value in only.items() if key != 'seconds'}
+
+
+def test_the_function_does_what_the_command_does(tmp_path, weights_file):
+  output = tmp_path / 'command'
+  told = []
+  common = [f'--input={ASTRONAUT}', f'--output={output}', f'--weights={weights_file}']
+  assert command('--task=colorize', f'--num_steps={STEPS}', '--save_every=2', *common) == 0
+  (photo,) = ganjax.restore_photos(
+    ASTRONAUT,
+    networks=weights.load(weights_file),
+    task='colorize',
+    num_steps=STEPS,
+    save_every=2,
+    output=tmp_path / 'function',
+    on_progress=lambda names, progress: told.append((names, progress.step)),
+  )
+  assert told == [(['astronaut'], 2), (['astronaut'], 3)]
+  (face,) = photo.faces
+  assert (photo.name, photo.source, photo.failure) == ('astronaut', ASTRONAUT, None)
+  expected = line(output)
+  assert line(tmp_path / 'function') == expected
+  kinds = {'restored', 'aligned', 'degraded', 'completed', 'pasted', 'photo'}
+  assert face.images.keys() == kinds
+  for kind in kinds:
+    np.testing.assert_array_equal(face.images[kind], data.decode(output / expected['files'][kind]))
+  np.testing.assert_array_equal(photo.image, face.images['pasted'])
+  saved = np.load(output / 'latents/astronaut.npz')
+  np.testing.assert_array_equal(face.restoration.latent, saved['latent'])
+  for name, noise in face.restoration.noise.items():
+    np.testing.assert_array_equal(noise, saved[f'noise.{name}'])
+  files = {path.relative_to(output) for path in output.rglob('*.*') if path.is_file()}
+  written = {path for path in files if path.suffix in ('.png', '.webp')}
+  assert pathlib.Path('grid.png') in written
+  for path in written:
+    assert (tmp_path / 'function' / path).read_bytes() == (output / path).read_bytes()
+  assert (tmp_path / 'function/report.html').is_file()
+
+
+def test_pixels_several_faces_and_failures(networks):
+  photo = data.decode(ASTRONAUT)
+  both = np.concatenate([photo, photo], axis=1)
+  given = [both, photo[:200, 300:], to_float(photo)]
+  found = ganjax.restore_photos(
+    given, 'grayscale', networks, names=['both', 'nobody', 'one'], num_steps=STEPS, batch_size=4
+  )
+  assert [photo.name for photo in found] == ['both', 'nobody', 'one']
+  assert [face.name for face in found[0].faces] == ['both_0', 'both_1']
+  assert [face.num_results for face in found[0].faces] == [2, 2]
+  assert 'no face found' in found[1].failure
+  assert found[1].image is None
+  left, right = (face.images['pasted'] for face in found[0].faces)
+  half = photo.shape[1]
+  np.testing.assert_array_equal(found[0].image[:, :half], left[:, :half])
+  np.testing.assert_array_equal(found[0].image[:, half:], right[:, half:])
+  assert np.any(left[:, half:] != right[:, half:])
+  (face,) = found[2].faces
+  assert np.isfinite(face.metrics['psnr_completed'])
+  assert found[2].image.shape == photo.shape
+
+
+PHOTO = np.zeros((16, 16, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+  ('photos', 'options', 'message'),
+  [
+    (PHOTO.astype(np.int32), {}, 'int32'),
+    (PHOTO[..., 0], {}, r'photos\[0\] has shape \[16, 16\]'),
+    ([PHOTO, np.zeros((16, 16, 4), np.uint8)], {}, r'photos\[1\] has shape'),
+    (np.float32(PHOTO) + 255, {}, r'\[255, 255\]'),
+    (np.float32(PHOTO) * np.nan, {}, 'nan'),
+    ([PHOTO], {'names': ['a', 'b']}, '2 names for 1'),
+    ([PHOTO, PHOTO], {'names': ['a', 'a']}, 'two photos'),
+    ([PHOTO], {'names': ['a/b']}, 'no safe file name'),
+    ([ASTRONAUT, ASTRONAUT], {}, 'two photos'),
+    (ASTRONAUT, {'names': ['a']}, 'leave it out'),
+    ('nowhere', {}, 'no such file'),
+    (PHOTO, {'degradation': None}, 'has no degradation of its own'),
+    (PHOTO, {'degradation': 'blur(variance=?)'}, "leave the '\\?'"),
+    (PHOTO, {'task': 'deblurr'}, 'none of invert, deblur'),
+    (PHOTO, {'preset': 'robust', 'space': 'w'}, "unknown \\['space'\\]"),
+    (PHOTO, {'align': 'sometimes'}, 'none of auto'),
+    (PHOTO, {'noise_maps': 'loud'}, 'none of optimised'),
+    (PHOTO, {'batch_size': 0}, 'give 1 or more'),
+    (PHOTO, {'steps': 3}, "unknown \\['steps'\\]"),
+    (PHOTO, {'restarts': 2, 'latent_dist_reg_weight': 'auto'}, 'restarts'),
+    (PHOTO, {'degradation': 'blur()', 'assumed_degradation': 'grayscale | downsample'}, 'size'),
+  ],
+)
+def test_what_cannot_be_used_is_refused_before_the_work(networks, photos, options, message):
+  options = {'degradation': 'grayscale()', **options}
+  with pytest.raises(ValueError, match=message):
+    ganjax.restore_photos(photos, networks=networks, **options)
