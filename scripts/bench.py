@@ -82,7 +82,7 @@ def measure(name, batch):
       [inversion.make_problem(prior, x, identity, str(i), 0, hyper) for i, x in enumerate(photos)]
     )
   )
-  (solver,) = inversion.stages(preset)
+  (solver,) = inversion.stages_of(preset)
   states, active = batches.start(prior, solver, problems), np.ones(sharding.round_up(batch), bool)
   started = time.perf_counter()
   chunk = batches.advance.lower(prior, solver, FLAGS.num_steps, problems, active, states).compile()

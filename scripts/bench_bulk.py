@@ -95,13 +95,13 @@ def batching():
     for first in range(0, len(problems), FLAGS.batch_size):
       some = [problem for _, problem in problems[first : first + FLAGS.batch_size]]
       some += some[-1:] * (FLAGS.batch_size - len(some))
-      result = batch.run(prior, inversion.stages(preset), inversion.stack(some))
+      result = batch.run(prior, inversion.stages_of(preset), inversion.stack(some))
       jax.block_until_ready(result.image)
       steps += result.num_steps.tolist()
     return steps[: len(problems)]
 
   def continuous():
-    slots = inversion.ContinuousBatch(prior, inversion.stages(preset), FLAGS.batch_size)
+    slots = inversion.ContinuousBatch(prior, inversion.stages_of(preset), FLAGS.batch_size)
     return [int(result.num_steps) for _, result in slots.solve(problems)]
 
   seconds: dict = {fixed: [], continuous: []}

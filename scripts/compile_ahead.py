@@ -60,7 +60,7 @@ def lower(platform, prior, preset):
 
   shapes = jax.eval_shape(problems, prior)
   states = None
-  for solver in inversion.stages(preset)[: FLAGS.phase + 1]:
+  for solver in inversion.stages_of(preset)[: FLAGS.phase + 1]:
     states = jax.eval_shape(
       lambda p, x, before, solver=solver: batch.start(p, solver, x, before), prior, shapes, states
     )

@@ -161,7 +161,7 @@ class Worker:
     self._source, self._parts, self._threads = source, parts, threads
     self._method = settings.method()
     self._prior, networks = settings.prior()
-    self._stages = inversion.stages(settings.preset)
+    self._stages = inversion.stages_of(settings.preset)
     side = networks.resolution
     self._method.check(side)
     self._template, self._size = networks.template, self._method.crop_size(side)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
   )
   from ganjax.inversion.solver import Solver
   from ganjax.inversion.spaces import SPACES, Space
-  from ganjax.inversion.stages import stages
+  from ganjax.inversion.stages import stages_of
 
 __getattr__, __dir__ = lazy.exports(__name__, __file__)
 __all__ = [
@@ -58,5 +58,5 @@ __all__ = [
   'make_problem',
   'run',
   'stack',
-  'stages',
+  'stages_of',
 ]

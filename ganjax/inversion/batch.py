@@ -151,7 +151,7 @@ def run(
 
   Args:
     prior: what all images share.
-    stages: one after another; what `stages(preset)` gives, for example.
+    stages: one after another; what `stages_of(preset)` gives, for example.
     problems: a batch ([N] leading every leaf); hyperparameters may differ within it.
     on_progress: called after every chunk of steps; may raise to stop.
     chunk_steps: the longest run between two calls of it.

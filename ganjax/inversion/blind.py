@@ -14,7 +14,7 @@ from ganjax.degradations import Pipeline
 from ganjax.inversion import batch
 from ganjax.inversion.presets import PROJECTOR
 from ganjax.inversion.problem import Prior, make_problem, stack
-from ganjax.inversion.stages import stages
+from ganjax.inversion.stages import stages_of
 
 # A generator that cannot make blurred faces tells the blur best: no noise maps, faces near w_avg.
 IDENTIFY_STEPS = 100
@@ -67,7 +67,7 @@ def identify(
   if not any(candidate.unknown for _, candidate in entries) and len(entries) == len(photos):
     return [Found(candidate, {}) for _, candidate in entries]
   problems = [make_problem(prior, photos[i], c, names[i], seed, HYPER) for i, c in entries]
-  result = batch.run(prior, stages(PRESET), stack(problems), on_progress)
+  result = batch.run(prior, stages_of(PRESET), stack(problems), on_progress)
   losses = np.mean(result.loss[:, -LAST_STEPS:], axis=1)
   found = [_bound(candidate, result.degradation, row) for row, (_, candidate) in enumerate(entries)]
   return [_best(i, entries, found, losses) for i in range(len(photos))]

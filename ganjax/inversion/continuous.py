@@ -96,7 +96,7 @@ class ContinuousBatch:
 
     Args:
       prior: what all images share.
-      stages: one after another; what `stages(preset)` gives, for example.
+      stages: one after another; what `stages_of(preset)` gives, for example.
       size: how many slots each stage has, unless it takes fewer images at once; rounded up to a
         whole batch.
       chunk_steps: steps between two looks at which images have finished.

@@ -6,7 +6,7 @@ from ganjax.inversion.solver import Solver
 from ganjax.inversion.stylegan import StyleGANInversion
 
 
-def stages(preset: Preset) -> tuple[Solver, ...]:
+def stages_of(preset: Preset) -> tuple[Solver, ...]:
   """One for each of its phases, and pivotal tuning where the preset has it."""
   found: list[Solver] = [StyleGANInversion(preset, i) for i in range(len(preset.phases))]
   if preset.tuning is not None:

@@ -10,7 +10,7 @@ from ganjax.inversion.perceptual import Perceptual, load_perceptual
 from ganjax.inversion.presets import PRESETS, Hyper, Preset
 from ganjax.inversion.problem import Prior, make_prior, make_problem, stack
 from ganjax.inversion.spaces import Space
-from ganjax.inversion.stages import stages
+from ganjax.inversion.stages import stages_of
 from ganjax.weights import Networks
 
 SLACK = 0.01  # by which values may leave [-1, 1]
@@ -72,7 +72,7 @@ def restore(
     )
     for i, photo in enumerate(photos)
   ]
-  return batch.run(shared, stages(preset), stack(problems), on_progress, chunk_steps)
+  return batch.run(shared, stages_of(preset), stack(problems), on_progress, chunk_steps)
 
 
 def _check(images: np.ndarray) -> None:

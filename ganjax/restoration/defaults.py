@@ -9,7 +9,7 @@ TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
 SETTLED_WITHIN = 0.01  # what `stop_when_settled` means by settled; see `Hyper`
 
 # What holds where a task has no other value; tuned on photographs for the bundled weights.
-DEFAULTS: dict[str, Any] = {
+BASE: dict[str, Any] = {
   'degradation': '',
   'space': 'w_plus',
   'noise_maps': 'free',
@@ -77,10 +77,10 @@ def of_preset(preset: str) -> dict[str, Any]:
   if preset == TUNED_PRESET:
     return {}
   chosen = PRESETS[preset]
-  own = {name: value for name, value in chosen.hyper._asdict().items() if name in DEFAULTS}
+  own = {name: value for name, value in chosen.hyper._asdict().items() if name in BASE}
   return {**own, 'space': chosen.phases[-1].space.name, 'noise_maps': chosen.noise_maps}
 
 
 def defaults_of(task: str, preset: str = TUNED_PRESET) -> dict[str, Any]:
   """What holds for a task of `RESTORATIONS` and a preset of `PRESETS`."""
-  return {**DEFAULTS, **RESTORATIONS[task], **of_preset(preset)}
+  return {**BASE, **RESTORATIONS[task], **of_preset(preset)}

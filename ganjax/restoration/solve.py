@@ -198,7 +198,7 @@ def _solve(
 
     solved = inversion.run(
       prior,
-      inversion.stages(method.preset),
+      inversion.stages_of(method.preset),
       inversion.stack(problems),
       on_progress,
       method.save_every or inversion.CHUNK_STEPS,

@@ -142,7 +142,7 @@ def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:
 
 def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
   """The batch that is asked for, or the largest that fits."""
-  problem, stages = _example(prior, config), inversion.stages(config.chosen_preset())
+  problem, stages = _example(prior, config), inversion.stages_of(config.chosen_preset())
   chunk = inversion.even_chunk(config.chosen_preset(), config.num_steps)
   if config.batch_size == BATCH_AUTO:
     return memory.largest_batch(prior, stages, problem, chunk)
@@ -193,7 +193,7 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
   chunk = inversion.even_chunk(preset, config.num_steps)
   problem = _example(prior, config)
   step, compiling = memory.step_seconds(
-    prior, inversion.stages(preset), problem, fit.batch_size, chunk
+    prior, inversion.stages_of(preset), problem, fit.batch_size, chunk
   )
   seconds = pictures * config.num_steps * step / fit.batch_size
   row = sharding.mesh(fit.batch_size).devices

@@ -8,7 +8,7 @@ from ganjax.inversion.presets import PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES
 from ganjax.restoration.defaults import (
   AUTO,
-  DEFAULTS,
+  BASE,
   RESTORATIONS,
   SETTLED_WITHIN,
   TUNED_PRESET,
@@ -47,11 +47,9 @@ class RestoreConfig(
   """One run of a restoration task."""
 
   HEADING: ClassVar[str] = OPTIMISATION
-  DEFAULTS: ClassVar = {name: DEFAULTS[name] for name in ('num_steps', 'learning_rate')}
+  DEFAULTS: ClassVar = {name: BASE[name] for name in ('num_steps', 'learning_rate')}
 
-  space: str = setting(
-    'Latent space that is searched.', DEFAULTS['space'], choices=list(SPACES)[:2]
-  )
+  space: str = setting('Latent space that is searched.', BASE['space'], choices=list(SPACES)[:2])
   preset: str = setting(
     "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (one set of "
     "numbers for all damage; W+, then W++), 'robust_published' (W, W+, W++; steps of fixed length, "
@@ -63,26 +61,26 @@ class RestoreConfig(
   noise_maps: NoiseMaps = setting(
     "The generator's noise maps: 'optimised' (drawn, kept at unit variance), 'free' (from zero, "
     "optimised), 'const' (those of the weights), 'zero' (none).",
-    DEFAULTS['noise_maps'],
+    BASE['noise_maps'],
   )
   latent_dist_reg_weight: float | str = setting(
     "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
     f'{", ".join(map(str, WEIGHT_GRID))} are tried, and that is kept which explains '
     'the picture and guesses least at what it does not tell.',
-    DEFAULTS['latent_dist_reg_weight'],
+    BASE['latent_dist_reg_weight'],
     parser=NumberOrAuto(float, 0, 'a number ≥ 0'),
   )
   noise_reg_weight: float = setting(
     "Weight of what holds noise maps back: of 'free' ones their mean square, of 'optimised' ones "
     'their autocorrelation.',
-    DEFAULTS['noise_reg_weight'],
+    BASE['noise_reg_weight'],
     lower=0,
   )
   pixel_weight: float = setting(
-    'Weight of the mean squared pixel difference.', DEFAULTS['pixel_weight'], lower=0
+    'Weight of the mean squared pixel difference.', BASE['pixel_weight'], lower=0
   )
   w_noise: float = setting(
-    "Noise on the latent at the start, in units of W's deviation.", DEFAULTS['w_noise'], lower=0
+    "Noise on the latent at the start, in units of W's deviation.", BASE['w_noise'], lower=0
   )
   stop_when_settled: bool = setting(
     'A picture whose loss has settled goes into its ramp-down at once.', False

@@ -89,7 +89,7 @@ def _solve(
   ]
   most = max(int(problem.hyper.num_steps) for problem in problems)
   with console.steps('sweep', [face.name], most) as show:
-    return inversion.run(prior, inversion.stages(method.preset), inversion.stack(problems), show)
+    return inversion.run(prior, inversion.stages_of(method.preset), inversion.stack(problems), show)
 
 
 def _entry(

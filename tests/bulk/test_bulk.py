@@ -56,7 +56,7 @@ def test_a_data_set_is_read_back_exactly_as_it_was_made(configure, tmp_path):
     for i in GOOD[:4]
   ]
   expected = batch.run(
-    prior, inversion.stages(config.chosen_preset()), inversion.stack(problems), None, 4
+    prior, inversion.stages_of(config.chosen_preset()), inversion.stack(problems), None, 4
   )
   lines = [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
   assert len(lines) == len(source) == 11

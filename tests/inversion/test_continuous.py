@@ -39,7 +39,7 @@ def fixed_batches(prior, preset, problems, chunk_steps):
   for first in range(0, len(problems), 4):
     first = min(first, len(problems) - 4)
     four = stack([problem for _, problem in problems[first : first + 4]])
-    result = batch.run(prior, inversion.stages(preset), four, None, chunk_steps)
+    result = batch.run(prior, inversion.stages_of(preset), four, None, chunk_steps)
     for i in range(4):
       results[first + i] = jax.tree.map(lambda x, i=i: np.asarray(x[i]), result)
   return results
@@ -62,7 +62,7 @@ def assert_equal(result, expected):
 
 @pytest.mark.parametrize('order', [1, -1])
 def test_every_image_has_the_result_of_a_fixed_batch(prior, problems, expected, order):
-  slots = inversion.ContinuousBatch(prior, inversion.stages(PRESET), 4, chunk_steps=4)
+  slots = inversion.ContinuousBatch(prior, inversion.stages_of(PRESET), 4, chunk_steps=4)
   results = dict(slots.solve(problems[::order]))
   assert sorted(results) == list(range(COUNT))
   for i, result in results.items():
@@ -70,7 +70,7 @@ def test_every_image_has_the_result_of_a_fixed_batch(prior, problems, expected, 
 
 
 def test_a_finished_image_frees_its_slot_for_the_next_one(prior, problems):
-  slots = inversion.ContinuousBatch(prior, inversion.stages(PRESET), 4, chunk_steps=4)
+  slots = inversion.ContinuousBatch(prior, inversion.stages_of(PRESET), 4, chunk_steps=4)
   taken = []
 
   def stream():
@@ -98,7 +98,7 @@ def test_what_was_interrupted_goes_on_where_it_stopped(prior, problems, expected
     if len(chunks) == 2:
       raise StopError
 
-  slots = inversion.ContinuousBatch(prior, inversion.stages(PRESET), 4, chunk_steps=4)
+  slots = inversion.ContinuousBatch(prior, inversion.stages_of(PRESET), 4, chunk_steps=4)
   done = {}
 
   def collect():
@@ -111,7 +111,7 @@ def test_what_was_interrupted_goes_on_where_it_stopped(prior, problems, expected
   assert set(paused) == {3}  # after two chunks: 0, 4, 1 and 2 are finished
   assert paused[3].state.step == 8
   left = [one for one in problems if one[0] not in done]
-  slots = inversion.ContinuousBatch(prior, inversion.stages(PRESET), 4, chunk_steps=4)
+  slots = inversion.ContinuousBatch(prior, inversion.stages_of(PRESET), 4, chunk_steps=4)
   for tag, result in slots.solve(left, resume=lambda tag, problem: paused.get(tag)):
     done[tag] = result
   for i in range(COUNT):
@@ -127,7 +127,7 @@ def test_at_most_one_batch_is_taken_ahead(prior, problems):
       yield tag, problem
 
   first = next(
-    inversion.ContinuousBatch(prior, inversion.stages(PRESET), 4, chunk_steps=4).solve(stream())
+    inversion.ContinuousBatch(prior, inversion.stages_of(PRESET), 4, chunk_steps=4).solve(stream())
   )
   assert first[0] == 0
   assert len(taken) <= 8
@@ -144,7 +144,7 @@ def expected_of_phases(prior, problems):
 
 
 def test_images_go_from_phase_to_phase_on_their_own(prior, problems, expected_of_phases):
-  slots = inversion.ContinuousBatch(prior, inversion.stages(PHASES), 4, chunk_steps=4)
+  slots = inversion.ContinuousBatch(prior, inversion.stages_of(PHASES), 4, chunk_steps=4)
   chunks = []
   results = dict(slots.solve(problems, lambda: chunks.append(0)))
   assert sorted(results) == list(range(COUNT))
@@ -165,7 +165,7 @@ def test_images_are_taken_up_again_in_any_phase(prior, problems, expected_of_pha
   done, paused, phases = {}, {}, set()
   for _ in range(20):
     left = [one for one in problems if one[0] not in done]
-    slots = inversion.ContinuousBatch(prior, inversion.stages(PHASES), 4, chunk_steps=4)
+    slots = inversion.ContinuousBatch(prior, inversion.stages_of(PHASES), 4, chunk_steps=4)
     try:
       for tag, result in slots.solve(left, stop, resume=lambda tag, _, kept=paused: kept.get(tag)):
         done[tag] = result
@@ -173,7 +173,7 @@ def test_images_are_taken_up_again_in_any_phase(prior, problems, expected_of_pha
       by_tag = dict(problems)
       paused = {
         tag: inversion.Paused.from_arrays(
-          prior, inversion.stages(PHASES), by_tag[tag], paused.arrays()
+          prior, inversion.stages_of(PHASES), by_tag[tag], paused.arrays()
         )
         for tag, paused in slots.paused()
       }
@@ -184,22 +184,22 @@ def test_images_are_taken_up_again_in_any_phase(prior, problems, expected_of_pha
 
 
 def test_what_another_version_kept_is_not_taken_up(prior, problems):
-  slots = inversion.ContinuousBatch(prior, inversion.stages(PRESET), 4, chunk_steps=4)
+  slots = inversion.ContinuousBatch(prior, inversion.stages_of(PRESET), 4, chunk_steps=4)
   with pytest.raises(InterruptedError):
     list(slots.solve(problems[1:2], on_chunk=lambda: (_ for _ in ()).throw(InterruptedError)))
   ((_, paused),) = slots.paused()
   arrays, problem = paused.arrays(), problems[1][1]
   assert inversion.Paused.from_arrays(
-    prior, inversion.stages(PRESET), problem, arrays
+    prior, inversion.stages_of(PRESET), problem, arrays
   ).history.loss.shape == (4,)
   for other in (arrays[1:], arrays[:-1], [*arrays, arrays[-1]]):
-    assert inversion.Paused.from_arrays(prior, inversion.stages(PRESET), problem, other) is None
+    assert inversion.Paused.from_arrays(prior, inversion.stages_of(PRESET), problem, other) is None
   later = [np.asarray(1), *arrays[1:]]
   assert (
-    inversion.Paused.from_arrays(prior, inversion.stages(PRESET), problem, later) is None
+    inversion.Paused.from_arrays(prior, inversion.stages_of(PRESET), problem, later) is None
   )  # has one phase only
   assert (
-    inversion.Paused.from_arrays(prior, inversion.stages(PHASES), problem, later) is None
+    inversion.Paused.from_arrays(prior, inversion.stages_of(PHASES), problem, later) is None
   )  # of another shape
 
 
@@ -217,7 +217,7 @@ def test_three_phases_with_fixed_steps(prior, photos):
     for i in range(6)
   ]
   results = dict(
-    inversion.ContinuousBatch(prior, inversion.stages(preset), 4, chunk_steps=2).solve(problems)
+    inversion.ContinuousBatch(prior, inversion.stages_of(preset), 4, chunk_steps=2).solve(problems)
   )
   for i, one in fixed_batches(prior, preset, problems, 2).items():
     assert_equal(results[i], one)
@@ -231,4 +231,4 @@ def test_chunks_suit_every_phase():
 
 
 def test_no_images_give_no_results(prior):
-  assert list(inversion.ContinuousBatch(prior, inversion.stages(PRESET), 4).solve([])) == []
+  assert list(inversion.ContinuousBatch(prior, inversion.stages_of(PRESET), 4).solve([])) == []

@@ -44,7 +44,7 @@ def test_too_little_memory_names_the_remedies(monkeypatch):
 @pytest.mark.slow
 def test_the_compiler_is_asked(prior, problem):
   small, large = (
-    memory.needed(prior, inversion.stages(inversion.PROJECTOR), problem, n, 2) for n in (4, 64)
+    memory.needed(prior, inversion.stages_of(inversion.PROJECTOR), problem, n, 2) for n in (4, 64)
   )
   state = 2 * 4 * (8 + 4 * 4 + 2 * 8 * 8 + 2 * 16 * 16)  # bytes of latent, maps and Adam's means
   assert large - small >= 15 * state
@@ -61,7 +61,7 @@ PHASES = dataclasses.replace(
 def test_the_batches_of_earlier_phases_lie_beside_the_last_one(prior, problem):
   alone = dataclasses.replace(PHASES, phases=PHASES.phases[1:])
   one, both = (
-    memory.needed(prior, inversion.stages(preset), problem, 8, 2) for preset in (alone, PHASES)
+    memory.needed(prior, inversion.stages_of(preset), problem, 8, 2) for preset in (alone, PHASES)
   )
   side = 2 * 4 * (3 + 1) * 16 * 16  # bytes of two pictures and their masks, per device
   assert side < both - one < 4 * side

@@ -72,7 +72,7 @@ def assert_shared(found, convolutions=True):
   ],
 )
 def test_a_chunk_of_steps(prior, platform, space, noise_maps, spec):
-  stages = inversion.stages(inversion.PROJECTOR.within(space, noise_maps))
+  stages = inversion.stages_of(inversion.PROJECTOR.within(space, noise_maps))
   problems = stacked(prior, spec)
   states = states_of(prior, stages, problems)
   found = counts(platform, prior, batch.advance, prior, stages[0], 2, problems, ACTIVE, states)
@@ -81,7 +81,7 @@ def test_a_chunk_of_steps(prior, platform, space, noise_maps, spec):
 
 def test_starting_entering_a_phase_rendering_and_misfits(prior, platform):
   preset, problems = inversion.PRESETS['robust'], stacked(prior, 'mask(box=4:8:4:8)')
-  first, second = inversion.stages(preset)
+  first, second = inversion.stages_of(preset)
   states = states_of(prior, [first], problems)
   programs = {
     'start': (batch.start, prior, first, problems),
@@ -94,7 +94,7 @@ def test_starting_entering_a_phase_rendering_and_misfits(prior, platform):
 
 
 def test_only_the_layers_of_w_plus_plus_have_kernels_of_their_own(prior, platform):
-  stages, problems = inversion.stages(inversion.PRESETS['robust']), stacked(prior, 'identity()')
+  stages, problems = inversion.stages_of(inversion.PRESETS['robust']), stacked(prior, 'identity()')
   states = states_of(prior, stages, problems)
   found = counts(platform, prior, batch.advance, prior, stages[1], 2, problems, ACTIVE, states)
   layers = prior.generator.config.num_ws - 1
@@ -126,7 +126,7 @@ def test_a_cond_in_place_of_the_selection_would_be_seen(prior, platform, monkeyp
   monkeypatch.setattr(solver, 'step_if', with_cond)
   jax.clear_caches()
   problems = stacked(prior, 'identity()')
-  (stage,) = stages = inversion.stages(inversion.PROJECTOR)
+  (stage,) = stages = inversion.stages_of(inversion.PROJECTOR)
   states = states_of(prior, stages, problems)
   args = prior, stage, 2, problems, ACTIVE, states
   found = counts(platform, prior, batch.advance, *args)
