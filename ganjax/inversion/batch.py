@@ -14,7 +14,7 @@ from ganjax.inversion.presets import Preset
 from ganjax.inversion.solver import Prior, Problem, Solution, Solver, State, Terms
 from ganjax.models.generator import Noise
 from ganjax.runtime.mapping import map_images
-from ganjax.runtime.sharding import count_of, pad, shard_images
+from ganjax.runtime.sharding import count_of, pad, shard_images, spread
 from ganjax.runtime.sharding import mesh as mesh_of
 from ganjax.weights.tuned import Difference
 
@@ -202,7 +202,8 @@ def _through(
     for part in parts:
       here = slice(part[0] - rows[0], part[-1] - rows[0] + 1)
       own = jax.tree.map(lambda x, here=here: x[here], (problems, before))
-      part_problems, part_before = pad(own)
+      own = pad(own)
+      part_problems, part_before = jax.device_put(own, spread(count_of(own)))
       ended.append(_through(prior, stages, part_problems, part_before, part, watch, chunk_steps))
     return _joined(ended)
   states = _solve(prior, solver, problems, before, rows, watch, chunk_steps)

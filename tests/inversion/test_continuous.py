@@ -8,8 +8,10 @@ import pytest
 
 import ganjax
 from ganjax import inversion
-from ganjax.inversion import batch
+from ganjax.inversion import batch, deep_prior
+from ganjax.inversion.presets import Tuning
 from ganjax.inversion.problem import stack
+from ganjax.models.hourglass import plain_config
 
 COUNT = 10
 PRESET = inversion.Preset().within('w_plus', 'optimised')
@@ -232,3 +234,49 @@ def test_chunks_suit_every_phase():
 
 def test_no_images_give_no_results(prior):
   assert list(inversion.ContinuousBatch(prior, inversion.stages_of(PRESET), 4).solve([])) == []
+
+
+@pytest.mark.slow
+def test_pivotal_tuning_takes_slots_as_any_other_stage(prior, problems):
+  preset = dataclasses.replace(
+    inversion.PRESETS['pivotal'], tuning=Tuning(num_steps=3, learning_rate=3e-3, stop_at=0.0)
+  )
+  some = [(i, problem) for i, problem in problems if i < 5]
+  slots = inversion.ContinuousBatch(prior, inversion.stages_of(preset), 4, chunk_steps=4)
+  results = dict(slots.solve(some))
+  expected = batch.run(
+    prior, inversion.stages_of(preset), stack([problem for _, problem in some]), None, 4
+  )
+  for i, result in results.items():
+    assert result.num_steps == expected.num_steps[i] == 2 + 3 * (i % 4) + 3
+    np.testing.assert_allclose(result.image, expected.image[i], atol=1e-3)
+    for name, value in result.tuned[0].items():
+      np.testing.assert_allclose(value, expected.tuned[i][name], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_deep_image_priors_take_slots_as_inversions_do():
+  solver = deep_prior.DeepImagePrior(plain_config(2, double=False, width=6), 'l2', 16, 16)
+
+  def problem(i):
+    hyper = deep_prior.DeepPriorHyper(num_steps=4 + 3 * i)._asdict()
+    whole = ('num_steps', 'patience')
+    typed = {
+      name: np.asarray(x, np.int32 if name in whole else np.float32) for name, x in hyper.items()
+    }
+    return deep_prior.DeepPriorProblem(
+      np.full((16, 16, 3), i / 4, np.float32),
+      np.ones((16, 16, 1), np.float32),
+      np.zeros((16, 16, 3), np.float32),
+      ganjax.parse_degradation('identity()'),
+      deep_prior.DeepPriorHyper(**typed),
+      inversion.image_key(0, str(i)),
+    )
+
+  stream = [(i, problem(i)) for i in range(5)]
+  slots = inversion.ContinuousBatch((), [solver], 4, chunk_steps=4)
+  results = dict(slots.solve(stream))
+  expected = batch.run((), [solver], stack([one for _, one in stream]), None, 4)
+  for i, result in results.items():
+    assert result.num_steps == result.settled_at == 4 + 3 * i
+    np.testing.assert_allclose(result.image, expected.image[i], atol=1e-3)
