@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from ganjax import metrics
-from ganjax.degradations import Pipeline, random_boxes
+from ganjax.degradations import Pipeline
+from ganjax.degradations.masks import random_boxes
 from ganjax.models.unet import UNet
 from ganjax.pix2pix import blending, masks, predict
 from ganjax.pix2pix.blending import Blend
