@@ -11,10 +11,10 @@ from ganjax.degradations import parse, registry, testing
 from ganjax.degradations.testing import Case
 from ganjax.pixels import to_float
 
-PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PICTURE = ROOT / 'scripts' / 'demo' / 'astronaut.png'
 HEIGHT, WIDTH = 64, 96
 
-# With the output's shape where it is not the input's.
 CASES = [
   Case('identity', 'identity', 58),
   Case('blur(kernel_size=25, variance=7)', 'blur(kernel_size=5, variance=0.5)', 58),
@@ -82,11 +82,17 @@ def test_what_cases_are_told_by_the_operators_is_true(spec, shape, is_random):
   assert Case(spec, spec).random == is_random
 
 
+def own_operators():
+  entries = registry.OPERATORS.items()
+  return {name for name, entry in entries if entry.build.__module__.startswith('ganjax.')}
+
+
 def test_every_registered_operator_has_a_case():
-  own = {
-    name
-    for name, entry in registry.OPERATORS.items()
-    if entry.build.__module__.startswith('ganjax.')
-  }
   words = {word for case in CASES for word in re.findall(r'(?:^|\| )(\w+)', case.spec)}
-  assert own == words
+  assert words == own_operators()
+
+
+def test_the_readme_lists_every_registered_operator():
+  table = (ROOT / 'README.md').read_text('utf-8').partition('| operator | arguments |')[2]
+  table = table.partition('\n\n')[0]
+  assert set(re.findall(r'^\| `(\w+)\(', table, re.MULTILINE)) == own_operators()
