@@ -15,6 +15,9 @@ import support
 import ganjax
 from ganjax.inversion import PROJECTOR
 
+# The latent alone explains the face: noise maps are not used.
+HYPER = {'latent_dist_reg_weight': 0.1, 'pixel_weight': 3.0, 'w_noise': 0.0}
+
 
 @dataclasses.dataclass(frozen=True)
 class Groups:
@@ -38,15 +41,19 @@ class Groups:
 
 
 def main(arguments=None):
-  flags = support.parser(__doc__.splitlines()[0]).parse_args(arguments)
+  flags = support.parser(__doc__.splitlines()[0], num_steps=150).parse_args(arguments)
   networks = ganjax.load(flags.weights)
   images = support.load_faces(flags.input, networks, flags.align)
 
-  hyper = {'num_steps': flags.num_steps, 'pixel_weight': 3.0, 'w_noise': 0.0}
   rows = [images]
   for space in ('w', Groups(), 'w_plus'):
     result = ganjax.restore(
-      networks, images, 'identity', preset=PROJECTOR.within(space, 'zero'), **hyper
+      networks,
+      images,
+      'identity',
+      preset=PROJECTOR.within(space, 'zero'),
+      num_steps=flags.num_steps,
+      **HYPER,
     )
     psnr = np.mean([ganjax.psnr(a, b) for a, b in zip(result.image, images, strict=True)])
     print(f'{space}: latent {result.latent.shape[1:]}, {psnr:.1f} dB')

@@ -19,7 +19,7 @@ from ganjax.inversion.perceptual import Perceptual, resize
 LEVELS = 4
 # The latent alone explains the face, and stays near the average one.
 PRESET = PROJECTOR.within('w_plus', 'zero')
-HYPER = {'latent_dist_reg_weight': 0.05, 'w_noise': 0.0}
+HYPER = {'latent_dist_reg_weight': 0.1, 'w_noise': 0.0}
 
 
 # A distance is a pytree. This one holds no arrays; one with a network would be a NamedTuple of it.
@@ -52,7 +52,7 @@ class LaplacianPyramid(Perceptual):
 
 
 def main(arguments=None):
-  flags = support.parser(__doc__.splitlines()[0]).parse_args(arguments)
+  flags = support.parser(__doc__.splitlines()[0], num_steps=150).parse_args(arguments)
   networks = ganjax.load(flags.weights)
   images = support.load_faces(flags.input, networks, flags.align)
 

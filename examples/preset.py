@@ -28,7 +28,7 @@ OWN = Preset(
 
 
 def main(arguments=None):
-  flags = support.parser(__doc__.splitlines()[0]).parse_args(arguments)
+  flags = support.parser(__doc__.splitlines()[0], num_steps=150).parse_args(arguments)
   networks = ganjax.load(flags.weights)
   images = support.load_faces(flags.input, networks, flags.align)
 

@@ -23,8 +23,13 @@ SHEETS = {
   'motion_blur': (3, 1),
   'perceptual_distance': (1, 3),
   'preset': (1, 3),
+  'solver': (1, 3),
 }
-FLAGS = {'edit_face': ['--components=2'], 'motion_blur': ['--length=5']}
+FLAGS = {
+  'edit_face': ['--components=2'],
+  'motion_blur': ['--length=5'],
+  'solver': ['--degradation=downsample(factor=2)'],
+}
 CELL = 256
 
 
@@ -113,3 +118,14 @@ def test_groups_lie_between_w_and_w_plus():
   assert rows.shape == (config.num_ws, config.w_dim)
   assert 0 < np.count_nonzero(np.all(rows == 7, axis=1)) < config.num_ws
   assert groups.distance(latent, latent[0]) == 0
+
+
+def test_a_random_search_never_gets_worse(networks, prior):
+  search = importlib.import_module('solver').RandomSearch(population=2)
+  image = np.random.default_rng(0).uniform(-1, 1, (16, 16, 3)).astype(np.float32)
+  hyper = inversion.Hyper(num_steps=6)
+  problem = inversion.make_problem(prior, image, degradations.parse('identity'), 'a', 0, hyper)
+  result = inversion.run(prior, [search], inversion.stack([problem]))
+  assert result.loss.shape == (1, 6)
+  assert np.all(np.diff(result.loss[0]) <= 0)
+  assert result.loss[0, -1] < result.loss[0, 0]

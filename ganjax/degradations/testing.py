@@ -107,6 +107,7 @@ def example_image(height: int = 64, width: int = 96) -> np.ndarray:
 
 
 def both_forms_have_the_output_shape_type_and_range(case: Case, image: np.ndarray) -> None:
+  """`output_shape`, float32, finite, within [-1, 1]; `visible` has that size and is 0 or 1."""
   operator = case.operator
   operator.check(*image.shape[:2])
   shape = operator.output_shape(*image.shape[:2])
@@ -124,6 +125,7 @@ def both_forms_have_the_output_shape_type_and_range(case: Case, image: np.ndarra
 
 
 def sizes_are_those_of_the_model(case: Case, image: np.ndarray) -> None:
+  """`output_shape` tells the model's size for other sizes, too."""
   height, width = image.shape[:2]
   for size in ((width, height), (2 * height, 2 * width)):
     try:
@@ -138,6 +140,7 @@ def sizes_are_those_of_the_model(case: Case, image: np.ndarray) -> None:
 
 
 def true_form_lies_on_8_bits_and_leaves_its_input_alone(case: Case, image: np.ndarray) -> None:
+  """As if it had been saved to a file."""
   before = image.copy()
   made = case.operator.true(image, _key())
   np.testing.assert_allclose(to_float(to_bytes(made)), made, atol=1e-5, err_msg=case.spec)
@@ -145,6 +148,7 @@ def true_form_lies_on_8_bits_and_leaves_its_input_alone(case: Case, image: np.nd
 
 
 def model_form_agrees_with_true_form(case: Case, image: np.ndarray) -> None:
+  """To `case.psnr`."""
   operator = case.operator
   keys = jax.random.split(_key(), RANDOM_DRAWS if case.random else 1)
   models = jax.vmap(_apply, in_axes=(None, None, 0))(operator, jnp.asarray(image), keys)
@@ -155,6 +159,7 @@ def model_form_agrees_with_true_form(case: Case, image: np.ndarray) -> None:
 
 
 def drawn_and_expected_are_the_model_and_what_is_expected(case: Case, image: np.ndarray) -> None:
+  """Computing both at once gives what each gives, and they differ where it is random alone."""
   operator = case.operator
   drawn, expected = _drawn_and_expected(operator, jnp.asarray(image), _key())
   _require_same(case, drawn, _model(operator, image))
@@ -164,12 +169,14 @@ def drawn_and_expected_are_the_model_and_what_is_expected(case: Case, image: np.
 
 
 def jit_gives_what_eager_gives(case: Case, image: np.ndarray) -> None:
+  """Of the first operator."""
   # Operators one by one: they are what is written anew, and eager compositions are slow.
   (first, *_), array = case.operator.operators, jnp.asarray(image)
   _require_same(case, _apply(first, array, _key()), first.model(array, _key()))
 
 
 def batch_of_parameters_gives_what_one_by_one_gives(case: Case, image: np.ndarray) -> None:
+  """Under `vmap`, with other parameters, images and keys side by side."""
   specs = [case.spec, case.other]
   images = jnp.asarray(np.stack([image, image[::-1]]))
   keys = jax.random.split(_key(), len(specs))
@@ -182,6 +189,7 @@ def batch_of_parameters_gives_what_one_by_one_gives(case: Case, image: np.ndarra
 
 
 def key_decides_everything(case: Case, image: np.ndarray) -> None:
+  """One key gives one image, and another key another one where it is random alone."""
   operator = case.operator
   for form in (lambda key: _model(operator, image, key), lambda key: operator.true(image, key)):
     first, again, other = form(_key()), form(_key()), form(jax.random.key(8))
@@ -191,6 +199,7 @@ def key_decides_everything(case: Case, image: np.ndarray) -> None:
 
 
 def gradient_reaches_the_image(case: Case, image: np.ndarray) -> None:
+  """It is finite, and nowhere near 0 on average."""
   gradient = _gradient(case.operator, jnp.asarray(image), _key())
   _require(case, np.all(np.isfinite(gradient)), 'the gradient is not finite')
   mean = np.mean(np.abs(gradient))
@@ -198,6 +207,7 @@ def gradient_reaches_the_image(case: Case, image: np.ndarray) -> None:
 
 
 def spec_round_trip(case: Case, image: np.ndarray) -> None:
+  """`parse(str(operator))` is the operator, to the last bit."""
   del image
   operator = parse(case.spec)
   again = parse(str(operator))
@@ -211,6 +221,7 @@ def spec_round_trip(case: Case, image: np.ndarray) -> None:
 
 
 def unknown_parameters_are_registered(case: Case, image: np.ndarray) -> None:
+  """Specs may leave open what the operator says can be found."""
   del image
   for operator in parse(case.spec).operators:
     for name in type(operator).unknowns:
@@ -221,6 +232,7 @@ def unknown_parameters_are_registered(case: Case, image: np.ndarray) -> None:
 
 
 def affine_model_keeps_averages(case: Case, image: np.ndarray) -> None:
+  """The model of a mean is the mean of the models."""
   operator = case.operator
   first, second = image, np.ascontiguousarray(np.flip(image, (0, 1, 2)))
   mixed = _model(operator, np.float32(0.3) * first + np.float32(0.7) * second)
@@ -229,6 +241,7 @@ def affine_model_keeps_averages(case: Case, image: np.ndarray) -> None:
 
 
 def vjp_is_the_adjoint(case: Case, image: np.ndarray) -> None:
+  """<A x, y> = <x, Aᵀ y>."""
   operator = case.operator
   rng = np.random.default_rng(0)
   direction = rng.standard_normal(image.shape).astype(np.float32)
@@ -243,6 +256,7 @@ def vjp_is_the_adjoint(case: Case, image: np.ndarray) -> None:
 
 
 def local_model_looks_at_single_pixels(case: Case, image: np.ndarray) -> None:
+  """What `is_local` promises: a pixel of the image moves that pixel alone."""
   changed = image.copy()
   changed[image.shape[0] // 3, image.shape[1] // 2] *= -1
   moved = np.any(_model(case.operator, image) != _model(case.operator, changed), axis=2)
@@ -255,6 +269,7 @@ def local_model_looks_at_single_pixels(case: Case, image: np.ndarray) -> None:
 
 
 def projection_changes_nothing_more(case: Case, image: np.ndarray) -> None:
+  """What `is_projection` promises: applied again it changes nothing."""
   once = _model(case.operator, image)
   _require_same(case, _model(case.operator, np.asarray(once)), once)
 
