@@ -1,22 +1,23 @@
-"""What was done to a picture, as pure operators: their true form, and the model to optimise with.
+"""What was done to an image, as pure operators: their true form, and the model to optimise with.
 
-`parse('blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)')` gives a `Pipeline`.
+`parse('blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)')` gives a `Pipeline`. An operator
+is one file of this folder, which registers itself: see `registry.register`.
 """
+
+import importlib
+import pkgutil
 
 from ganjax.degradations.blur import Blur
 from ganjax.degradations.downsample import Downsample
 from ganjax.degradations.grayscale import Grayscale
+from ganjax.degradations.identity import Identity
 from ganjax.degradations.jpeg import Jpeg
-from ganjax.degradations.mask import BoxMask, FileMask, PixelMask, StrokeMask
+from ganjax.degradations.masks import BoxMask, FileMask, PixelMask, RandomBoxMask, StrokeMask
 from ganjax.degradations.noise import GaussianNoise, PhotonNoise
-from ganjax.degradations.pipeline import (
-  DegradationError,
-  Identity,
-  Operator,
-  Pipeline,
-  stack,
-)
-from ganjax.degradations.random_boxes import RandomBoxMask
+from ganjax.degradations.parameters import DegradationError, Leaf, require_range, spell
+from ganjax.degradations.pipeline import Operator, Pipeline, stack
+from ganjax.degradations.pytrees import frozen_pytree
+from ganjax.degradations.registry import register, vocabulary
 from ganjax.degradations.spec import parse
 
 __all__ = [
@@ -29,12 +30,21 @@ __all__ = [
   'Grayscale',
   'Identity',
   'Jpeg',
+  'Leaf',
   'Operator',
   'PhotonNoise',
   'Pipeline',
   'PixelMask',
   'RandomBoxMask',
   'StrokeMask',
+  'frozen_pytree',
   'parse',
+  'register',
+  'require_range',
+  'spell',
   'stack',
+  'vocabulary',
 ]
+
+for _module in pkgutil.iter_modules(__path__):
+  importlib.import_module(f'{__name__}.{_module.name}')

@@ -1,6 +1,5 @@
 """Gaussian blur."""
 
-import dataclasses
 from typing import ClassVar
 
 import jax
@@ -8,13 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations.estimators import Continuous, Discrete, Unknown
-from ganjax.degradations.pipeline import DegradationError, Leaf, Operator, require_range, spell
+from ganjax.degradations.parameters import DegradationError, Leaf, require_range, spell
+from ganjax.degradations.pipeline import Operator
+from ganjax.degradations.pytrees import frozen_pytree
+from ganjax.degradations.registry import register
 
 MAX_KERNEL_SIZE = 4095
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@frozen_pytree
 class Blur(Operator):
   """Convolution with a truncated Gaussian, the picture mirrored at its borders.
 
@@ -71,6 +72,15 @@ class Blur(Operator):
 
   def __str__(self) -> str:
     return f'blur(kernel_size={spell(self.kernel_size)}, variance={spell(self.variance)})'
+
+
+register(
+  'blur',
+  Blur.create,
+  {'kernel_size': int, 'variance': float},
+  unknown={'kernel_size': 25, 'variance': 4.0},
+  usage='blur(kernel_size=25, variance=7)  pixels (odd), pixels²',
+)
 
 
 def blur_matrix(size: int, kernel_size: Leaf, variance: Leaf) -> jax.Array:

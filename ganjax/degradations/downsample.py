@@ -9,8 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from ganjax.degradations.clipping import clip
 from ganjax.degradations.estimators import Discrete, Unknown
-from ganjax.degradations.pipeline import DegradationError, Leaf, Operator, clip, require_range
+from ganjax.degradations.parameters import DegradationError, Leaf, require_range
+from ganjax.degradations.pipeline import Operator
+from ganjax.degradations.pytrees import frozen_pytree
+from ganjax.degradations.registry import register
 
 FILTERS = {
   'bilinear': Image.Resampling.BILINEAR,
@@ -23,8 +27,7 @@ UNNAMED = -1
 OVERSHOOTING = (NAMES.index('bicubic'), NAMES.index('lanczos'))
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@frozen_pytree
 class Downsample(Operator):
   """Divides both sides by a whole factor.
 
@@ -99,6 +102,15 @@ class Downsample(Operator):
     names = ' '.join(NAMES[i] if i != UNNAMED else 'unnamed' for i in np.ravel(self.filter))
     names = f'[{names}]' if np.ndim(self.filter) else names
     return f'downsample(factor={self.factor}, filter={names})'
+
+
+register(
+  'downsample',
+  Downsample.create,
+  {'factor': int, 'filter': str},
+  unknown={'filter': 'bicubic'},
+  usage='downsample(factor=4)  filter=bilinear, bicubic, lanczos or area, if known',
+)
 
 
 @functools.cache

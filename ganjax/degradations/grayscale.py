@@ -6,7 +6,10 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from ganjax.degradations.pipeline import DegradationError, Operator
+from ganjax.degradations.parameters import DegradationError
+from ganjax.degradations.pipeline import Operator
+from ganjax.degradations.pytrees import frozen_pytree
+from ganjax.degradations.registry import register
 
 WEIGHTS = {
   'luma': (0.299, 0.587, 0.114),  # ITU-R BT.601
@@ -14,8 +17,7 @@ WEIGHTS = {
 }
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@frozen_pytree
 class Grayscale(Operator):
   """A weighted sum of the channels, repeated over all three."""
 
@@ -45,3 +47,6 @@ class Grayscale(Operator):
 
   def __str__(self) -> str:
     return f'grayscale(mode={self.mode})'
+
+
+register('grayscale', Grayscale.create, {'mode': str}, usage='grayscale(mode=luma)  luma, mean')

@@ -1,6 +1,5 @@
 """JPEG compression."""
 
-import dataclasses
 import io
 from typing import ClassVar
 
@@ -9,14 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from ganjax.degradations.clipping import clip
 from ganjax.degradations.estimators import Discrete, Unknown
-from ganjax.degradations.pipeline import (
-  Leaf,
-  Operator,
-  clip,
-  require_range,
-  spell,
-)
+from ganjax.degradations.parameters import Leaf, require_range, spell
+from ganjax.degradations.pipeline import Operator
+from ganjax.degradations.pytrees import frozen_pytree
+from ganjax.degradations.registry import register
 from ganjax.pixels import to_bytes, to_float
 
 # ITU-T T.81, annex K, tables K.1 (luma) and K.2 (chroma); what libjpeg scales by the quality.
@@ -47,8 +44,7 @@ DCT = np.cos(np.pi / 8 * np.outer(np.arange(8), np.arange(8) + 0.5)) / 2
 DCT[0] /= np.sqrt(2)
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@frozen_pytree
 class Jpeg(Operator):
   """JPEG with 4:2:0 chroma.
 
@@ -95,6 +91,15 @@ class Jpeg(Operator):
 
   def __str__(self) -> str:
     return f'jpeg(quality={spell(self.quality)})'
+
+
+register(
+  'jpeg',
+  Jpeg.create,
+  {'quality': int},
+  unknown={'quality': 12},
+  usage='jpeg(quality=12)  1 to 100',
+)
 
 
 def quantisation_table(base: np.ndarray, quality: Leaf) -> jax.Array:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ganjax.degradations.clipping import soft_clamp
 from ganjax.degradations.estimators import (
   Measured,
   Unknown,
@@ -15,15 +16,17 @@ from ganjax.degradations.estimators import (
   noise_deviation,
   photon_count,
 )
-from ganjax.degradations.pipeline import Leaf, Operator, host_rng, require_range, spell
+from ganjax.degradations.parameters import DegradationError, Leaf, host_rng, require_range, spell
+from ganjax.degradations.pipeline import Operator
+from ganjax.degradations.pytrees import frozen_pytree
+from ganjax.degradations.registry import register
 
 # Intensity below which the model's shot noise shrinks no further: the slope of a square root has
 # no bound at 0, and one black pixel would outweigh the rest of the gradient.
 DARKEST = 1e-3
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@frozen_pytree
 class GaussianNoise(Operator):
   """Adds white noise of standard deviation sigma, in units of the [0, 1] range, and clips.
 
@@ -58,8 +61,7 @@ class GaussianNoise(Operator):
     return f'noise(sigma={spell(self.sigma)})'
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@frozen_pytree
 class PhotonNoise(Operator):
   """Shot noise of a sensor that counts few photons, then pixels that fail and turn black.
 
@@ -121,26 +123,38 @@ class PhotonNoise(Operator):
     return f'noise(photons={spell(self.photons)}, drop={spell(self.drop)})'
 
 
-@jax.custom_jvp
-def soft_clamp(x: jax.Array) -> jax.Array:
-  """Clips to [0, 1], with the gradient of sigmoid(2·(x - ½)).
-
-  A plain clip has no gradient where the noise leaves the range, which under strong noise is most
-  of the picture (Poirier-Ginter & Lalonde 2023).
-  """
-  return jnp.clip(x, 0.0, 1.0)
-
-
-@soft_clamp.defjvp
-def _soft_clamp_jvp(primals, tangents):
-  (x,), (tangent,) = primals, tangents
-  sigmoid = jax.nn.sigmoid(2 * (x - 0.5))
-  return soft_clamp(x), 2 * sigmoid * (1 - sigmoid) * tangent
-
-
 def _unsigned(image: jax.Array) -> jax.Array:
   return (image + 1) / 2
 
 
 def _signed(image: jax.Array) -> jax.Array:
   return image * 2 - 1
+
+
+def build(
+  sigma: float | None = None, photons: float | None = None, drop: float | None = None
+) -> Operator:
+  """Gaussian noise, or photon noise where photons are given.
+
+  Raises:
+    DegradationError: arguments of both, drop without photons, or a number out of its range.
+  """
+  if sigma is not None and (photons is not None or drop is not None):
+    raise DegradationError("noise: sigma excludes photons and drop: join two noises with '|'")
+  if photons is not None:
+    return PhotonNoise.create(photons, 0.0 if drop is None else drop)
+  if drop is not None:
+    raise DegradationError('noise: drop needs photons: write for example photons=24')
+  return GaussianNoise.create() if sigma is None else GaussianNoise.create(sigma)
+
+
+register(
+  'noise',
+  build,
+  {'sigma': float, 'photons': float, 'drop': float},
+  unknown={'sigma': 0.1, 'photons': 24.0, 'drop': 0.0},
+  usage="""
+    noise(sigma=0.1)  units of the [0, 1] range
+    noise(photons=…, drop=0)  counts at white, probability of a black pixel
+  """,
+)

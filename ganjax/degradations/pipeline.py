@@ -17,15 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations.estimators import Continuous, Discrete, Measured, Unknown
-from ganjax.errors import GanjaxError
+from ganjax.degradations.parameters import DegradationError
+from ganjax.degradations.pytrees import frozen_pytree
 from ganjax.pixels import to_bytes, to_float
-
-# Parsed operators hold numpy leaves, so that reading a flag does not start a JAX backend.
-Leaf = jax.Array | np.ndarray
-
-
-class DegradationError(GanjaxError):
-  """A degradation that cannot be applied; the message is one line and names the remedy."""
 
 
 class Operator:
@@ -121,23 +115,7 @@ def _model(operator: Operator, image: jax.Array, key: jax.Array) -> jax.Array:
   return operator.model(image, key)
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
-class Identity(Operator):
-  """Leaves the picture as it is: for plain inversion."""
-
-  is_local: ClassVar[bool] = True
-
-  def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
-    del key
-    return image
-
-  def __str__(self) -> str:
-    return 'identity'
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@frozen_pytree
 class Pipeline(Operator):
   """Operators applied one after another, the first one first; written `a | b | c`.
 
@@ -338,47 +316,3 @@ def _harmonise(operators: Sequence[Operator]) -> Sequence[Operator]:
 def _layout(operator: Operator) -> tuple:
   leaves, structure = jax.tree.flatten(operator)
   return structure, [np.shape(leaf) for leaf in leaves]
-
-
-@jax.custom_jvp
-def clip(x: jax.Array) -> jax.Array:
-  """Clips to [-1, 1], with a gradient that fades out within a quarter of the range beyond.
-
-  A little beyond it, ringing puts many pixels that must still be pulled. Far beyond, the loss no
-  longer sees what a step does: an undiminished gradient drives the picture there, and for ever on.
-  """
-  return jnp.clip(x, -1.0, 1.0)
-
-
-@clip.defjvp
-def _clip_jvp(primals, tangents):
-  (x,), (tangent,) = primals, tangents
-  clipped = clip(x)
-  return clipped, tangent * jnp.exp(-jnp.square(2 * (x - clipped)))
-
-
-def host_rng(key: jax.Array) -> np.random.Generator:
-  """The numpy generator that belongs to a JAX key."""
-  return np.random.default_rng(np.asarray(jax.random.key_data(key)))
-
-
-def require_range(name: str, value: float, low: float, high: float) -> None:
-  """Raises DegradationError unless low <= value <= high (so also for nan).
-
-  Args:
-    name: operator and argument, such as 'jpeg: quality'.
-  """
-  if not low <= value <= high:
-    raise DegradationError(f'{name}={value} is out of range: use {low:g} to {high:g}')
-
-
-def spell(value: Leaf) -> str:
-  """A parameter as the parser reads it: the shortest text that gives back the same float32."""
-  if isinstance(value, jax.core.Tracer):
-    return '…'  # For error messages under jit.
-  array = np.asarray(value)
-  if array.ndim:
-    return '[' + ' '.join(spell(item) for item in array) + ']'
-  if np.issubdtype(array.dtype, np.integer):
-    return str(int(array))
-  return np.format_float_positional(np.float32(array), trim='-')

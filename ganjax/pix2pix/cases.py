@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 from ganjax import metrics
-from ganjax.degradations import Pipeline, random_boxes
+from ganjax.degradations import Pipeline
+from ganjax.degradations.masks import random_boxes
 from ganjax.models.unet import UNet
-from ganjax.pix2pix import blending, masks, predict
+from ganjax.pix2pix import blending, conditions, masks, predict
 from ganjax.pix2pix.blending import Blend
 from ganjax.pixels import to_float
-from ganjax.training.pix2pix import examples
 
 
 class Case(NamedTuple):
@@ -67,18 +67,18 @@ def degraded(truth: np.ndarray, pipeline: Pipeline, key: jax.Array, side: int) -
     DegradationError: the degradation does not fit the picture.
   """
   if not pipeline.is_only_masks:
-    truth = examples.resized(truth, side)
-  example, done = examples.degrade(truth, pipeline, key)
-  corners, size = examples.boxes_of(done, *truth.shape[:2])
+    truth = conditions.resized(truth, side)
+  example, done = conditions.degrade(truth, pipeline, key)
+  corners, size = conditions.boxes_of(done, *truth.shape[:2])
   condition = _shrunk(example.condition, example.known, side)
   return Case(condition, example.condition, example.known, truth, corners, size)
 
 
 def conditioned(condition: np.ndarray, truth: np.ndarray | None, side: int) -> Case:
   """A picture that is a condition as it is; nothing of the answer is known."""
-  condition = examples.resized(condition, side)
+  condition = conditions.resized(condition, side)
   known = np.zeros((side, side, 1), np.uint8)
-  truth = None if truth is None else examples.resized(truth, side)
+  truth = None if truth is None else conditions.resized(truth, side)
   return Case(condition, condition, known, truth)
 
 
@@ -138,7 +138,7 @@ def _shrunk(picture: np.ndarray, known: np.ndarray, side: int) -> np.ndarray:
   if picture.shape[:2] == (side, side):
     return picture
   if not known.any():
-    return examples.resized(picture, side)
+    return conditions.resized(picture, side)
   area = Image.fromarray(known[:, :, 0] * np.uint8(255))
   whole = np.asarray(area.resize((side, side), Image.Resampling.BOX)) == 255
   # The filter reaches beyond a pixel's own area: what it finds black there must not count.

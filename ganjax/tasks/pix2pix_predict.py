@@ -12,14 +12,13 @@ from ganjax import data, degradations, report
 from ganjax.data.decode import printable
 from ganjax.data.names import is_picture
 from ganjax.inversion import image_key
-from ganjax.pix2pix import cases, masks
+from ganjax.pix2pix import cases, conditions, masks
 from ganjax.pix2pix.cases import Case
 from ganjax.restoration import result_grid
 from ganjax.restoration.result import Result
 from ganjax.tasks import console
 from ganjax.tasks.pix2pix_predict_config import Pix2pixPredictConfig
 from ganjax.tasks.settings import ConfigError
-from ganjax.training.pix2pix import examples
 from ganjax.weights import pix2pix
 from ganjax.weights.pix2pix import Translator
 
@@ -117,7 +116,7 @@ class _Maker:
   def _case(self, item: data.Item, row: masks.Row | None) -> Case:
     picture = data.decode(item.path)
     if self._config.side_by_side:
-      halves = examples.split_halves(picture, self._config.side_by_side, str(item.path))
+      halves = conditions.split_halves(picture, self._config.side_by_side, str(item.path))
       return cases.conditioned(*halves, self._side)
     truth = self._truth(item)
     if row is not None:

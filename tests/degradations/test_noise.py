@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ganjax.degradations import DegradationError, GaussianNoise, PhotonNoise, parse
-from ganjax.degradations.noise import soft_clamp
+from ganjax.degradations.clipping import soft_clamp
 
 KEY = jax.random.key(5)
 SIZE = 128

@@ -7,13 +7,15 @@ from ganjax.degradations import (
   Blur,
   DegradationError,
   Downsample,
+  GaussianNoise,
   Grayscale,
   Identity,
+  Jpeg,
   Pipeline,
-  mask,
   parse,
   stack,
 )
+from ganjax.degradations.masks import base
 from ganjax.pixels import to_bytes, to_float
 
 KEY = jax.random.key(0)
@@ -62,7 +64,7 @@ def test_only_masks_that_nothing_smears_are_holes(spec, hidden, monkeypatch):
   assert np.sum(visible == 0) == hidden
   # Where the output is visible, a hole's colour shows only if the mask is a part of the operator.
   black = pipeline.model(jnp.asarray(IMAGE), KEY)
-  monkeypatch.setattr(mask, 'BLACK', 0.5)
+  monkeypatch.setattr(base, 'BLACK', 0.5)
   grey = pipeline.model(jnp.asarray(IMAGE), KEY)
   leaks = np.any(np.asarray(black != grey) & (visible > 0))
   assert leaks == (spec.startswith('mask') and ('blur' in spec or 'down' in spec or 'jpeg' in spec))
@@ -129,3 +131,11 @@ def test_nothing_does_not_stack():
 def test_stacked_parameters_print_as_lists():
   batch = stack([parse('jpeg(quality=5)'), parse('jpeg(quality=9)')])
   assert str(batch) == 'jpeg(quality=[5 9])'
+
+
+def test_operators_with_like_fields_are_told_apart():
+  alike = Jpeg.create(), GaussianNoise(np.asarray(12, np.int32))
+  assert len({jax.tree.structure(operator) for operator in alike}) == 2
+  assert jax.tree.structure(alike[0]) != jax.tree.structure(alike[1])
+  with pytest.raises(DegradationError, match='they differ in more than their numbers'):
+    stack(alike)

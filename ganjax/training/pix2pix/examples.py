@@ -1,26 +1,17 @@
 """What pix2pix learns from: a condition, the truth, and where the one shows the other."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import numpy as np
-from PIL import Image
 
 from ganjax.choices import Order
-from ganjax.data import ImageError, SourceError
-from ganjax.degradations import Pipeline, RandomBoxMask
-from ganjax.pix2pix.masks import Corner
-from ganjax.pixels import to_bytes, to_float
+from ganjax.data import SourceError
+from ganjax.degradations import Pipeline
+from ganjax.pix2pix import conditions
+from ganjax.pix2pix.conditions import Example
 from ganjax.training import Pictures
-
-
-class Example(NamedTuple):
-  condition: np.ndarray  # uint8 [S, S, 3]
-  truth: np.ndarray  # uint8 [S, S, 3]
-  known: np.ndarray  # uint8 [S, S, 1]; 1 where the condition shows the truth itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +30,13 @@ def degraded(pictures: Pictures, pipeline: Pipeline, side: int, jitter: Jitter |
 
   def read(index: int, rng: np.random.Generator) -> Example:
     (truth,) = _framed([pictures.read(index)], side, jitter, rng)
-    return degrade(truth, pipeline, jax.random.key(int(rng.integers(2**31))))[0]
+    return conditions.degrade(truth, pipeline, jax.random.key(int(rng.integers(2**31))))[0]
 
   return read
 
 
 def paired(
-  conditions: Pictures, truths: Pictures, side: int, jitter: Jitter | None
+  inputs: Pictures, truths: Pictures, side: int, jitter: Jitter | None
 ) -> tuple[Read, int]:
   """Pictures of two sources that belong together by their names; also says how many there are.
 
@@ -54,9 +45,7 @@ def paired(
   """
   places = {truths.entry(i).name: i for i in range(len(truths))}
   missing = [
-    entry.source
-    for entry in map(conditions.entry, range(len(conditions)))
-    if entry.name not in places
+    entry.source for entry in map(inputs.entry, range(len(inputs))) if entry.name not in places
   ]
   if missing:
     raise SourceError(
@@ -65,78 +54,20 @@ def paired(
     )
 
   def read(index: int, rng: np.random.Generator) -> Example:
-    truth = truths.read(places[conditions.entry(index).name])
-    return _without_known(*_framed([conditions.read(index), truth], side, jitter, rng))
+    truth = truths.read(places[inputs.entry(index).name])
+    return conditions.without_known(*_framed([inputs.read(index), truth], side, jitter, rng))
 
-  return read, len(conditions)
+  return read, len(inputs)
 
 
 def side_by_side(pictures: Pictures, order: Order, side: int, jitter: Jitter | None) -> Read:
   """Pictures whose halves are condition and truth."""
 
   def read(index: int, rng: np.random.Generator) -> Example:
-    halves = split_halves(pictures.read(index), order, pictures.entry(index).source)
-    return _without_known(*_framed(list(halves), side, jitter, rng))
+    halves = conditions.split_halves(pictures.read(index), order, pictures.entry(index).source)
+    return conditions.without_known(*_framed(list(halves), side, jitter, rng))
 
   return read
-
-
-def split_halves(picture: np.ndarray, order: Order, name: str) -> tuple[np.ndarray, np.ndarray]:
-  """(condition, truth) of a side-by-side picture.
-
-  Raises:
-    ImageError: its width is odd.
-  """
-  width = picture.shape[1]
-  if width % 2:
-    raise ImageError(f'{name}: {width} px wide, so it has no halves; join pictures of one size')
-  left, right = picture[:, : width // 2], picture[:, width // 2 :]
-  return (left, right) if order == 'ab' else (right, left)
-
-
-def degrade(truth: np.ndarray, pipeline: Pipeline, key: jax.Array) -> tuple[Example, Pipeline]:
-  """The example of one clean picture, and the degradation with what was random in it.
-
-  Args:
-    truth: uint8 [H, W, 3]; H = W unless the degradation is masks alone.
-    pipeline: what is done to it.
-    key: all randomness is drawn from it.
-
-  Raises:
-    DegradationError: the degradation does not fit the size.
-  """
-  done, true_key = pipeline.draw(key)
-  height, width = truth.shape[:2]
-  if done.is_only_masks:
-    done.check(height, width)
-    known = np.asarray(_visible(done, height, width), np.uint8)
-    return Example(truth * known, truth, known), done
-  condition = to_bytes(done.true(to_float(truth), true_key))
-  return _without_known(resized(condition, height), truth), done
-
-
-def boxes_of(pipeline: Pipeline, height: int, width: int) -> tuple[tuple[Corner, ...], int]:
-  """The (x, y) of sampled random boxes, and their side, in px; ((), 0) for other degradations."""
-  match pipeline.operators:
-    case (RandomBoxMask() as operator,):
-      places, side = operator.places(height, width)
-      return tuple((int(x), int(y)) for y, x in np.asarray(places)), int(side)
-    case _:
-      return (), 0
-
-
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def _visible(pipeline: Pipeline, height: int, width: int) -> jax.Array:
-  return pipeline.visible(height, width)
-
-
-def _without_known(condition: np.ndarray, truth: np.ndarray) -> Example:
-  return Example(condition, truth, np.zeros((*truth.shape[:2], 1), np.uint8))
-
-
-def resized(picture: np.ndarray, side: int) -> np.ndarray:
-  """The whole picture at side × side, bicubic; uint8 [H, W, 3]."""
-  return _window(picture, side, (0.0, 0.0, picture.shape[1], picture.shape[0]))
 
 
 def _framed(
@@ -144,7 +75,7 @@ def _framed(
 ) -> list[np.ndarray]:
   """Cuts the same window, in shares of the sides, from all of them."""
   if jitter is None:
-    return [resized(picture, side) for picture in pictures]
+    return [conditions.resized(picture, side) for picture in pictures]
   share = 1 / jitter.enlargement
   left, top = rng.random(2) * (1 - share)
   mirrored = jitter.mirror and rng.random() < 0.5
@@ -152,13 +83,6 @@ def _framed(
   for picture in pictures:
     height, width = picture.shape[:2]
     box = (left * width, top * height, (left + share) * width, (top + share) * height)
-    window = _window(picture, side, box)
+    window = conditions.window(picture, side, box)
     cut.append(np.ascontiguousarray(window[:, ::-1]) if mirrored else window)
   return cut
-
-
-def _window(picture: np.ndarray, side: int, box: tuple[float, float, float, float]) -> np.ndarray:
-  if picture.shape[:2] == (side, side) and box == (0.0, 0.0, side, side):
-    return picture
-  image = Image.fromarray(picture)
-  return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC, box))

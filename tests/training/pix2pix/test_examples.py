@@ -7,7 +7,7 @@ from PIL import Image
 
 from ganjax import degradations
 from ganjax.data import ImageError, SourceError
-from ganjax.pix2pix import cases
+from ganjax.pix2pix import cases, conditions
 from ganjax.training import Pictures
 from ganjax.training.pix2pix import examples
 from ganjax.training.pix2pix.examples import Jitter
@@ -82,7 +82,7 @@ def test_what_is_no_pair(tmp_path, pictures):
   with pytest.raises(SourceError, match=r'0.png: has no truth of the same name, like 1 others'):
     examples.paired(pictures, Pictures(str(tmp_path / 'b')), 16, None)
   with pytest.raises(ImageError, match=r'x.png: 5 px wide'):
-    examples.split_halves(noise(0, 4, 5), 'ab', 'x.png')
+    conditions.split_halves(noise(0, 4, 5), 'ab', 'x.png')
 
 
 class TestCases:

@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.degradations.mask import Mask
-from ganjax.degradations.pipeline import DegradationError, Leaf, require_range, spell
+from ganjax.degradations.masks.base import Mask
+from ganjax.degradations.parameters import DegradationError, Leaf, require_range, spell
+from ganjax.degradations.pytrees import frozen_pytree
 
 SIZE = 0.293  # 75 of 256 px, 37 of 128 px
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@frozen_pytree
 class RandomBoxMask(Mask):
   """Square holes that lie wholly within the picture; they may overlap.
 
@@ -77,9 +78,6 @@ class RandomBoxMask(Mask):
 
   def __str__(self) -> str:
     return f'mask(boxes={spell(self.boxes)}, size={spell(self.size)})'
-
-
-jax.tree_util.register_dataclass(RandomBoxMask)
 
 
 @functools.partial(jax.jit, static_argnums=1)
