@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ganjax.degradations.pipeline import Operator
+from ganjax.degradations import Operator
 from ganjax.pixels import to_bytes, to_float
 
 FADE = 1 / 64  # of the height
