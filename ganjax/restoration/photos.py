@@ -70,7 +70,7 @@ def restore_photos(
   Each face is found, cropped, degraded (unless it came degraded), restored, completed where the
   degradation allows it, measured and pasted back into its photo. All results are held in memory: a
   whole data set is for `--task=bulk`. On a CPU they equal the command's to the last bit if, as
-  there, `runtime.devices.disable_cpu_fusion_emitters()` is called before anything is computed.
+  there, `ganjax.runtime.devices.disable_cpu_fusion_emitters()` is called before all else.
 
   Args:
     photos: a file, a folder or a glob of photos; or one photo's pixels, uint8 [H, W, 3] or floats
