@@ -28,11 +28,10 @@ def parser(description: str, num_steps: int = 200) -> argparse.ArgumentParser:
 
 def load_faces(paths: Sequence[pathlib.Path], networks: ganjax.Networks, align: faces.Mode):
   """The faces of photos, cropped as the generator knows them; float32 [N, H, W, 3] in [-1, 1]."""
-  template = faces.Template(*networks.template)
   found = [
     crop.image
     for path in paths
-    for crop in faces.align(data.decode(path), template, networks.resolution, align)
+    for crop in faces.align(data.decode(path), networks.template, networks.resolution, align)
   ]
   return to_float(np.stack(found))
 

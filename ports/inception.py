@@ -8,11 +8,11 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
-from flax import nnx
 
 from ganjax.models.inception import Inception
+from ganjax.models.initialisation import abstract
 from ganjax.weights import tensor_file
-from ganjax.weights.networks import SAVED
+from ganjax.weights.parameters import shapes_of
 from ports import command, torch_file
 from ports.table import PortError, Rule, fit, kernel, naming, read_file
 
@@ -56,18 +56,16 @@ def port(source: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
 
 
 def _convert(arrays: dict[str, np.ndarray], width: int, size: int) -> dict[str, np.ndarray]:
-  rules: dict[str, Rule] = {}
-  shapes: dict[str, tuple[int, ...]] = {}
-  shape_only = nnx.eval_shape(lambda: Inception(width))
-  for keys, variable in nnx.to_flat_state(nnx.state(shape_only, SAVED)):
-    *unit, layer, part = map(str, keys)
-    theirs, transform = _PARTS[f'{layer}.{part}']
-    path = '.'.join(unit).removeprefix('stem.')
-    ours = '.'.join(map(str, keys))
-    rules[ours] = Rule(f'{path}.{theirs}', transform)
-    shapes[ours] = tuple(variable.shape)
+  shapes = shapes_of({'': abstract(Inception, width)})
+  rules = {name: _rule(name) for name in shapes}
   counters = [name for name in arrays if name.endswith('num_batches_tracked')]
   return fit(rules, shapes, arrays, counters, size)
+
+
+def _rule(name: str) -> Rule:
+  unit, layer, part = name.rsplit('.', 2)
+  theirs, transform = _PARTS[f'{layer}.{part}']
+  return Rule(f'{unit.removeprefix("stem.")}.{theirs}', transform)
 
 
 if __name__ == '__main__':

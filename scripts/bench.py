@@ -98,7 +98,7 @@ def measure(name, batch):
   # A CPU's program takes one image after another: its loop's body is one image's step.
   together = 1 if platforms.is_cpu() else sharding.round_up(batch) // num_devices
   cost = costs.Cost(*(x / together for x in costs.Cost.of(chunk)))
-  limits = costs.measured_limits(weights.networks.compute_type(FLAGS.precision))
+  limits = costs.measured_limits(weights.parameters.compute_type(FLAGS.precision))
   devices = 1 if platforms.is_cpu() else num_devices  # cores share what one measures
   seconds = line['ms_per_step'][1] / 1000 / batch
   line['gflop_per_image_step'], line['gb_per_image_step'] = (x / 1e9 for x in cost)
@@ -122,7 +122,7 @@ def planned(name, batch):
     batch,
     formulas.r1_weight(side, batch),
     augment_target=None,
-    dtype=weights.networks.compute_type(FLAGS.precision),
+    dtype=weights.parameters.compute_type(FLAGS.precision),
   )
 
 
@@ -171,7 +171,7 @@ def measure_pix2pix(name, batch):
     UNetConfig(depth, width, most, 'batch'),
     PatchGANConfig(patch, width, most, 'batch'),
     num_steps=CYCLE,
-    dtype=weights.networks.compute_type(FLAGS.precision),
+    dtype=weights.parameters.compute_type(FLAGS.precision),
   )
   mesh = devices.data_mesh(trainer.DEVICES, devices.devices_for(1))
   state = devices.replicate(mesh, trainer.init(plan))

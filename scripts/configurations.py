@@ -16,39 +16,27 @@ VGG_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 def prior(name: str, precision: str):
   """What inversions share in one configuration of `INVERSION`."""
   import jax
-  import jax.numpy as jnp
-  from flax import nnx
 
-  from ganjax import inversion, weights
+  from ganjax import faces, inversion, weights
   from ganjax.models import architecture
   from ganjax.models.discriminator import Discriminator
   from ganjax.models.generator import Generator
+  from ganjax.models.initialisation import initialised
   from ganjax.models.vgg16 import LPIPS
-
-  def randomised(module):
-    state = nnx.state(module, nnx.Param)
-    for i, (_, variable) in enumerate(nnx.to_flat_state(state)):
-      variable[...] = jax.random.normal(jax.random.key(i), variable.shape) * 0.1
-    nnx.update(module, state)
-    return module
 
   made_up = INVERSION[name]
   if made_up is None:
     return inversion.make_prior(weights.load(precision=precision))
   resolution, base, most, w_dim, layers, perceptual = made_up
-  dtype = weights.networks.compute_type(precision)
+  dtype = weights.parameters.compute_type(precision)
   widths = architecture.channel_widths(resolution, base, most)
   mapping = architecture.MappingConfig(layers, w_dim)
   made = architecture.GeneratorConfig(resolution, widths, mapping, z_dim=w_dim, w_dim=w_dim)
-  generator = randomised(Generator(made, dtype))
-  template = weights.CropTemplate(2.0, 1.8, 0.1)
+  generator = initialised(Generator, made, dtype, key=jax.random.key(0))
+  template = faces.FFHQ
   if perceptual == 'vgg16':
-    lpips = randomised(LPIPS(VGG_WIDTHS, dtype))
-    for i in range(5):
-      head = getattr(lpips, f'lin{i}').weight
-      head[...] = jnp.abs(head[...])
+    lpips = initialised(LPIPS, VGG_WIDTHS, dtype, key=jax.random.key(1))
     return inversion.make_prior(weights.Networks(generator, None, template, ''), lpips)
-  discriminator = randomised(
-    Discriminator(architecture.DiscriminatorConfig(resolution, widths), dtype)
-  )
+  critic = architecture.DiscriminatorConfig(resolution, widths)
+  discriminator = initialised(Discriminator, critic, dtype, key=jax.random.key(1))
   return inversion.make_prior(weights.Networks(generator, discriminator, template, ''))

@@ -1,10 +1,10 @@
 """A tiny network with random weights, for tests that need some network but no weights file."""
 
 import jax
-import numpy as np
 from flax import nnx
 
 from ganjax import weights
+from ganjax.faces.template import FFHQ
 from ganjax.models.architecture import (
   DiscriminatorConfig,
   GeneratorConfig,
@@ -13,29 +13,20 @@ from ganjax.models.architecture import (
 )
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
+from ganjax.models.initialisation import initialised
 from ganjax.models.vgg16 import LPIPS
-from ganjax.weights import CropTemplate, Networks
-from ganjax.weights.networks import tensors_of
+from ganjax.weights import Networks
+from ganjax.weights.parameters import tensors_of
 
 WIDTHS = (16, 12, 8)
 
 
-def randomised(module, seed):
-  """Fills every parameter with what training starts from: N(0, 1), biases of styles at 1."""
-  state = nnx.state(module, nnx.Param)
-  flat = nnx.to_flat_state(state)
-  for i, (path, variable) in enumerate(flat):
+def trained(network, *args, seed):
+  """A network as after some training: no parameter is at the value that it starts from."""
+  module = initialised(network, *args, key=jax.random.key(seed))
+  for i, (_, variable) in enumerate(nnx.to_flat_state(nnx.state(module, nnx.Param))):
     key = jax.random.fold_in(jax.random.key(seed), i)
-    value = jax.random.normal(key, variable.shape)
-    name = '.'.join(map(str, path))
-    if 'fc' in name and name.startswith('mapping') and name.endswith('weight'):
-      value *= 100
-    if name.endswith('bias'):
-      value = value * 0.1 + (1.0 if 'affine' in name else 0.0)
-    if name.endswith('noise_strength'):
-      value *= 0.1
-    variable[...] = value
-  nnx.update(module, state)
+    variable[...] += 0.1 * jax.random.normal(key, variable.shape)
   return module
 
 
@@ -44,9 +35,9 @@ def networks():
   generator = GeneratorConfig(16, WIDTHS, MappingConfig(2, 8), z_dim=8, w_dim=8)
   discriminator = DiscriminatorConfig(16, WIDTHS)
   return Networks(
-    randomised(Generator(generator), 0),
-    randomised(Discriminator(discriminator), 1),
-    CropTemplate(2.0, 1.8, 0.1),
+    trained(Generator, generator, seed=0),
+    trained(Discriminator, discriminator, seed=1),
+    FFHQ,
     'none',
   )
 
@@ -54,10 +45,7 @@ def networks():
 def write_vgg(path):
   """Writes a narrow VGG16 with LPIPS heads."""
   widths = (2,) * 13
-  tensors = {
-    name.removeprefix('.'): np.abs(value) if 'lin' in name else value
-    for name, value in tensors_of({'': randomised(LPIPS(widths), 2)}).items()
-  }
+  tensors = tensors_of({'': trained(LPIPS, widths, seed=2)})
   weights.save(path, tensors, {'family': 'vgg16', 'widths': widths, 'lpips': True})
 
 

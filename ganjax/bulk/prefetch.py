@@ -14,11 +14,10 @@ from ganjax import data, faces
 from ganjax.data.sources import Entry, Source
 from ganjax.restoration import faces as restoration_faces
 from ganjax.restoration.faces import Face, Photo
-from ganjax.weights.networks import CropTemplate
 
 
 def faces_of(
-  source: Source, entry: Entry, template: CropTemplate, size: int, align: faces.Mode
+  source: Source, entry: Entry, template: faces.Template, size: int, align: faces.Mode
 ) -> list[Face] | str:
   """The faces of one photo, or the reason why there are none.
 

@@ -5,7 +5,7 @@ the pixel in column j and row i covers [j, j + 1] × [i, i + 1], so the whole pi
 rectangle from (0, 0) to (width, height).
 """
 
-import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,7 @@ class FaceError(GanjaxError):
   """A face cannot be found or cropped; the message names the remedy."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
   """How much a crop shows around eyes and mouth (Karras et al. 2019, appendix C).
 
   Attributes:

@@ -18,6 +18,7 @@ from ganjax.choices import PriorLoss as Loss
 from ganjax.choices import Stopping as Rule
 from ganjax.inversion.solver import Solution
 from ganjax.models.hourglass import Hourglass, HourglassConfig
+from ganjax.models.initialisation import abstract
 from ganjax.ops import optimisers
 
 LOSSES: tuple[Loss, ...] = get_args(Loss)
@@ -109,7 +110,7 @@ class DeepImagePrior:
     """A random network and a random input."""
     del prior, before
     network_key, input_key = jax.random.split(jax.random.fold_in(problem.key, 0))
-    params = nnx.state(Hourglass(self.config, network_key))
+    params = nnx.state(Hourglass(self.config, rngs=nnx.Rngs(network_key)))
     shape = (*self._padded(), self.config.in_channels)
     draw = {'normal': jax.random.normal, 'uniform': jax.random.uniform}[self.config.input]
     z = problem.hyper.input_noise * draw(input_key, shape, jnp.float32)
@@ -182,8 +183,7 @@ def psnr_curve(terms: DeepPriorTerms) -> np.ndarray:
 
 @functools.cache
 def _graph(config: HourglassConfig) -> nnx.GraphDef:
-  model = nnx.eval_shape(lambda: Hourglass(config, jax.random.key(0)))
-  return nnx.split(model)[0]
+  return nnx.split(abstract(Hourglass, config))[0]
 
 
 def _watched(image: jax.Array) -> jax.Array:

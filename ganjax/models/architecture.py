@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Architecture = Literal['skip', 'resnet', 'orig']
 
@@ -92,7 +92,7 @@ def _config(cls, fields):
   expected = {field.name for field in dataclasses.fields(cls)}
   if set(fields) != expected:
     raise ValueError(f'{cls.__name__} needs exactly {sorted(expected)}, not {sorted(fields)}')
-  if fields['architecture'] not in ('skip', 'resnet', 'orig'):
+  if fields['architecture'] not in get_args(Architecture):
     raise ValueError(f'unknown architecture {fields["architecture"]!r}')
   sizes = resolutions(fields['resolution'])
   widths = fields['channels']

@@ -38,7 +38,7 @@ class ClassifierConfig:
 class Residual(nnx.Module):
   """Two normalised 3×3 convolutions beside a 1×1 shortcut (He et al. 2016, pre-activation)."""
 
-  def __init__(self, c_in: int, c_out: int, stride: int, rngs: nnx.Rngs):
+  def __init__(self, c_in: int, c_out: int, stride: int, *, rngs: nnx.Rngs):
     self.norm0 = nnx.GroupNorm(c_in, _GROUPS, rngs=rngs)
     self.norm1 = nnx.GroupNorm(c_out, _GROUPS, rngs=rngs)
     self.conv0 = nnx.Conv(c_in, c_out, (3, 3), stride, use_bias=False, rngs=rngs)
@@ -54,15 +54,15 @@ class Residual(nnx.Module):
 class Classifier(nnx.Module):
   """From an aligned face to calibrated logits."""
 
-  def __init__(self, config: ClassifierConfig, seed: int = 0):
+  def __init__(self, config: ClassifierConfig, *, rngs: nnx.Rngs):
     self.config = config
-    rngs = nnx.Rngs(seed)
     first, last = config.widths[0], config.widths[-1]
     self.stem = nnx.Conv(3, first, (7, 7), 4, rngs=rngs)
     self.num_blocks = len(config.widths)
     widths = (first, *config.widths)
     for i in range(self.num_blocks):
-      setattr(self, f'block{i}', Residual(widths[i], widths[i + 1], 2 if i else 1, rngs))
+      block = Residual(widths[i], widths[i + 1], 2 if i else 1, rngs=rngs)
+      setattr(self, f'block{i}', block)
     self.norm = nnx.GroupNorm(last, _GROUPS, rngs=rngs)
     self.out = nnx.Linear(last, len(config.classes), rngs=rngs)
 

@@ -1,5 +1,6 @@
 """The StyleGAN2 discriminator; its inner features serve as a perceptual distance."""
 
+import functools
 import itertools
 
 import jax
@@ -15,18 +16,19 @@ from ganjax.ops import resampling
 class DiscriminatorBlock(nnx.Module):
   """One resolution, down to half of it."""
 
-  def __init__(self, config: DiscriminatorConfig, index: int, dtype):
+  def __init__(self, config: DiscriminatorConfig, index: int, dtype, *, rngs: nnx.Rngs):
     sizes = resolutions(config.resolution)
     self.architecture = config.architecture
     c_in, c_out = config.channels[index], config.channels[index - 1]
+    conv = functools.partial(layers.Conv, dtype=dtype, rngs=rngs)
     clamp = config.conv_clamp
     self.has_fromrgb = config.architecture == 'skip' or index == len(sizes) - 1
     if self.has_fromrgb:
-      self.fromrgb = layers.Conv(1, config.img_channels, c_in, clamp=clamp, dtype=dtype)
-    self.conv0 = layers.Conv(3, c_in, c_in, clamp=clamp, dtype=dtype)
-    self.conv1 = layers.Conv(3, c_in, c_out, resample='down', clamp=clamp, dtype=dtype)
+      self.fromrgb = conv(1, config.img_channels, c_in, clamp=clamp)
+    self.conv0 = conv(3, c_in, c_in, clamp=clamp)
+    self.conv1 = conv(3, c_in, c_out, resample='down', clamp=clamp)
     if config.architecture == 'resnet':
-      self.skip = layers.Conv(1, c_in, c_out, bias=False, resample='down', dtype=dtype)
+      self.skip = conv(1, c_in, c_out, bias=False, resample='down')
 
   def __call__(self, x, image):
     """x [H, W, C] or None for the first block, image [H, W, 3] -> both at half the size."""
@@ -43,16 +45,16 @@ class DiscriminatorBlock(nnx.Module):
 class Epilogue(nnx.Module):
   """The last block, at 4 px: minibatch standard deviation, convolution, two linear layers."""
 
-  def __init__(self, config: DiscriminatorConfig):
-    channels = config.channels[0]
+  def __init__(self, config: DiscriminatorConfig, *, rngs: nnx.Rngs):
+    channels, clamp = config.channels[0], config.conv_clamp
     self.group_size = config.mbstd_group_size
     self.num_stats = config.mbstd_num_channels
     self.has_fromrgb = config.architecture == 'skip'
     if self.has_fromrgb:
-      self.fromrgb = layers.Conv(1, config.img_channels, channels, clamp=config.conv_clamp)
-    self.conv = layers.Conv(3, channels + self.num_stats, channels, clamp=config.conv_clamp)
-    self.fc = layers.Linear(16 * channels, channels)
-    self.out = layers.Linear(channels, config.cmap_dim if config.c_dim else 1)
+      self.fromrgb = layers.Conv(1, config.img_channels, channels, clamp=clamp, rngs=rngs)
+    self.conv = layers.Conv(3, channels + self.num_stats, channels, clamp=clamp, rngs=rngs)
+    self.fc = layers.Linear(16 * channels, channels, rngs=rngs)
+    self.out = layers.Linear(channels, config.cmap_dim if config.c_dim else 1, rngs=rngs)
 
   def __call__(self, xs, images) -> jax.Array:
     """xs [N, 4, 4, C], images [N, 4, 4, 3] (skip only) -> [N, 1], or [N, cmap_dim]."""
@@ -80,21 +82,29 @@ class Epilogue(nnx.Module):
 class Discriminator(nnx.Module):
   """Scores images; `features` serves inversion."""
 
-  def __init__(self, config: DiscriminatorConfig, dtype=jnp.float32, dtype_from: int = 0):
+  def __init__(
+    self,
+    config: DiscriminatorConfig,
+    dtype=jnp.float32,
+    dtype_from: int = 0,
+    *,
+    rngs: nnx.Rngs,
+  ):
     """Args:
     config: the architecture.
     dtype: of the convolutions.
     dtype_from: resolution from which that holds; smaller ones compute in float32.
+    rngs: of the weights that training starts from.
     """
     self.config = config
     self.sizes = resolutions(config.resolution)
     for index in reversed(range(1, len(self.sizes))):
       own = layers.dtype_at(self.sizes[index], dtype, dtype_from)
-      setattr(self, f'b{self.sizes[index]}', DiscriminatorBlock(config, index, own))
-    self.b4 = Epilogue(config)
+      setattr(self, f'b{self.sizes[index]}', DiscriminatorBlock(config, index, own, rngs=rngs))
+    self.b4 = Epilogue(config, rngs=rngs)
     if config.c_dim:
       assert config.mapping is not None, 'a conditional discriminator maps its label'
-      self.mapping = Mapping(config.mapping, 0, config.c_dim, config.cmap_dim, 1)
+      self.mapping = Mapping(config.mapping, 0, config.c_dim, config.cmap_dim, 1, rngs=rngs)
 
   def _pyramid(self, image):
     """Yields (x, image) after each block, from half the resolution down to 4 px."""

@@ -8,6 +8,7 @@ from flax import nnx
 
 from ganjax.models import layers
 from ganjax.models.architecture import GeneratorConfig, resolutions
+from ganjax.models.initialisation import normal
 from ganjax.models.mapping import Mapping
 from ganjax.ops import convolution, packing, resampling
 from ganjax.runtime import platforms
@@ -27,13 +28,15 @@ class StyledConv(nnx.Module):
     up: bool,
     may_pack: bool,
     dtype,
+    *,
+    rngs: nnx.Rngs,
   ):
-    self.weight = nnx.Param(jnp.zeros((3, 3, c_in, c_out)))
+    self.weight = normal(rngs, 3, 3, c_in, c_out)
     self.bias = nnx.Param(jnp.zeros((c_out,)))
-    self.affine = layers.Modulation(config.w_dim, c_in)
+    self.affine = layers.Modulation(config.w_dim, c_in, rngs=rngs)
     if config.use_noise:
       self.noise_strength = nnx.Param(jnp.zeros(()))
-      self.noise_const = nnx.Param(jnp.zeros((resolution, resolution)))
+      self.noise_const = normal(rngs, resolution, resolution)
     self.up, self.clamp, self.dtype = up, config.conv_clamp, dtype
     self.may_pack = may_pack
     self.frozen: Any = nnx.data(None)
@@ -43,16 +46,10 @@ class StyledConv(nnx.Module):
     return _packs(self.may_pack, self.weight.shape[3], w)
 
   def freeze(self) -> None:
-    packed = self.packs()
-    prepare = convolution.frozen_up if self.up and not packed else convolution.frozen
-    kernel = prepare(self._kernel(packed))
-    self.frozen = nnx.data((_in_type(kernel, self.dtype), self._energy()))
+    self.frozen = nnx.data((self._kernel(self.packs(), frozen=True), self._energy()))
 
-  def _kernel(self, packed: bool) -> jax.Array:
-    weight = self.weight[...]
-    if not packed:
-      return weight
-    return packing.fold_up(weight) if self.up else packing.packed_kernel(weight)
+  def _kernel(self, packed: bool, frozen: bool = False) -> Any:
+    return _kernel(self.weight[...], packed, frozen, self.dtype, self.up)
 
   def _energy(self):
     return jnp.sum(jnp.square(self.weight[...]), axis=(0, 1))
@@ -62,7 +59,7 @@ class StyledConv(nnx.Module):
     if self.frozen is not None and style.ndim == 1:
       kernel, energy = self.frozen
     else:
-      kernel, energy = _in_type(self._kernel(packed), self.dtype), self._energy()
+      kernel, energy = self._kernel(packed), self._energy()
     up = self.up and not packed  # a packed kernel doubles the size by itself
     x, scale = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, up)
     if noise is not None:
@@ -76,35 +73,38 @@ def _packs(may_pack: bool, channels: int, w: jax.Array | None = None) -> bool:
   return may_pack and packing.is_packed(channels) and (w is None or w.ndim == 1)
 
 
-def _in_type(kernel: Any, dtype: Any) -> Any:
+def _kernel(weight: jax.Array, packed: bool, frozen: bool, dtype: Any, up: bool = False) -> Any:
+  """A weight in the form, and the type, in which `layers.modulated_conv` takes it."""
+  kernel: Any = weight
+  if packed:
+    kernel = packing.fold_up(weight) if up else packing.packed_kernel(weight)
+  if frozen:
+    kernel = (convolution.frozen_up if up and not packed else convolution.frozen)(kernel)
   return jax.tree.map(lambda x: x.astype(dtype), kernel)
 
 
 class ToRGB(nnx.Module):
   """1×1 modulated convolution to an image, without demodulation; float32 out."""
 
-  def __init__(self, config: GeneratorConfig, c_in: int, may_pack: bool, dtype):
-    self.weight = nnx.Param(jnp.zeros((1, 1, c_in, config.img_channels)))
+  def __init__(self, config: GeneratorConfig, c_in: int, may_pack: bool, dtype, *, rngs: nnx.Rngs):
+    self.weight = normal(rngs, 1, 1, c_in, config.img_channels)
     self.bias = nnx.Param(jnp.zeros((config.img_channels,)))
-    self.affine = layers.Modulation(config.w_dim, c_in)
+    self.affine = layers.Modulation(config.w_dim, c_in, rngs=rngs)
     self.clamp, self.dtype, self.may_pack = config.conv_clamp, dtype, may_pack
     self.frozen: Any = nnx.data(None)
 
   def freeze(self) -> None:
     packed = _packs(self.may_pack, self.weight.shape[2])
-    self.frozen = nnx.data(convolution.frozen(_in_type(self._kernel(packed), self.dtype)))
-
-  def _kernel(self, packed: bool) -> jax.Array:
-    weight = self.weight[...]
-    return packing.packed_kernel(weight) if packed else weight
+    self.frozen = nnx.data(_kernel(self.weight[...], packed, True, self.dtype))
 
   def __call__(self, x, w) -> jax.Array:
     c_in, c_out = self.weight.shape[2:]
     style = self.affine(w, c_out) * c_in**-0.5
     packed = _packs(self.may_pack, c_in, w)
-    kernel = _in_type(self._kernel(packed), self.dtype)
     if self.frozen is not None and style.ndim == 1:
       kernel = self.frozen
+    else:
+      kernel = _kernel(self.weight[...], packed, False, self.dtype)
     x, _ = layers.modulated_conv(x.astype(self.dtype), kernel, None, style)
     x = packing.depth_to_space(x) if packed else x
     return layers.limit(x.astype(jnp.float32) + self.bias[...][None, None], self.clamp)
@@ -113,23 +113,27 @@ class ToRGB(nnx.Module):
 class SynthesisBlock(nnx.Module):
   """One resolution of the synthesis network."""
 
-  def __init__(self, config: GeneratorConfig, index: int, dtype):
+  def __init__(self, config: GeneratorConfig, index: int, dtype, *, rngs: nnx.Rngs):
     sizes = resolutions(config.resolution)
     self.resolution, self.architecture = sizes[index], config.architecture
     c_out = config.channels[index]
     may_pack = index > 0 and config.architecture != 'resnet'
+
+    def styled(c_in: int, up: bool) -> StyledConv:
+      return StyledConv(config, c_in, c_out, self.resolution, up, may_pack, dtype, rngs=rngs)
+
     if index == 0:
-      self.const = nnx.Param(jnp.zeros((4, 4, c_out)))
+      self.const = normal(rngs, 4, 4, c_out)
     else:
       c_in = config.channels[index - 1]
-      self.conv0 = StyledConv(config, c_in, c_out, self.resolution, True, may_pack, dtype)
+      self.conv0 = styled(c_in, up=True)
       if config.architecture == 'resnet':
-        self.skip = layers.Conv(1, c_in, c_out, bias=False, resample='up', dtype=dtype)
-    self.conv1 = StyledConv(config, c_out, c_out, self.resolution, False, may_pack, dtype)
+        self.skip = layers.Conv(1, c_in, c_out, bias=False, resample='up', dtype=dtype, rngs=rngs)
+    self.conv1 = styled(c_out, up=False)
     self.num_convs = 1 if index == 0 else 2
     self.has_torgb = config.architecture == 'skip' or index == len(sizes) - 1
     if self.has_torgb:
-      self.torgb = ToRGB(config, c_out, may_pack, dtype)
+      self.torgb = ToRGB(config, c_out, may_pack, dtype, rngs=rngs)
 
   def conv_names(self) -> list[str]:
     """The block's convolutions, in the order in which they take rows of ws."""
@@ -161,14 +165,13 @@ class SynthesisBlock(nnx.Module):
 class Synthesis(nnx.Module):
   """From the rows of W+ to an image; see `Generator` for the types."""
 
-  def __init__(self, config: GeneratorConfig, dtype, dtype_from: int = 0):
+  def __init__(self, config: GeneratorConfig, dtype, dtype_from: int = 0, *, rngs: nnx.Rngs):
     self.use_noise = config.use_noise
     self.remat = False  # whether a gradient computes the blocks again instead of storing them
     self.sizes = resolutions(config.resolution)
     for index, size in enumerate(self.sizes):
-      setattr(
-        self, f'b{size}', SynthesisBlock(config, index, layers.dtype_at(size, dtype, dtype_from))
-      )
+      own = layers.dtype_at(size, dtype, dtype_from)
+      setattr(self, f'b{size}', SynthesisBlock(config, index, own, rngs=rngs))
 
   def blocks(self) -> list[SynthesisBlock]:
     """From 4 px to the image's size."""
@@ -236,12 +239,16 @@ class Synthesis(nnx.Module):
 class Generator(nnx.Module):
   """Mapping and synthesis; `generator.synthesis(generator.mapping(z))` is an image."""
 
-  def __init__(self, config: GeneratorConfig, dtype=jnp.float32, dtype_from: int = 0):
+  def __init__(
+    self, config: GeneratorConfig, dtype=jnp.float32, dtype_from: int = 0, *, rngs: nnx.Rngs
+  ):
     """Args:
     config: the architecture.
     dtype: of the convolutions.
     dtype_from: resolution from which that holds; smaller ones compute in float32.
+    rngs: of the weights that training starts from, and of the constant noise maps.
     """
     self.config = config
-    self.mapping = Mapping(config.mapping, config.z_dim, config.c_dim, config.w_dim, config.num_ws)
-    self.synthesis = Synthesis(config, dtype, dtype_from)
+    sizes = config.z_dim, config.c_dim, config.w_dim, config.num_ws
+    self.mapping = Mapping(config.mapping, *sizes, rngs=rngs)
+    self.synthesis = Synthesis(config, dtype, dtype_from, rngs=rngs)

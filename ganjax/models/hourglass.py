@@ -140,8 +140,9 @@ class Level(nnx.Module):
 class Hourglass(nnx.Module):
   """The whole network: a fixed random input to an image."""
 
-  def __init__(self, config: HourglassConfig, key: jax.Array):
-    level_key, out_key = jax.random.split(key)
+  def __init__(self, config: HourglassConfig, *, rngs: nnx.Rngs):
+    # Keys branch as levels do: what a layer starts from depends on its place alone.
+    level_key, out_key = jax.random.split(rngs.params.key[...])
     self.levels = Level(config, 0, level_key)
     self.out = Conv(out_key, 1, config.channels[0], 3)
 

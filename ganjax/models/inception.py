@@ -146,10 +146,8 @@ def _pool(kind: str, x: jax.Array) -> jax.Array:
 class ConvUnit(nnx.Module):
   """A `Unit`: [1, H, W, C] -> [1, H′, W′, C′]."""
 
-  def __init__(self, c_in: int, c_out: int, unit: Unit):
-    rngs = nnx.Rngs(0)
+  def __init__(self, c_in: int, c_out: int, unit: Unit, *, rngs: nnx.Rngs):
     padding = 'SAME' if unit.padded else 'VALID'
-    empty = nnx.initializers.zeros_init()  # weights come from a file
     self.conv = nnx.Conv(
       c_in,
       c_out,
@@ -157,7 +155,7 @@ class ConvUnit(nnx.Module):
       unit.stride,
       padding=padding,
       use_bias=False,
-      kernel_init=empty,
+      kernel_init=nnx.initializers.he_normal(),
       rngs=rngs,
     )
     self.bn = nnx.BatchNorm(c_out, use_running_average=True, epsilon=1e-3, rngs=rngs)
@@ -169,11 +167,11 @@ class ConvUnit(nnx.Module):
 class Block(nnx.Module):
   """Branches side by side, [1, H, W, C] -> [1, H′, W′, C′]; units are attributes of their names."""
 
-  def __init__(self, c_in: int, branches: tuple[Branch, ...], width: int):
+  def __init__(self, c_in: int, branches: tuple[Branch, ...], width: int, *, rngs: nnx.Rngs):
     self.branches = branches
-    self.channels = sum(self._add(c_in, branch, width) for branch in branches)
+    self.channels = sum(self._add(c_in, branch, width, rngs) for branch in branches)
 
-  def _add(self, c_in: int, branch: Branch, width: int) -> int:
+  def _add(self, c_in: int, branch: Branch, width: int, rngs: nnx.Rngs) -> int:
     """Makes a branch's units; returns how many channels it ends with."""
     for step in branch:
       if isinstance(step, str):
@@ -181,7 +179,7 @@ class Block(nnx.Module):
       units = step.units if isinstance(step, Fork) else (step,)
       channels = [unit.channels * width // WIDTH for unit in units]
       for unit, c_out in zip(units, channels, strict=True):
-        setattr(self, unit.name, ConvUnit(c_in, c_out, unit))
+        setattr(self, unit.name, ConvUnit(c_in, c_out, unit, rngs=rngs))
       c_in = sum(channels)
     return c_in
 
@@ -204,14 +202,15 @@ class Inception(nnx.Module):
 
   Args:
     width: channels of the first convolution, an even number; 32 for the real one.
+    rngs: of the first weights.
   """
 
-  def __init__(self, width: int = WIDTH):
+  def __init__(self, width: int = WIDTH, *, rngs: nnx.Rngs):
     if width < 2 or width % 2:
       raise ValueError(f'the first convolution has an even number of channels, not {width}')
     channels = 3
     for name, branches in BLOCKS.items():
-      setattr(self, name, Block(channels, branches, width))
+      setattr(self, name, Block(channels, branches, width, rngs=rngs))
       channels = getattr(self, name).channels
     self.num_features = channels
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ganjax.models.initialisation import normal
 from ganjax.ops import convolution, resampling
 from ganjax.runtime import precision
 
@@ -121,11 +122,15 @@ def normalize_second_moment(x: jax.Array) -> jax.Array:
 
 
 class Linear(nnx.Module):
-  """Fully connected layer with equalised learning rate, [D_in] -> [D_out]."""
+  """Fully connected layer with equalised learning rate, [D_in] -> [D_out].
 
-  def __init__(self, d_in: int, d_out: int, lr_multiplier: float = 1.0, bias: float = 0.0):
-    self.weight = nnx.Param(jnp.zeros((d_in, d_out)))
-    self.bias = nnx.Param(jnp.full((d_out,), bias / lr_multiplier, jnp.float32))
+  Equalised: weights start from N(0, 1) over the multiplier and are scaled where they are used
+  (Karras et al. 2018, section 4.1), so that Adam's steps change all layers alike.
+  """
+
+  def __init__(self, d_in: int, d_out: int, lr_multiplier: float = 1.0, *, rngs: nnx.Rngs):
+    self.weight = normal(rngs, d_in, d_out, deviation=1 / lr_multiplier)
+    self.bias = nnx.Param(jnp.zeros((d_out,)))
     self.lr_multiplier = lr_multiplier
 
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -147,8 +152,9 @@ class Conv(nnx.Module):
     resample: str | None = None,
     clamp: float | None = None,
     dtype=jnp.float32,
+    rngs: nnx.Rngs,
   ):
-    self.weight = nnx.Param(jnp.zeros((size, size, c_in, c_out)))
+    self.weight = normal(rngs, size, size, c_in, c_out)
     self.bias = nnx.Param(jnp.zeros((c_out,))) if bias else None
     self.resample = resample
     self.clamp = clamp
@@ -183,8 +189,8 @@ class Conv(nnx.Module):
 class Modulation(nnx.Module):
   """The affine map from w to a layer's style; rows of W++ give one style per output channel."""
 
-  def __init__(self, w_dim: int, c_in: int):
-    self.weight = nnx.Param(jnp.zeros((w_dim, c_in)))
+  def __init__(self, w_dim: int, c_in: int, *, rngs: nnx.Rngs):
+    self.weight = normal(rngs, w_dim, c_in)
     self.bias = nnx.Param(jnp.ones((c_in,)))
 
   def __call__(self, w: jax.Array, c_out: int) -> jax.Array:

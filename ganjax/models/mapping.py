@@ -13,15 +13,25 @@ from ganjax.models.architecture import MappingConfig
 class Mapping(nnx.Module):
   """Fully connected layers from the normalised z and label to w; write for one z, vmap for more."""
 
-  def __init__(self, config: MappingConfig, z_dim: int, c_dim: int, w_dim: int, num_ws: int):
+  def __init__(
+    self,
+    config: MappingConfig,
+    z_dim: int,
+    c_dim: int,
+    w_dim: int,
+    num_ws: int,
+    *,
+    rngs: nnx.Rngs,
+  ):
     self.z_dim, self.c_dim, self.num_ws = z_dim, c_dim, num_ws
     self.num_layers = config.num_layers
     if c_dim:
-      self.embed = layers.Linear(c_dim, config.embed_features)
+      self.embed = layers.Linear(c_dim, config.embed_features, rngs=rngs)
     hidden = [config.layer_features] * (config.num_layers - 1)
     widths = [z_dim + (config.embed_features if c_dim else 0), *hidden, w_dim]
     for i in range(config.num_layers):
-      setattr(self, f'fc{i}', layers.Linear(widths[i], widths[i + 1], config.lr_multiplier))
+      layer = layers.Linear(widths[i], widths[i + 1], config.lr_multiplier, rngs=rngs)
+      setattr(self, f'fc{i}', layer)
     if z_dim:
       self.w_avg = nnx.Param(jnp.zeros((w_dim,)))
 

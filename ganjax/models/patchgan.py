@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ganjax.models.unet import Conv, Norm, Normalise, leaky
+from ganjax.models.initialisation import normal
+from ganjax.models.unet import DEVIATION, Conv, Norm, Normalise, leaky
 from ganjax.ops import convolution_4x4
 
 # Side of the patch that one logit sees, in px -> convolutions with stride 2; 0 means 1×1 kernels.
@@ -36,8 +37,8 @@ class PatchGANConfig:
 class Pointwise(nnx.Module):
   """A 1×1 convolution, [H, W, C_in] -> [H, W, C_out]."""
 
-  def __init__(self, c_in: int, c_out: int, *, bias: bool, dtype):
-    self.kernel = nnx.Param(jnp.zeros((c_in, c_out)))
+  def __init__(self, c_in: int, c_out: int, *, bias: bool, dtype, rngs: nnx.Rngs):
+    self.kernel = normal(rngs, c_in, c_out, deviation=DEVIATION)
     if bias:
       self.bias = nnx.Param(jnp.zeros((c_out,)))
     self.has_bias = bias
@@ -51,7 +52,12 @@ class Pointwise(nnx.Module):
 class PatchGAN(nnx.Module):
   """Scores patches of a picture, given its condition."""
 
-  def __init__(self, config: PatchGANConfig, dtype=jnp.float32):
+  def __init__(self, config: PatchGANConfig, dtype=jnp.float32, *, rngs: nnx.Rngs):
+    """Args:
+    config: the architecture.
+    dtype: of the convolutions.
+    rngs: of the weights that training starts from.
+    """
     self.config = config
     down = PATCHES[config.patch]
     steps = ['down'] * down + ['same'] if down else ['point', 'point']
@@ -59,15 +65,15 @@ class PatchGAN(nnx.Module):
 
     def layer(kind, c_in, c_out, bias):
       if kind == 'point':
-        return Pointwise(c_in, c_out, bias=bias, dtype=dtype)
-      return Conv(functions[kind], c_in, c_out, bias=bias, dtype=dtype)
+        return Pointwise(c_in, c_out, bias=bias, dtype=dtype, rngs=rngs)
+      return Conv(functions[kind], c_in, c_out, bias=bias, dtype=dtype, rngs=rngs)
 
     c_in = config.img_channels
     for i, kind in enumerate(steps):
       c_out = min(config.width * 2 ** min(i, 3), config.max_width)
       setattr(self, f'conv{i}', layer(kind, c_in, c_out, bias=i == 0))
       if i:
-        setattr(self, f'norm{i}', Normalise(c_out, config.norm))
+        setattr(self, f'norm{i}', Normalise(c_out, config.norm, rngs=rngs))
       c_in = c_out
     self.out = layer(steps[-1], c_in, 1, bias=True)
     self.num_layers = len(steps)

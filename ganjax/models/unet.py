@@ -1,6 +1,7 @@
 """The U-Net generator of pix2pix (Isola et al. 2017, section 6.1.1), for one image."""
 
 import dataclasses
+import functools
 from typing import Any, get_args
 
 import jax
@@ -8,12 +9,14 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ganjax.choices import Norm
+from ganjax.models.initialisation import normal
 from ganjax.models.layers import LEAKY_SLOPE
 from ganjax.ops import convolution_4x4
 from ganjax.runtime import devices
 
 NORMS: tuple[Norm, ...] = get_args(Norm)
 EPSILON = 1e-5  # added to variances
+DEVIATION = 0.02  # of the first kernels and scales (Isola et al. 2017, section 6.2)
 DROPOUT_FREE = 5  # levels that never drop: the four outer ones and the innermost
 
 NormStatistics = dict[str, tuple[jax.Array, jax.Array]]  # layer -> mean and variance, [C] each
@@ -68,8 +71,9 @@ def unet_config(fields: dict[str, Any]) -> UNetConfig:
 class Conv(nnx.Module):
   """A 4×4 convolution of any kind in `strided`; computes in `dtype`."""
 
-  def __init__(self, function, c_in: int, c_out: int, *, bias: bool, dtype):
-    self.kernel = nnx.Param(jnp.zeros((convolution_4x4.SIZE, convolution_4x4.SIZE, c_in, c_out)))
+  def __init__(self, function, c_in: int, c_out: int, *, bias: bool, dtype, rngs: nnx.Rngs):
+    size = convolution_4x4.SIZE
+    self.kernel = normal(rngs, size, size, c_in, c_out, deviation=DEVIATION)
     if bias:
       self.bias = nnx.Param(jnp.zeros((c_out,)))
     self.has_bias = bias
@@ -88,8 +92,8 @@ class Normalise(nnx.Module):
   trained, those over the mapped axes `axes` (`jax.vmap`, `jax.shard_map`) as well.
   """
 
-  def __init__(self, channels: int, norm: Norm):
-    self.scale = nnx.Param(jnp.ones((channels,)))
+  def __init__(self, channels: int, norm: Norm, *, rngs: nnx.Rngs):
+    self.scale = normal(rngs, channels, mean=1.0, deviation=DEVIATION)
     self.shift = nnx.Param(jnp.zeros((channels,)))
     self.norm = norm
     if norm == 'batch':
@@ -120,21 +124,26 @@ def leaky(x: jax.Array) -> jax.Array:
 class UNet(nnx.Module):
   """From a picture to a picture of the same size, with skips between mirrored levels."""
 
-  def __init__(self, config: UNetConfig, dtype=jnp.float32):
+  def __init__(self, config: UNetConfig, dtype=jnp.float32, *, rngs: nnx.Rngs):
+    """Args:
+    config: the architecture.
+    dtype: of the convolutions.
+    rngs: of the weights that training starts from.
+    """
     self.config = config
+    conv = functools.partial(Conv, dtype=dtype, rngs=rngs)
     widths = config.channels
     last = config.depth - 1
     for i, width in enumerate(widths):
       # A bias before a normalisation would be taken out again.
       c_in = widths[i - 1] if i else config.img_channels
-      down = Conv(convolution_4x4.conv_down, c_in, width, bias=i in (0, last), dtype=dtype)
-      setattr(self, f'down{i}', down)
+      setattr(self, f'down{i}', conv(convolution_4x4.conv_down, c_in, width, bias=i in (0, last)))
       if i not in (0, last):
-        setattr(self, f'down_norm{i}', Normalise(width, config.norm))
+        setattr(self, f'down_norm{i}', Normalise(width, config.norm, rngs=rngs))
       inner = width if i == last else 2 * width
-      setattr(self, f'up{i}', Conv(convolution_4x4.conv_up, inner, c_in, bias=i == 0, dtype=dtype))
+      setattr(self, f'up{i}', conv(convolution_4x4.conv_up, inner, c_in, bias=i == 0))
       if i:
-        setattr(self, f'up_norm{i}', Normalise(c_in, config.norm))
+        setattr(self, f'up_norm{i}', Normalise(c_in, config.norm, rngs=rngs))
 
   def drops(self, level: int) -> bool:
     """Whether the decoder drops activations of this level in training (three of eight levels)."""

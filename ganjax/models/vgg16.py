@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ganjax.models import layers
+from ganjax.models.initialisation import he_normal
 from ganjax.ops import convolution, pool
 
 # Convolutions per stage; a tap follows the last ReLU of each stage, a max-pool the tap.
@@ -19,8 +20,8 @@ SCALE = (0.458, 0.448, 0.450)
 class VGGConv(nnx.Module):
   """3×3 convolution with bias and ReLU."""
 
-  def __init__(self, c_in: int, c_out: int, dtype):
-    self.weight = nnx.Param(jnp.zeros((3, 3, c_in, c_out)))
+  def __init__(self, c_in: int, c_out: int, dtype, *, rngs: nnx.Rngs):
+    self.weight = he_normal(rngs, 3, 3, c_in, c_out)
     self.bias = nnx.Param(jnp.zeros((c_out,)))
     self.dtype = dtype
     self.frozen: Any = nnx.data(None)
@@ -39,16 +40,18 @@ class LPIPS(nnx.Module):
 
   Args:
     widths: channels of the 13 convolutions; (64, 64, 128, 128, 256, …) for the real one.
+    dtype: of the convolutions.
+    rngs: of the convolutions' first weights; heads start at 1.
   """
 
-  def __init__(self, widths: tuple[int, ...], dtype=jnp.float32):
+  def __init__(self, widths: tuple[int, ...], dtype=jnp.float32, *, rngs: nnx.Rngs):
     if len(widths) != sum(STAGES):
       raise ValueError(f'VGG16 has {sum(STAGES)} convolutions, not {len(widths)}')
     c_in, rest = 3, iter(widths)
     for stage, count in enumerate(STAGES, 1):
       for i in range(1, count + 1):
         c_out = next(rest)
-        setattr(self, f'conv{stage}_{i}', VGGConv(c_in, c_out, dtype))
+        setattr(self, f'conv{stage}_{i}', VGGConv(c_in, c_out, dtype, rngs=rngs))
         c_in = c_out
       setattr(self, f'lin{stage - 1}', Head(c_in))
 

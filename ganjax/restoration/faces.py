@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from ganjax import data, faces
-from ganjax.weights.networks import CropTemplate
 
 PHOTO_SIDE = 1024  # px, the longer side of the photo's copy that the report shows
 
@@ -45,7 +44,7 @@ class Face(NamedTuple):
 
 def faces_of(
   photo: Photo,
-  template: CropTemplate,
+  template: faces.Template,
   size: int,
   align: faces.Mode,
   keep_photo: bool = True,
@@ -63,7 +62,7 @@ def faces_of(
     ImageError, FaceError: the photo cannot be read, or shows no face.
   """
   pixels = photo.read()
-  crops = faces.align(pixels, faces.Template(*template), size, align)
+  crops = faces.align(pixels, template, size, align)
   names = [photo.name]
   if len(crops) > 1:
     names = [data.face_name(photo.name, number) for number in range(len(crops))]
@@ -76,7 +75,7 @@ def faces_of(
 
 def find_faces(
   photos: Iterable[Photo],
-  template: CropTemplate,
+  template: faces.Template,
   size: int,
   align: faces.Mode,
   add_failure: Callable[[str, str, Exception | str], None],
@@ -108,7 +107,7 @@ def find_faces(
 
 
 def unfinished(
-  store: data.Store, items: list[data.Item], align: faces.Mode, template: CropTemplate, size: int
+  store: data.Store, items: list[data.Item], align: faces.Mode, template: faces.Template, size: int
 ) -> Iterator[Face]:
   """The faces that still need work, one after another; failures go to the store."""
   photos = (Photo.in_file(item) for item in items if not store.source_is_complete(str(item.path)))

@@ -2,6 +2,7 @@
 
 import gc
 import pathlib
+from collections.abc import Callable
 
 import jax
 
@@ -9,6 +10,12 @@ import jax
 # thousands each, and one more than there may be crashes the process.
 MOST_MAPPINGS = 25_000
 MAPPINGS = pathlib.Path('/proc/self/maps')
+
+
+def jit_once(function: Callable) -> Callable:
+  """`jax.jit` for what runs once: a CPU would take far longer to optimise it than to run it."""
+  options = {'xla_backend_optimization_level': 0} if jax.default_backend() == 'cpu' else None
+  return jax.jit(function, compiler_options=options)
 
 
 def clear_caches_near_map_limit() -> None:

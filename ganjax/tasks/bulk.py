@@ -100,7 +100,7 @@ def _weights_sha256(config: BulkConfig) -> str:
 def _check(config: BulkConfig) -> None:
   """Refuses what cannot be used before anything is written."""
   settings = _settings(config)
-  _, header = weights.networks.read_family(
+  _, header = weights.tensor_file.read_family(
     pathlib.Path(config.weights or weights.DEFAULT), 'stylegan2'
   )
   inversion.check_perceptual(settings.perceptual)

@@ -56,7 +56,7 @@ def fit(
   """
   rng = np.random.default_rng(seed)
   members = [np.flatnonzero(labels == i) for i in range(len(config.classes))]
-  graph, params = nnx.split(Classifier(config, seed))
+  graph, params = nnx.split(Classifier(config, rngs=nnx.Rngs(seed)))
   warm = max(1, num_steps // 20)
   schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, warm, max(2, num_steps))
   optimiser = optax.adamw(schedule, weight_decay=WEIGHT_DECAY)
@@ -151,8 +151,8 @@ def calibrate(classifier: Classifier, pictures: np.ndarray, labels: np.ndarray) 
 
 def with_config(classifier: Classifier, **changes: Any) -> Classifier:
   """A classifier of the same weights whose configuration differs in `changes`."""
-  changed = Classifier(dataclasses.replace(classifier.config, **changes))
-  nnx.update(changed, nnx.state(classifier))
+  changed = nnx.merge(*nnx.split(classifier))
+  changed.config = dataclasses.replace(classifier.config, **changes)
   return changed
 
 

@@ -1,21 +1,15 @@
 """Loading and saving weights."""
 
 from ganjax.weights.classifiers import Attribute, load_classifier, save_classifier
-from ganjax.weights.networks import (
-  DEFAULT,
-  CropTemplate,
-  Networks,
-  load,
-  load_inception,
-  load_lpips,
-)
+from ganjax.weights.inception import load_inception
+from ganjax.weights.networks import DEFAULT, Networks, load
 from ganjax.weights.tensor_file import WeightsError, read, save, to_bytes
 from ganjax.weights.tuned import load_tuned
+from ganjax.weights.vgg16 import load_lpips
 
 __all__ = [
   'DEFAULT',
   'Attribute',
-  'CropTemplate',
   'Networks',
   'WeightsError',
   'load',

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganjax.faces.template import Template
 from ganjax.models.classifier import Classifier, ClassifierConfig
-from ganjax.weights import networks, tensor_file
+from ganjax.models.initialisation import abstract
+from ganjax.weights import tensor_file
+from ganjax.weights.parameters import assign, tensors_of
 
 DEFAULT_CLASSIFIER = pathlib.Path(__file__).parent / 'under21.safetensors'
 _FAMILY = 'classifier'
@@ -18,7 +21,7 @@ class Attribute(NamedTuple):
   """A classifier with what came with it."""
 
   classifier: Classifier
-  template: networks.CropTemplate  # the crop that it was trained on
+  template: Template  # the crop that it was trained on
   sha256: str
 
   @property
@@ -29,11 +32,11 @@ class Attribute(NamedTuple):
   def target(self) -> str:
     return self.classifier.config.target
 
-  def fits(self, template: networks.CropTemplate) -> bool:
+  def fits(self, template: Template) -> bool:
     """Whether a generator crops faces as the pictures that the classifier learned from."""
     return np.allclose(template, self.template, atol=1e-3)
 
-  def check(self, template: networks.CropTemplate, path: str | None) -> None:
+  def check(self, template: Template, path: str | None) -> None:
     """Raises WeightsError where the generator crops faces in another way than the classifier."""
     if not self.fits(template):
       raise tensor_file.WeightsError(
@@ -49,27 +52,25 @@ def load_classifier(path: str | os.PathLike | None = None) -> Attribute:
     WeightsError: the file is missing, broken, no classifier, or its tensors do not fit its header.
   """
   path = pathlib.Path(path) if path is not None else DEFAULT_CLASSIFIER
-  tensors, header = networks.read_family(path, _FAMILY)
-  try:
+  tensors, header = tensor_file.read_family(path, _FAMILY)
+  with tensor_file.reading_header(path):
     entry = dict(header['classifier'])
     lists = {name: tuple(entry[name]) for name in ('classes', 'widths')}
-    classifier = Classifier(ClassifierConfig(**{**entry, **lists}))
-    template = networks.CropTemplate(**header['template'])
-  except (KeyError, TypeError, ValueError) as error:
-    raise tensor_file.WeightsError(f'{path}: broken header: {error}') from None
-  networks.assign({'': classifier}, tensors, path)
+    classifier = abstract(Classifier, ClassifierConfig(**{**entry, **lists}))
+    template = Template(**header['template'])
+  assign({'': classifier}, tensors, path)
   return Attribute(classifier, template, tensor_file.sha256(path))
 
 
 def save_classifier(
   path: str | os.PathLike,
   classifier: Classifier,
-  template: networks.CropTemplate,
+  template: Template,
   provenance: dict[str, Any],
 ) -> None:
   """Writes a classifier; its weights as float16, which is exact enough and half the size."""
-  named = networks.tensors_of({'': classifier}).items()
-  tensors = {name.removeprefix('.'): value.astype(np.float16) for name, value in named}
+  named = tensors_of({'': classifier}).items()
+  tensors = {name: value.astype(np.float16) for name, value in named}
   header = {
     'family': _FAMILY,
     'classifier': dataclasses.asdict(classifier.config),

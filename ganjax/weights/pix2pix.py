@@ -4,9 +4,10 @@ import os
 import pathlib
 from typing import Any, NamedTuple
 
+from ganjax.models.initialisation import abstract
 from ganjax.models.unet import UNet, unet_config
 from ganjax.weights import tensor_file
-from ganjax.weights.networks import assign, compute_type, read_family, tensors_of
+from ganjax.weights.parameters import assign, compute_type, tensors_of
 
 FAMILY = 'pix2pix'
 DEFAULT = pathlib.Path(__file__).parent / 'pix2pix-faces128.safetensors'
@@ -34,14 +35,13 @@ def load(path: str | os.PathLike | None = None, precision: str = 'float32') -> T
       those of the architecture in its header.
   """
   path = pathlib.Path(path) if path is not None else DEFAULT
-  tensors, header = read_family(path, FAMILY)
-  try:
-    unet = UNet(unet_config(header['generator']), compute_type(precision))
+  tensors, header = tensor_file.read_family(path, FAMILY)
+  dtype = compute_type(precision)
+  with tensor_file.reading_header(path):
+    unet = abstract(UNet, unet_config(header['generator']), dtype)
     side, degradation = int(header['side']), str(header['degradation'])
     if side < 1 or side % unet.config.multiple:
       raise ValueError(f'side {side} is no multiple of {unet.config.multiple}')
-  except (KeyError, TypeError, ValueError) as error:
-    raise tensor_file.WeightsError(f'{path}: broken header: {error}') from None
   assign({'generator': unet}, tensors, path)
   return Translator(unet, side, degradation, tensor_file.sha256(path))
 

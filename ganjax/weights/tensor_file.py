@@ -5,11 +5,12 @@ The header says what the tensors are (architecture, face template) and where the
 for it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ganjax.errors import GanjaxError
 
 FORMAT = 'ganjax/1'
 _HEADER_KEY = 'ganjax'
+_REMEDY = "make one of another program's file, as by `python -m ports.stylegan2`"
 
 
 class WeightsError(GanjaxError):
@@ -61,6 +63,25 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
   return _read(pathlib.Path(path), lambda file: {n: file.get_tensor(n) for n in file.keys()})  # noqa: SIM118
 
 
+def read_family(
+  path: str | os.PathLike, family: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+  """`read`, but only for files of the given family ('stylegan2', 'vgg16', …)."""
+  tensors, header = read(path)
+  if header.get('family') != family:
+    raise WeightsError(f'{path}: holds {header.get("family")} weights where {family} is needed')
+  return tensors, header
+
+
+@contextlib.contextmanager
+def reading_header(path: str | os.PathLike) -> Iterator[None]:
+  """Turns what an entry of a header that is missing or impossible provokes into a WeightsError."""
+  try:
+    yield
+  except (KeyError, TypeError, ValueError) as error:
+    raise WeightsError(f'{path}: broken header: {error}') from None
+
+
 def read_header(path: str | os.PathLike) -> dict:
   """The header alone; raises as `read`."""
   return _read(pathlib.Path(path), lambda file: {})[1]
@@ -74,15 +95,9 @@ def _read(path: pathlib.Path, tensors_of: Callable[[Any], dict]) -> tuple[dict, 
       header = json.loads((file.metadata() or {}).get(_HEADER_KEY, 'null'))
       tensors = tensors_of(file)
   except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
-    raise WeightsError(
-      f'{path}: not a ganjax weights file ({error}); make one with '
-      '`python -m ports.stylegan2` or `python -m ports.vgg16`'
-    ) from None
+    raise WeightsError(f'{path}: not a ganjax weights file ({error}); {_REMEDY}') from None
   if not isinstance(header, dict) or header.get('format') != FORMAT:
-    raise WeightsError(
-      f'{path}: a safetensors file without a {FORMAT} header; make one with '
-      '`python -m ports.stylegan2` or `python -m ports.vgg16`'
-    )
+    raise WeightsError(f'{path}: a safetensors file without a {FORMAT} header; {_REMEDY}')
   return tensors, header
 
 

@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
+from ganjax.faces.template import Template
 from ganjax.models.architecture import DiscriminatorConfig, GeneratorConfig, header_entry
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
 from ganjax.weights import tensor_file
-from ganjax.weights.networks import CropTemplate, tensors_of
+from ganjax.weights.parameters import tensors_of
 
 
 def to_bytes(
-  generator: Generator, discriminator: Discriminator, template: CropTemplate, card: dict[str, Any]
+  generator: Generator, discriminator: Discriminator, template: Template, card: dict[str, Any]
 ) -> bytes:
   """The file of two networks, as `weights.load` reads it.
 

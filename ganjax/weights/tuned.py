@@ -11,7 +11,7 @@ from flax import nnx
 
 from ganjax.models.generator import Synthesis
 from ganjax.weights import tensor_file
-from ganjax.weights.networks import Networks, read_family
+from ganjax.weights.networks import Networks
 
 FAMILY = 'stylegan2-tuned'
 
@@ -71,7 +71,7 @@ def load_tuned(path: str | os.PathLike, networks: Networks) -> Networks:
     WeightsError: the file is missing or broken, or belongs to other weights.
   """
   path = pathlib.Path(path)
-  changes, found = read_family(path, FAMILY)
+  changes, found = tensor_file.read_family(path, FAMILY)
   if found.get('base_sha256') != networks.sha256:
     raise tensor_file.WeightsError(f'{path}: belongs to other weights than those that are loaded')
   generator = nnx.merge(*nnx.split(networks.generator))

@@ -52,9 +52,9 @@ def test_the_saved_difference_makes_the_picture_again(networks, result, tmp_path
 
 
 def test_the_shared_weights_stay_as_they_were(networks, result):
-  before = weights.networks.tensors_of({'g': networks.generator})
+  before = weights.parameters.tensors_of({'g': networks.generator})
   tuned.apply(networks.generator.synthesis, result.tuned[0])
-  after = weights.networks.tensors_of({'g': networks.generator})
+  after = weights.parameters.tensors_of({'g': networks.generator})
   for name, value in before.items():
     np.testing.assert_array_equal(value, after[name])
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from flax import nnx
 
 from ganjax import weights
+from ganjax.faces.template import Template
 from ganjax.models.classifier import Classifier, ClassifierConfig
 from ganjax.training import attributes
 
@@ -37,7 +39,7 @@ def test_it_learns_what_is_there(trained):
 
 
 def test_calibration_finds_how_much_too_sure_it_is():
-  classifier = Classifier(SMALL, 3)
+  classifier = Classifier(SMALL, rngs=nnx.Rngs(3))
   images = np.random.default_rng(0).integers(0, 256, (600, 16, 16, 3)).astype(np.uint8)
   spread = attributes.logits_of(classifier, images)
   centre = spread.mean(axis=0)
@@ -73,7 +75,7 @@ def test_wilson():
 
 
 def test_a_classifier_survives_its_file(tmp_path, trained):
-  template = weights.CropTemplate(2.0, 1.8, 0.1)
+  template = Template(2.0, 1.8, 0.1)
   weights.save_classifier(tmp_path / 'c.safetensors', trained, template, {'num_steps': 30})
   loaded = weights.load_classifier(tmp_path / 'c.safetensors')
   assert (loaded.classes, loaded.target) == (('dark', 'light'), 'light')
@@ -85,7 +87,7 @@ def test_a_classifier_survives_its_file(tmp_path, trained):
   )
   assert loaded.fits(template)
   with pytest.raises(weights.WeightsError, match='another crop'):
-    loaded.check(weights.CropTemplate(2.0, 1.8, 0.2), 'c.safetensors')
+    loaded.check(Template(2.0, 1.8, 0.2), 'c.safetensors')
 
 
 def test_the_bundled_classifier_fits_the_bundled_generator():

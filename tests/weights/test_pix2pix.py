@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import pytest
 
+from ganjax.models.initialisation import initialised
 from ganjax.models.unet import UNet, UNetConfig
 from ganjax.weights import pix2pix, tensor_file
 
@@ -17,8 +19,12 @@ def test_the_bundled_generator_fits_the_bundled_faces():
   assert float(jnp.abs(translator.unet.up_norm3.mean[...]).max()) > 0
 
 
+def made():
+  return initialised(UNet, UNetConfig(2, 2, 4, 'batch'), key=jax.random.key(0))
+
+
 def test_what_is_saved_is_loaded(tmp_path):
-  unet = UNet(UNetConfig(2, 2, 4, 'batch'))
+  unet = made()
   unet.down1.bias[...] = jnp.arange(4.0)
   unet.up_norm1.variance[...] = jnp.asarray([5.0, 6.0])
   path = tmp_path / 'x.safetensors'
@@ -41,7 +47,7 @@ def test_what_is_saved_is_loaded(tmp_path):
 )
 def test_other_files_are_one_line(tmp_path, change, reason):
   path = tmp_path / 'x.safetensors'
-  path.write_bytes(pix2pix.to_bytes(UNet(UNetConfig(2, 2, 4, 'batch')), 8, '', change))
+  path.write_bytes(pix2pix.to_bytes(made(), 8, '', change))
   with pytest.raises(tensor_file.WeightsError, match=reason) as error:
     pix2pix.load(path)
   assert '\n' not in str(error.value)

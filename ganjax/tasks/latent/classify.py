@@ -133,7 +133,7 @@ def _train(config: TrainConfig) -> int:
 def _pictures(
   store: data.Store,
   found: list[Labelled],
-  template: weights.CropTemplate,
+  template: faces.Template,
   side: int,
   config: TrainConfig,
 ) -> tuple[list[Labelled], np.ndarray]:

@@ -14,7 +14,7 @@ from ganjax.models.patchgan import PATCHES, PatchGANConfig
 from ganjax.models.unet import UNetConfig
 from ganjax.pix2pix import predict
 from ganjax.pixels import to_bytes
-from ganjax.runtime import devices, precision
+from ganjax.runtime import devices, precision, programs
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train.pix2pix_config import Pix2pixTrainConfig
@@ -46,7 +46,8 @@ def run(config: Pix2pixTrainConfig) -> int:
       learn, count, config.batch_size, config.seed, threads=config.threads, on_failure=on_failure
     )
     shown = training.Feed(show, count, SHOWN, config.seed + 1, share=(0, 1))
-    state = opened_run.restored(devices.replicate(mesh, trainer.init(plan)))
+    begin = programs.jit_once(functools.partial(trainer.init, plan))
+    state = opened_run.restored(devices.replicate(mesh, begin()))
     _print_beginning(config, opened_run, count, side, mesh.size)
     with contextlib.closing(_batches(feed, mesh, config.accumulate, opened_run.first)) as batches:
       _train(config, opened_run, plan, mesh, state, batches, shown)

@@ -12,14 +12,14 @@ from jax.sharding import Mesh, PartitionSpec
 
 from ganjax import data, faces, training, weights
 from ganjax.models.inception import Inception
-from ganjax.runtime import devices, precision
+from ganjax.runtime import devices, precision, programs
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train import stylegan2_plan
 from ganjax.tasks.train.stylegan2_config import BUNDLED, KIMG, TrainGeneratorConfig
 from ganjax.tasks.train.training_run import WEIGHTS, Run, intervals, opened, progress
 from ganjax.training.stylegan2 import dataset, frechet, sample_sheets, trainer, training_plan
-from ganjax.weights import CropTemplate, Networks, trained
+from ganjax.weights import Networks, trained
 
 BEST = 'best.safetensors'  # of the lowest Fréchet distance: Inception's where there is one
 SHOWN = 32, 8  # pictures in a sheet of samples, and in a row
@@ -86,7 +86,7 @@ def _check_batch(plan: training_plan.StyleGAN2Plan, num_devices: int) -> None:
 
 def _start(config: TrainGeneratorConfig, plan: training_plan.StyleGAN2Plan, given: Networks | None):
   probability = 0.0 if config.augmentation == 'none' else config.augmentation_probability
-  begin = jax.jit(functools.partial(training_plan.init, plan, probability=probability))
+  begin = programs.jit_once(functools.partial(training_plan.init, plan, probability=probability))
   if given is None:
     return begin()
   return begin(given.generator, given.discriminator)
@@ -189,12 +189,12 @@ class _Quality:
     }
 
   @functools.cached_property
-  def template(self) -> CropTemplate:
+  def template(self) -> faces.Template:
     """How faces are cropped for the generator."""
     if self._given is not None:
       return self._given.template
     if self._landmarks is None:
-      return CropTemplate(**dataclasses.asdict(faces.FFHQ))
+      return faces.FFHQ
     return frechet.template(self._landmarks)
 
 

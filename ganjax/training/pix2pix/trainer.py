@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 
+from ganjax.models.initialisation import abstract
 from ganjax.models.patchgan import PatchGAN, PatchGANConfig
 from ganjax.models.unet import UNet, UNetConfig
 from ganjax.ops import optimisers
@@ -24,7 +24,6 @@ from ganjax.runtime import devices
 from ganjax.training.pix2pix import losses
 from ganjax.training.pix2pix.losses import GanLoss
 
-DEVIATION = 0.02  # of the first weights
 MOMENTUM = 0.1  # share of a batch's moments in the running ones
 IMAGES, DEVICES = 'images', 'data'  # the mapped axes
 AXES = (IMAGES, DEVICES)
@@ -79,8 +78,8 @@ class Pix2PixState(NamedTuple):
 
 @functools.cache
 def _graphs(plan: Pix2PixPlan):
-  generator, *_ = _split(UNet(plan.generator, plan.dtype))
-  judge, _, unused = _split(PatchGAN(plan.discriminator, plan.dtype))
+  generator, *_ = _split(abstract(UNet, plan.generator, plan.dtype))
+  judge, _, unused = _split(abstract(PatchGAN, plan.discriminator, plan.dtype))
   return generator, judge, unused
 
 
@@ -91,12 +90,14 @@ def _split(module: nnx.Module) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
 
 
 def init(plan: Pix2PixPlan) -> Pix2PixState:
-  """The start: weights from N(0, 0.02²), scales from N(1, 0.02²), as in the paper's section 6.2."""
-  _, params, moments = _split(UNet(plan.generator))
-  statistics = nnx.to_pure_dict(moments)
-  generator = _draw(nnx.to_pure_dict(params), plan.seed, 0)
-  _, judge, _ = _split(PatchGAN(plan.discriminator))
-  discriminator = _draw(nnx.to_pure_dict(judge), plan.seed, 1)
+  """The start: random networks of the plan's architectures.
+
+  Its many draws are compiled soonest as one program, by `programs.jit_once`.
+  """
+  keys = [jax.random.fold_in(jax.random.key(plan.seed), i) for i in range(2)]
+  _, params, moments = _split(UNet(plan.generator, rngs=nnx.Rngs(keys[0])))
+  _, judge, _ = _split(PatchGAN(plan.discriminator, rngs=nnx.Rngs(keys[1])))
+  generator, statistics, discriminator = map(nnx.to_pure_dict, (params, moments, judge))
   return Pix2PixState(
     generator,
     statistics,
@@ -106,19 +107,6 @@ def init(plan: Pix2PixPlan) -> Pix2PixState:
     (optimisers.adam_init(generator), optimisers.adam_init(discriminator)),
     jnp.int32(0),
   )
-
-
-def _draw(params: Params, seed: int, network: int) -> Params:
-  count = len(jax.tree.leaves(params))
-  numbers = jax.tree.unflatten(jax.tree.structure(params), range(count))
-
-  def value(path, leaf, number):
-    if path[-1].key not in ('kernel', 'scale'):
-      return leaf
-    rng = np.random.default_rng((seed, network, number))
-    return leaf + jnp.asarray(DEVIATION * rng.standard_normal(leaf.shape, np.float32))
-
-  return jax.tree.map_with_path(value, params, numbers)
 
 
 def network(plan: Pix2PixPlan, state: Pix2PixState) -> UNet:

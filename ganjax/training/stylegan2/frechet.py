@@ -18,7 +18,6 @@ from ganjax.faces.identity import descriptor
 from ganjax.metrics import frechet
 from ganjax.models.inception import Inception
 from ganjax.pixels import to_float
-from ganjax.weights import CropTemplate
 
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)  # of the 68 landmarks
 _MOUTH_CORNERS = [48, 54]
@@ -38,12 +37,12 @@ def mean_landmarks(photographs: Iterable[np.ndarray]) -> np.ndarray | None:
   return np.median(found, axis=0) if found else None
 
 
-def template(landmarks: np.ndarray) -> CropTemplate:
+def template(landmarks: np.ndarray) -> faces.Template:
   """The crop that puts faces where `landmarks`, in shares of the side, are."""
   left, right = landmarks[_LEFT_EYE].mean(axis=0), landmarks[_RIGHT_EYE].mean(axis=0)
   eyes, mouth = (left + right) / 2, landmarks[_MOUTH_CORNERS].mean(axis=0)
   down = mouth[1] - eyes[1]
-  return CropTemplate(
+  return faces.Template(
     eye_scale=round(float(0.5 / (right[0] - left[0])), 3),
     mouth_scale=round(float(0.5 / down), 3),
     centre_shift=round(float((0.5 - eyes[1]) / down), 3),

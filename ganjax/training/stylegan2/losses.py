@@ -6,6 +6,8 @@ labels), and return (loss, what else was measured). A penalty comes times its in
 used once in so many steps.
 """
 
+import itertools
+import math
 from typing import NamedTuple
 
 import jax
@@ -15,7 +17,7 @@ from flax import nnx
 from ganjax.models.generator import Generator, Noise
 from ganjax.pixels import to_float
 from ganjax.training.stylegan2 import augmentation, formulas
-from ganjax.training.stylegan2.training_plan import StyleGAN2Plan, StyleGAN2State, graphs, normals
+from ganjax.training.stylegan2.training_plan import StyleGAN2Plan, StyleGAN2State, graphs
 
 PATH_DECAY = 0.01  # share of a step's path lengths in their running mean
 PATH_SHARE = 2  # one picture in so many has its path length measured
@@ -38,8 +40,16 @@ def draw_latents(plan: StyleGAN2Plan, generator: Generator, key: jax.Array, coun
   return Drawn(
     jax.random.normal(z, (count, 2, plan.generator.z_dim)),
     jnp.where(mixes, cuts, rows),
-    dict(zip(maps, normals(noise, [(count, *x.shape) for x in maps.values()]), strict=True)),
+    dict(zip(maps, _normals(noise, [(count, *x.shape) for x in maps.values()]), strict=True)),
   )
+
+
+def _normals(key: jax.Array, shapes: list[tuple[int, ...]]) -> list[jax.Array]:
+  """Standard normal arrays, of one draw: each draw of its own would take a second to compile."""
+  sizes = [math.prod(shape) for shape in shapes]
+  flat = jax.random.normal(key, (sum(sizes),))
+  parts = jnp.split(flat, list(itertools.accumulate(sizes))[:-1])
+  return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def _rows(

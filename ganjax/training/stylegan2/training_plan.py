@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +11,7 @@ from flax import nnx
 from ganjax.models.architecture import DiscriminatorConfig, GeneratorConfig
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
+from ganjax.models.initialisation import abstract
 from ganjax.ops import optimisers
 from ganjax.training.stylegan2 import augmentation
 
@@ -83,31 +82,10 @@ def _is_trained(path, value) -> bool:
 def graphs(plan: StyleGAN2Plan):
   """The structures of generator and discriminator, to be merged with parameters."""
   types = plan.dtype, plan.dtype_from
-  generator, *_ = nnx.split(Generator(plan.generator, *types), _is_trained, ...)
-  discriminator, *_ = nnx.split(Discriminator(plan.discriminator, *types), _is_trained, ...)
+  generator, *_ = nnx.split(abstract(Generator, plan.generator, *types), _is_trained, ...)
+  judge = abstract(Discriminator, plan.discriminator, *types)
+  discriminator, *_ = nnx.split(judge, _is_trained, ...)
   return generator, discriminator
-
-
-def randomised(module: nnx.Module, key: jax.Array):
-  """`module`, new, with the weights that training starts from: N(0, 1) over the rate multiplier."""
-  found = [
-    (parameter, getattr(layer, 'lr_multiplier', 1.0))
-    for _, layer in nnx.iter_modules(module)
-    for name in ('weight', 'const', 'noise_const')
-    if isinstance(parameter := getattr(layer, name, None), nnx.Param)
-  ]
-  values = normals(key, [parameter.shape for parameter, _ in found])
-  for (parameter, multiplier), value in zip(found, values, strict=True):
-    parameter[...] = value / multiplier
-  return module
-
-
-def normals(key: jax.Array, shapes: list[tuple[int, ...]]) -> list[jax.Array]:
-  """Standard normal arrays, of one draw: each draw of its own would take a second to compile."""
-  sizes = [math.prod(shape) for shape in shapes]
-  flat = jax.random.normal(key, (sum(sizes),))
-  parts = jnp.split(flat, list(itertools.accumulate(sizes))[:-1])
-  return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def init(
@@ -116,13 +94,15 @@ def init(
   discriminator: Discriminator | None = None,
   probability: float = 0.0,
 ) -> StyleGAN2State:
-  """The start: given networks of the plan's architectures, or random ones."""
-  key = jax.random.fold_in(jax.random.key(plan.seed), 0)
-  keys = jax.random.split(key)
+  """The start: given networks of the plan's architectures, or random ones.
+
+  Its many draws are compiled soonest as one program, by `programs.jit_once`.
+  """
+  keys = jax.random.split(jax.random.fold_in(jax.random.key(plan.seed), 0))
   if generator is None:
-    generator = randomised(Generator(plan.generator), keys[0])
+    generator = Generator(plan.generator, rngs=nnx.Rngs(keys[0]))
   if discriminator is None:
-    discriminator = randomised(Discriminator(plan.discriminator), keys[1])
+    discriminator = Discriminator(plan.discriminator, rngs=nnx.Rngs(keys[1]))
   trained, buffers = _split(generator)
   judge, _ = _split(discriminator)
   return StyleGAN2State(

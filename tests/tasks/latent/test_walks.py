@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 from absl import flags
+from flax import nnx
 
 from ganjax import data, editing, weights
 from ganjax.editing import rendering
@@ -25,7 +26,8 @@ def files(tmp_path_factory):
   folder = tmp_path_factory.mktemp('weights')
   tiny.write(folder / 'tiny.safetensors')
   networks = weights.load(folder / 'tiny.safetensors')
-  classifier = Classifier(ClassifierConfig(('no', 'yes'), 'yes', side=16, widths=(8,)), 1)
+  judge = ClassifierConfig(('no', 'yes'), 'yes', side=16, widths=(8,))
+  classifier = Classifier(judge, rngs=nnx.Rngs(1))
   points = rendering.sampled(networks.generator, 0, 48, 0.7, 'z')
   scores = attributes.log_odds(
     rendering.classifier_logits(networks.generator, classifier, points, 0.7, 'z'), 1

@@ -10,7 +10,7 @@ import numpy_stylegan2 as reference
 import pytest
 
 from ganjax.models.architecture import DiscriminatorConfig, GeneratorConfig, MappingConfig
-from ganjax.runtime import devices, lowered, platforms
+from ganjax.runtime import devices, lowered, platforms, programs
 from ganjax.training.stylegan2 import losses, trainer, training_plan
 
 SIDE, WIDTHS = 8, (6, 4)
@@ -34,10 +34,19 @@ def plain(plan):
   return dataclasses.replace(plan, augment=False)
 
 
+@functools.cache
+def init_of(plan):
+  return programs.jit_once(functools.partial(training_plan.init, plan))
+
+
+def start_of(plan):
+  return init_of(plan)()
+
+
 @pytest.fixture(scope='module')
 def state():
   """Where training starts, but for noise and biases that would hide mistakes at zero."""
-  start = jax.jit(functools.partial(training_plan.init, PLAN))()
+  start = start_of(PLAN)
 
   def shaken(path, x):
     if path[-1].key not in ('noise_strength', 'bias'):
@@ -58,7 +67,7 @@ def doubles(tree):
 
 def drawn(key, count):
   """The random numbers of generated pictures, as the trainer draws them."""
-  generator, _ = training_plan.networks(PLAN, training_plan.init(PLAN))
+  generator, _ = training_plan.networks(PLAN, start_of(PLAN))
   return doubles(losses.draw_latents(PLAN, generator, key, count))
 
 
@@ -179,7 +188,7 @@ def test_in_half_precision_only_convolutions_are_rounded(phase):
   }
   exact = dataclasses.replace(plain(PLAN), **networks)
   half = dataclasses.replace(exact, dtype=jnp.bfloat16)
-  start = jax.jit(functools.partial(training_plan.init, exact))()
+  start = start_of(exact)
   chunk = (CHUNK[0], jnp.asarray(PIXELS[0].repeat(2, axis=1).repeat(2, axis=2)), None)
   params = start.generator if phase is losses.generator_loss else start.discriminator
 
@@ -203,7 +212,7 @@ def test_the_start_has_the_types_of_later_states():
 
 def steps(num_devices, count):
   mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
-  state = devices.replicate(mesh, jax.jit(functools.partial(training_plan.init, PLAN))())
+  state = devices.replicate(mesh, start_of(PLAN))
   measured = []
   for number in range(count):
     batch = devices.split(
@@ -249,7 +258,7 @@ def test_on_accelerators_each_loss_is_one_program_with_shared_kernels(platform):
 
 def test_small_resolutions_may_stay_in_single_precision():
   plan = dataclasses.replace(PLAN, dtype=jnp.bfloat16, dtype_from=8)
-  generator, discriminator = training_plan.networks(plan, training_plan.init(plan))
+  generator, discriminator = training_plan.networks(plan, start_of(plan))
   assert generator.synthesis.b4.conv1.dtype == jnp.float32
   assert generator.synthesis.b8.conv0.dtype == generator.synthesis.b8.torgb.dtype == jnp.bfloat16
   assert discriminator.b8.conv0.dtype == jnp.bfloat16
@@ -259,7 +268,7 @@ def test_small_resolutions_may_stay_in_single_precision():
 @pytest.mark.slow
 def test_what_a_step_changes(four_devices):
   state, measured = four_devices
-  start = jax.jit(functools.partial(training_plan.init, PLAN))()  # as `steps` does: bit by bit
+  start = start_of(PLAN)
   assert all(np.isfinite(list(values.values())).all() for values in measured)
   assert ['r1' in values for values in measured] == [True, False] * 4
   assert ['path' in values for values in measured] == [True, False] * 4

@@ -1,0 +1,35 @@
+"""Building networks: with the weights that a training starts from, or with shapes alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from flax import nnx
+
+from ganjax.runtime import programs
+
+
+def initialised(network: Callable[..., Any], *args: Any, key: jax.Array) -> Any:
+  """`network(*args, rngs=…)` in one program; compiling each draw by itself would take longer.
+
+  Args:
+    network: a network's class, such as `Generator`; its layers know how their weights are drawn.
+    *args: its other arguments.
+    key: of the draws.
+  """
+  return programs.jit_once(lambda key: network(*args, rngs=nnx.Rngs(key)))(key)
+
+
+def abstract(network: Callable[..., Any], *args: Any) -> Any:
+  """`network(*args, rngs=…)` whose parameters have shapes and types alone; nothing is drawn."""
+  return nnx.eval_shape(lambda: network(*args, rngs=nnx.Rngs(0)))
+
+
+def normal(rngs: nnx.Rngs, *shape: int, mean: float = 0.0, deviation: float = 1.0) -> nnx.Param:
+  """A parameter of the given shape, drawn from N(mean, deviation²)."""
+  return nnx.Param(mean + deviation * jax.random.normal(rngs.params(), shape))
+
+
+def he_normal(rngs: nnx.Rngs, *shape: int) -> nnx.Param:
+  """A kernel [kh, kw, C_in, C_out] for ReLU, from N(0, 2 / fan_in), cut off (He et al. 2015)."""
+  return nnx.Param(nnx.initializers.he_normal()(rngs.params(), shape))
