@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ports import layout, torch_file
+from ganjax.models.architecture import resolutions
+from ports import torch_file
 from ports.table import PortError, show
 from ports.unpickle import Record
 
@@ -112,8 +113,8 @@ def _generator_modules(spec: dict) -> Modules:
     'synthesis': ('SynthesisNetwork', {'w_dim': spec['w_dim']}),
     **_mapping_modules(spec['mapping'], spec['c_dim']),
   }
-  modules['mapping'][1]['num_ws'] = 2 * len(layout.resolutions(spec['resolution']))
-  for r in layout.resolutions(spec['resolution']):
+  modules['mapping'][1]['num_ws'] = 2 * len(resolutions(spec['resolution']))
+  for r in resolutions(spec['resolution']):
     block = f'synthesis.b{r}'
     last = r == spec['resolution']
     modules[block] = 'SynthesisBlock', {'architecture': architecture, 'is_last': last}
@@ -144,7 +145,7 @@ def _discriminator_modules(spec: dict) -> Modules:
     modules['b4.fromrgb'] = _conv_module('lrelu', math.sqrt(2), None)
   if spec['mapping']:
     modules |= _mapping_modules(spec['mapping'], spec['c_dim'])
-  for r in layout.resolutions(spec['resolution'])[1:]:
+  for r in resolutions(spec['resolution'])[1:]:
     modules[f'b{r}'] = 'DiscriminatorBlock', block_constants | {'resolution': r}
     modules[f'b{r}.conv0'] = conv
     modules[f'b{r}.conv1'] = _conv_module('lrelu', math.sqrt(2), clamp, down=2)

@@ -1,22 +1,32 @@
-"""Our names and shapes for a StyleGAN2, given its header.
+"""Fits a StyleGAN2's tensors to the network that its header describes.
 
 The header's own numbers (channels, widths of the mapping layers) are read from the tensors, so that
 a network of any width can be ported; every other tensor is then checked against them.
 """
 
 import collections
-import math
 from collections.abc import Callable, Iterable
+from typing import Any, get_args
 
 import numpy as np
 
+from ganjax.models.architecture import (
+  Architecture,
+  discriminator_config,
+  generator_config,
+  resolutions,
+)
+from ganjax.models.discriminator import Discriminator
+from ganjax.models.generator import Generator
+from ganjax.models.initialisation import abstract
+from ganjax.weights.parameters import shapes_of
 from ports.table import PortError, Rule, check_shapes, convert
 
 Shapes = dict[str, tuple[int, ...]]
 
 GENERATOR = 'generator.'
 DISCRIMINATOR = 'discriminator.'
-ARCHITECTURES = ('skip', 'resnet', 'orig')
+ARCHITECTURES = get_args(Architecture)
 MAX_MAPPING_LAYERS = 64
 _FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
@@ -40,55 +50,21 @@ def check_filters(
   return names
 
 
-def resolutions(resolution: int) -> list[int]:
-  """[4, 8, ..., resolution]."""
-  return [2**n for n in range(2, int(math.log2(resolution)) + 1)]
+def shapes(spec: dict) -> Shapes:
+  """Name -> shape of every tensor of the network that `spec`, its part of the header, describes."""
+  if _is_generator(spec):
+    network: Any = abstract(Generator, generator_config(spec))
+  else:
+    network = abstract(Discriminator, discriminator_config(spec))
+  return shapes_of({_name(spec): network})
 
 
-def generator(spec: dict) -> Shapes:
-  """Name -> shape of every tensor of the generator that `spec` (the header's part) describes."""
-  shapes = _mapping(GENERATOR, spec['mapping'], spec['z_dim'], spec['c_dim'], spec['w_dim'])
-  shapes[f'{GENERATOR}mapping.w_avg'] = (spec['w_dim'],)
-  width = spec['channels']
-  for r in resolutions(spec['resolution']):
-    block = f'{GENERATOR}synthesis.b{r}.'
-    channels = width[str(r)]
-    if r == 4:
-      shapes[f'{block}const'] = (4, 4, channels)
-    else:
-      shapes |= _styled(f'{block}conv0.', 3, width[str(r // 2)], channels, spec['w_dim'])
-    shapes |= _styled(f'{block}conv1.', 3, channels, channels, spec['w_dim'])
-    if spec['use_noise']:
-      for conv in ('conv0', 'conv1') if r > 4 else ('conv1',):
-        shapes[f'{block}{conv}.noise_strength'] = ()
-        shapes[f'{block}{conv}.noise_const'] = (r, r)
-    if spec['architecture'] == 'skip' or r == spec['resolution']:
-      shapes |= _styled(f'{block}torgb.', 1, channels, spec['img_channels'], spec['w_dim'])
-    if spec['architecture'] == 'resnet' and r > 4:
-      shapes[f'{block}skip.weight'] = (1, 1, width[str(r // 2)], channels)
-  return shapes
+def _is_generator(spec: dict) -> bool:
+  return 'z_dim' in spec
 
 
-def discriminator(spec: dict) -> Shapes:
-  """Name -> shape of every tensor of the discriminator that `spec` describes."""
-  shapes: Shapes = {}
-  width = spec['channels']
-  for r in resolutions(spec['resolution']):
-    block = f'{DISCRIMINATOR}b{r}.'
-    channels = width[str(r)]
-    if spec['architecture'] == 'skip' or r == spec['resolution']:
-      shapes |= _conv(f'{block}fromrgb.', 1, spec['img_channels'], channels)
-    if r > 4:
-      shapes |= _conv(f'{block}conv0.', 3, channels, channels)
-      shapes |= _conv(f'{block}conv1.', 3, channels, width[str(r // 2)])
-    if r > 4 and spec['architecture'] == 'resnet':
-      shapes[f'{block}skip.weight'] = (1, 1, channels, width[str(r // 2)])
-  shapes |= _conv(f'{DISCRIMINATOR}b4.conv.', 3, width['4'] + 1, width['4'])
-  shapes |= _linear(f'{DISCRIMINATOR}b4.fc.', 16 * width['4'], width['4'])
-  shapes |= _linear(f'{DISCRIMINATOR}b4.out.', width['4'], spec['cmap_dim'] or 1)
-  if spec['mapping']:
-    shapes |= _mapping(DISCRIMINATOR, spec['mapping'], 0, spec['c_dim'], spec['cmap_dim'])
-  return shapes
+def _name(spec: dict) -> str:
+  return (GENERATOR if _is_generator(spec) else DISCRIMINATOR).removesuffix('.')
 
 
 def port(
@@ -110,23 +86,21 @@ def port(
   Returns:
     (tensors, spec): ours by name, and the header's part with its widths.
   """
-  is_generator = 'z_dim' in spec
-  shapes = generator if is_generator else discriminator
-  measure = _measure_generator if is_generator else _measure_discriminator
+  measure = _measure_generator if _is_generator(spec) else _measure_discriminator
   rules = rules_for(list(shapes(_placeholder(spec))))
   found: list[str] = []
   converted = convert(rules, tensors, ignored, limit_bytes, found)
   spec = measure(spec, converted)
   check_shapes(converted, shapes(spec), rules, found)
-  problems += [f'{"generator" if is_generator else "discriminator"}: {line}' for line in found]
+  problems += [f'{_name(spec)}: {line}' for line in found]
   return converted, spec
 
 
 def _placeholder(spec: dict) -> dict:
   """`spec` with widths of 1: its shapes have the right names."""
-  channels = {str(r): 1 for r in resolutions(spec['resolution'])}
   mapping = spec['mapping'] and spec['mapping'] | {'layer_features': 1, 'embed_features': 1}
-  return spec | {'channels': channels, 'mapping': mapping, 'cmap_dim': 1}
+  widths = {'channels': {str(r): 1 for r in resolutions(spec['resolution'])}, 'mapping': mapping}
+  return spec | widths | ({} if _is_generator(spec) else {'cmap_dim': 1})
 
 
 def _measure_generator(spec: dict, tensors: dict[str, np.ndarray]) -> dict:
@@ -179,26 +153,3 @@ def _vote(tensors: dict[str, np.ndarray], prefix: str, candidates: dict[str, int
     if prefix + name in tensors and tensors[prefix + name].ndim > axis
   )
   return sizes.most_common(1)[0][0] if sizes else 1
-
-
-def _mapping(network: str, spec: dict, z_dim: int, c_dim: int, w_dim: int) -> Shapes:
-  shapes: Shapes = {}
-  if c_dim:
-    shapes |= _linear(f'{network}mapping.embed.', c_dim, spec['embed_features'])
-  hidden = [spec['layer_features']] * (spec['num_layers'] - 1)
-  widths = [z_dim + spec['embed_features'] * bool(c_dim), *hidden, w_dim]
-  for index in range(spec['num_layers']):
-    shapes |= _linear(f'{network}mapping.fc{index}.', *widths[index : index + 2])
-  return shapes
-
-
-def _linear(prefix: str, inputs: int, outputs: int) -> Shapes:
-  return {f'{prefix}weight': (inputs, outputs), f'{prefix}bias': (outputs,)}
-
-
-def _conv(prefix: str, size: int, inputs: int, outputs: int) -> Shapes:
-  return {f'{prefix}weight': (size, size, inputs, outputs), f'{prefix}bias': (outputs,)}
-
-
-def _styled(prefix: str, size: int, inputs: int, outputs: int, w_dim: int) -> Shapes:
-  return _conv(prefix, size, inputs, outputs) | _linear(f'{prefix}affine.', w_dim, inputs)

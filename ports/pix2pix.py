@@ -10,12 +10,21 @@ import re
 
 import numpy as np
 
+from ganjax.models.initialisation import abstract
+from ganjax.models.unet import UNet, UNetConfig
 from ganjax.weights import pix2pix, tensor_file
+from ganjax.weights.parameters import shapes_of
 from ports import command, torch_file
 from ports.table import PortError, Rule, fit, kernel, naming, read_file
 
 MIN_DEPTH, MAX_DEPTH = 3, 12
-_NORM = {'scale': 'weight', 'shift': 'bias', 'mean': 'running_mean', 'variance': 'running_var'}
+_PARTS = {
+  'bias': 'bias',
+  'scale': 'weight',
+  'shift': 'bias',
+  'mean': 'running_mean',
+  'variance': 'running_var',
+}
 
 
 def port(source: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
@@ -34,11 +43,10 @@ def port(source: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
   with naming(source):
     arrays, size = torch_file.read_state_dict(read_file(source))
     depth = _depth(arrays)
-    widths, channels = _widths(arrays, depth)
-    tensors = _convert(arrays, depth, widths, channels, size)
-    generator = _config(depth, widths, channels)
+    config = _config(*_widths(arrays, depth))
+    tensors = _convert(arrays, config, size)
     origin = {'file': source.name, 'kind': 'pytorch', 'sha256': tensor_file.sha256(source)}
-  header = {'format': tensor_file.FORMAT, 'family': pix2pix.FAMILY, 'generator': generator}
+  header = {'format': tensor_file.FORMAT, 'family': pix2pix.FAMILY, 'generator': config.record()}
   return tensors, header | {'side': 2**depth, 'degradation': '', 'source': origin}
 
 
@@ -85,42 +93,30 @@ def _widths(arrays: dict[str, np.ndarray], depth: int) -> tuple[list[int], int]:
   return widths, channels
 
 
-def _config(depth: int, widths: list[int], channels: int) -> dict:
+def _config(widths: list[int], channels: int) -> UNetConfig:
   """The header's part; raises PortError where our U-Net cannot have these widths."""
-  width, most = widths[0], max(widths)
-  if widths != [min(width * 2 ** min(i, 3), most) for i in range(depth)]:
+  config = UNetConfig(len(widths), widths[0], max(widths), 'batch', channels)
+  if widths != list(config.channels):
     raise PortError(f'the levels have {widths} channels; ours double three times at most')
-  config = {'depth': depth, 'width': width, 'max_width': most}
-  return config | {'norm': 'batch', 'img_channels': channels}
+  return config
 
 
-def _convert(
-  arrays: dict[str, np.ndarray], depth: int, widths: list[int], channels: int, size: int
-) -> dict[str, np.ndarray]:
-  rules: dict[str, Rule] = {}
-  shapes: dict[str, tuple[int, ...]] = {}
-  outer = [channels, *widths[:-1]]
-  for name, source in _sources(depth).items():
-    kind, level = name.rstrip('0123456789'), int(re.sub(r'\D', '', name))
-    ours = f'generator.{name}.'
-    if kind in ('down', 'up'):
-      inner = widths[level] * (2 if kind == 'up' and level < depth - 1 else 1)
-      pair = (outer[level], inner) if kind == 'down' else (inner, outer[level])
-      rules[f'{ours}kernel'] = Rule(f'{source}.weight', kernel if kind == 'down' else _up)
-      shapes[f'{ours}kernel'] = (4, 4, *pair)
-      continue
-    features = widths[level] if kind == 'down_norm' else outer[level]
-    for ours_part, part in _NORM.items():
-      rules[ours + ours_part] = Rule(f'{source}.{part}', np.transpose)
-      shapes[ours + ours_part] = (features,)
-  rules['generator.up0.bias'] = Rule(f'{_block(0)}3.bias', np.transpose)
-  shapes['generator.up0.bias'] = (channels,)
+def _convert(arrays: dict[str, np.ndarray], config: UNetConfig, size: int) -> dict[str, np.ndarray]:
+  sources = _sources(config.depth)
+  shapes = shapes_of({'generator': abstract(UNet, config)})
+  # The source's encoder has no biases.
+  missing = [name for name in shapes if re.search(r'down\d+\.bias', name)]
+  rules = {name: _rule(name, sources) for name in shapes if name not in missing}
   counters = [name for name in arrays if name.endswith('num_batches_tracked')]
-  converted = fit(rules, shapes, arrays, counters, size)
-  # The source has no biases here.
-  for level in (0, depth - 1):
-    converted[f'generator.down{level}.bias'] = np.zeros(widths[level], np.float32)
-  return converted
+  zeros = {name: np.zeros(shapes[name], np.float32) for name in missing}
+  return fit(rules, shapes, arrays, counters, size) | zeros
+
+
+def _rule(name: str, sources: dict[str, str]) -> Rule:
+  _, layer, part = name.split('.')
+  if part == 'kernel':
+    return Rule(f'{sources[layer]}.weight', kernel if layer.startswith('down') else _up)
+  return Rule(f'{sources[layer]}.{_PARTS[part]}', np.transpose)
 
 
 def _up(array: np.ndarray) -> np.ndarray:

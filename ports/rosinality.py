@@ -10,6 +10,7 @@ from typing import TypeGuard
 
 import numpy as np
 
+from ganjax.models.architecture import resolutions
 from ports import layout, torch_file
 from ports.ada import rows_hwc
 from ports.table import PortError, Rule, raise_all
@@ -153,7 +154,7 @@ def _discriminator_rules(resolution: int) -> Callable[[list[str]], dict[str, Rul
     sources[f'b4.{layer}.bias'] = f'final_linear.{number}.bias'
   sources[f'b{resolution}.fromrgb.weight'] = 'convs.0.0.weight'
   sources[f'b{resolution}.fromrgb.bias'] = 'convs.0.1.bias'
-  for index, r in enumerate(reversed(layout.resolutions(resolution)[1:]), 1):
+  for index, r in enumerate(reversed(resolutions(resolution)[1:]), 1):
     sources[f'b{r}.conv0.weight'] = f'convs.{index}.conv1.0.weight'
     sources[f'b{r}.conv0.bias'] = f'convs.{index}.conv1.1.bias'
     sources[f'b{r}.conv1.weight'] = f'convs.{index}.conv2.1.weight'

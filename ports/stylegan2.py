@@ -10,16 +10,13 @@ import pathlib
 import numpy as np
 from absl import flags
 
+from ganjax.faces.template import FFHQ, TIGHT
 from ganjax.weights import tensor_file
 from ports import ada, command, rosinality, tensorflow, torch_file
 from ports.table import PortError, naming, read_file
 from ports.unpickle import Budget, load
 
-# Where the crop puts the face; see ganjax.faces. FFHQ's, and the bundled default's closer one.
-TEMPLATES = {
-  'ffhq': {'eye_scale': 2.0, 'mouth_scale': 1.8, 'centre_shift': 0.1},
-  'tight': {'eye_scale': 1.236, 'mouth_scale': 1.230, 'centre_shift': 0.505},
-}
+TEMPLATES = {'ffhq': FFHQ, 'tight': TIGHT}
 
 
 def port(source: pathlib.Path, template: str = 'ffhq') -> tuple[dict[str, np.ndarray], dict]:
@@ -41,7 +38,7 @@ def port(source: pathlib.Path, template: str = 'ffhq') -> tuple[dict[str, np.nda
     kind, tensors, specs = _port(data)
     origin = {'file': source.name, 'kind': kind, 'sha256': tensor_file.sha256(source)}
   header = {'format': tensor_file.FORMAT, 'family': 'stylegan2', **specs}
-  return tensors, header | {'template': TEMPLATES[template], 'source': origin}
+  return tensors, header | {'template': TEMPLATES[template]._asdict(), 'source': origin}
 
 
 def _port(data: bytes) -> tuple[str, dict[str, np.ndarray], dict]:

@@ -8,7 +8,10 @@ import pathlib
 import numpy as np
 from absl import flags
 
+from ganjax.models.initialisation import abstract
+from ganjax.models.vgg16 import LPIPS
 from ganjax.weights import tensor_file
+from ganjax.weights.parameters import shapes_of
 from ports import command, torch_file
 from ports.table import Rule, fit, kernel, naming, raise_all, read_file
 
@@ -28,7 +31,6 @@ CONVOLUTIONS = {
   'conv5_2': 26,
   'conv5_3': 28,
 }
-TAPS = ('conv1_2', 'conv2_2', 'conv3_3', 'conv4_3', 'conv5_3')  # what the heads weigh
 
 
 def port(
@@ -48,39 +50,38 @@ def port(
   """
   source = pathlib.Path(source)
   with naming(source):
-    tensors = _port_convolutions(read_file(source))
+    tensors, widths = _port_convolutions(read_file(source))
     origin = {'file': source.name, 'kind': 'torchvision', 'sha256': tensor_file.sha256(source)}
-  widths = [tensors[f'{name}.bias'].size for name in CONVOLUTIONS]
   if lpips is not None:
     lpips = pathlib.Path(lpips)
     with naming(lpips):
-      channels = [tensors[f'{name}.bias'].size for name in TAPS]
-      tensors |= _port_heads(read_file(lpips), channels)
+      tensors |= _port_heads(read_file(lpips), widths)
       origin |= {'lpips_file': lpips.name, 'lpips_sha256': tensor_file.sha256(lpips)}
   header = {'format': tensor_file.FORMAT, 'family': 'vgg16', 'widths': widths}
   return tensors, header | {'lpips': lpips is not None, 'source': origin}
 
 
-def _port_convolutions(data: bytes) -> dict[str, np.ndarray]:
+def _port_convolutions(data: bytes) -> tuple[dict[str, np.ndarray], list[int]]:
+  """The convolutions, and how many channels each has."""
   arrays, size = torch_file.read_state_dict(data, left_out='classifier.')
+  biases = [arrays.get(f'features.{number}.bias') for number in CONVOLUTIONS.values()]
+  widths = [1 if bias is None else bias.size for bias in biases]
   rules: dict[str, Rule] = {}
-  shapes: dict[str, tuple[int, ...]] = {}
-  inputs = 3
   for name, number in CONVOLUTIONS.items():
-    bias = arrays.get(f'features.{number}.bias')
-    outputs = bias.size if bias is not None else 1
     rules[f'{name}.weight'] = Rule(f'features.{number}.weight', kernel)
     rules[f'{name}.bias'] = Rule(f'features.{number}.bias', np.transpose)
-    shapes |= {f'{name}.weight': (3, 3, inputs, outputs), f'{name}.bias': (outputs,)}
-    inputs = outputs
-  return fit(rules, shapes, arrays, (), size)
+  return fit(rules, _shapes(widths), arrays, (), size), widths
 
 
-def _port_heads(data: bytes, channels: list[int]) -> dict[str, np.ndarray]:
+def _shapes(widths: list[int]) -> dict[str, tuple[int, ...]]:
+  return shapes_of({'': abstract(LPIPS, tuple(widths))})
+
+
+def _port_heads(data: bytes, widths: list[int]) -> dict[str, np.ndarray]:
   arrays, size = torch_file.read_state_dict(data)
-  numbers = range(len(channels))
-  rules = {f'lin{i}.weight': Rule(f'lin{i}.model.1.weight', _head) for i in numbers}
-  shapes = {f'lin{i}.weight': (channels[i],) for i in numbers}
+  shapes = _shapes(widths)
+  names = [name for name in shapes if name.startswith('lin')]
+  rules = {name: Rule(name.replace('.', '.model.1.'), _head) for name in names}
   heads = fit(rules, shapes, arrays, (), size)
   raise_all([f'{name} has negative weights' for name, head in heads.items() if head.min() < 0])
   return heads
