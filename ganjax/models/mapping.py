@@ -33,9 +33,7 @@ class Mapping(nnx.Module):
     if z_dim:
       self.w_avg = nnx.Param(jnp.zeros((w_dim,)))
 
-  def w(
-    self, z: Float[Array, ' z_dim'], label: Float[Array, ' c_dim'] | None = None
-  ) -> Float[Array, ' w_dim']:
+  def w(self, z: Any, label: Any = None) -> Float[Array, ' w_dim']:
     """z [z_dim], label [c_dim] one-hot -> w [w_dim], not truncated.
 
     Raises:
