@@ -1,5 +1,7 @@
 """StyleGAN2's mapping network: z (and a label) to the rows of W+."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
