@@ -2,8 +2,9 @@
 
     python examples/solver.py --degradation='downsample(factor=8)'
 
-Each step draws latents around the best one so far, and keeps what explains the image best: an
-evolution strategy of the simplest kind. `inversion.run` takes batches through it like any other.
+Each step moves the best latent so far as random faces differ from one another, and keeps what
+explains the image best: an evolution strategy of the simplest kind. `inversion.run` takes batches
+through it as through any other solver.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from ganjax.inversion.solver import Solution
 class SearchState(NamedTuple):
   latent: jax.Array  # [1, w_dim], the best so far
   loss: jax.Array
-  radius: jax.Array  # of the search, in units of w_std
+  reach: jax.Array  # of the search: the part of the way between two faces
   noise: Any  # the generator's own noise maps
   step: jax.Array
 
@@ -53,17 +54,19 @@ class RandomSearch:
     return prior.perceptual.features(self._seen(prior, problem.target))
 
   def step(self, prior, problem, prepared, state):
-    shape = (self.population, *state.latent.shape)
     key = jax.random.fold_in(problem.key, state.step)
-    scale = state.radius * prior.w_std / problem.start.size**0.5
-    candidates = state.latent[None] + scale * jax.random.normal(key, shape)
+    z = jax.random.normal(key, (self.population, 2, prior.generator.config.z_dim))
+    faces = jax.vmap(jax.vmap(prior.generator.mapping.w))(z)  # [population, 2, w_dim]
+    moves = state.reach * (faces[:, 0] - faces[:, 1])
+    candidates = state.latent[None] + moves[:, None]  # [population, 1, w_dim]
 
     def loss(latent):
       image = self.image(prior, state._replace(latent=latent))
       degraded = problem.degradation.model(image, problem.key)
-      return prior.perceptual.distance(
-        prior.perceptual.features(self._seen(prior, degraded)), prepared
-      )
+      features = prior.perceptual.features(self._seen(prior, degraded))
+      far = inversion.SPACES['w'].distance(latent, prior.w_avg)
+      weight = problem.hyper.latent_dist_reg_weight
+      return prior.perceptual.distance(features, prepared) + weight * far
 
     losses = jax.lax.map(loss, candidates)
     best = jnp.argmin(losses)
@@ -71,7 +74,7 @@ class RandomSearch:
     new = SearchState(
       jnp.where(found, candidates[best], state.latent),
       jnp.minimum(losses[best], state.loss),
-      state.radius * jnp.where(found, 1.1, 0.95),  # about one success in three
+      jnp.minimum(1.0, state.reach * jnp.where(found, 1.1, 0.95)),  # about one success in three
       state.noise,
       state.step + 1,
     )
@@ -95,7 +98,7 @@ class RandomSearch:
 
 
 def main(arguments=None):
-  parser = support.parser(__doc__.splitlines()[0], num_steps=150)
+  parser = support.parser(__doc__.splitlines()[0], num_steps=400)
   parser.add_argument('--degradation', default='downsample(factor=8)')
   flags = parser.parse_args(arguments)
   networks = ganjax.load(flags.weights)
@@ -104,7 +107,7 @@ def main(arguments=None):
   degraded = [damage.true(image, jax.random.key(i)) for i, image in enumerate(truth)]
 
   prior = inversion.make_prior(networks)
-  hyper = inversion.Hyper(num_steps=flags.num_steps)
+  hyper = inversion.Hyper(num_steps=flags.num_steps, latent_dist_reg_weight=1.0)
   problems = [
     inversion.make_problem(prior, image, damage, str(i), 0, hyper)
     for i, image in enumerate(degraded)

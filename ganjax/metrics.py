@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 SSIM_WINDOW = 11  # pixels
 SSIM_SIGMA = 1.5  # pixels
@@ -18,7 +19,7 @@ ENDINGS = {'degraded': '_degraded', 'restored': '', 'completed': '_completed'}
 _RANGE = 2.0  # of images in [-1, 1]
 
 
-def psnr(a: ArrayLike, b: ArrayLike, mask: ArrayLike | None = None) -> jax.Array:
+def psnr(a: ArrayLike, b: ArrayLike, mask: ArrayLike | None = None) -> Float[Array, '']:
   """Peak signal-to-noise ratio in dB; infinite for equal images.
 
   Args:
@@ -44,7 +45,7 @@ def psnr(a: ArrayLike, b: ArrayLike, mask: ArrayLike | None = None) -> jax.Array
   return 10.0 * jnp.log10(_RANGE**2 / mse)
 
 
-def ssim(a: ArrayLike, b: ArrayLike) -> jax.Array:
+def ssim(a: ArrayLike, b: ArrayLike) -> Float[Array, '']:
   """Structural similarity (Wang et al. 2004, equation 13), mean over pixels and channels.
 
   Gaussian window of 11 × 11 pixels, σ = 1.5, where it lies inside the image; population

@@ -123,9 +123,9 @@ def test_groups_lie_between_w_and_w_plus():
 def test_a_random_search_never_gets_worse(networks, prior):
   search = importlib.import_module('solver').RandomSearch(population=2)
   image = np.random.default_rng(0).uniform(-1, 1, (16, 16, 3)).astype(np.float32)
-  hyper = inversion.Hyper(num_steps=6)
+  hyper = inversion.Hyper(num_steps=20)
   problem = inversion.make_problem(prior, image, degradations.parse('identity'), 'a', 0, hyper)
   result = inversion.run(prior, [search], inversion.stack([problem]))
-  assert result.loss.shape == (1, 6)
+  assert result.loss.shape == (1, 20)
   assert np.all(np.diff(result.loss[0]) <= 0)
   assert result.loss[0, -1] < result.loss[0, 0]

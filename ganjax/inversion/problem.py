@@ -70,7 +70,7 @@ def make_problem(
   seed: int,
   hyper: Hyper,
 ) -> Problem:
-  """Sets up one image for the
+  """Sets up one image for a solver.
 
   Raises:
     ValueError: the photo has not the size that the degradation gives to the generator's image.

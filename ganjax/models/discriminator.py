@@ -6,6 +6,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float
 
 from ganjax.models import layers
 from ganjax.models.architecture import DiscriminatorConfig, resolutions
@@ -114,7 +115,9 @@ class Discriminator(nnx.Module):
       x = layers.kept(x)
       yield x, image
 
-  def features(self, image: jax.Array, num_blocks: int | None = None) -> tuple[jax.Array, ...]:
+  def features(
+    self, image: Float[Array, 'side side c'], num_blocks: int | None = None
+  ) -> tuple[Float[Array, '_ _ _'], ...]:
     """What the first blocks see: [H/2, W/2, C], [H/4, W/4, C′], …; float32.
 
     Args:
@@ -125,7 +128,11 @@ class Discriminator(nnx.Module):
     blocks = itertools.islice(self._pyramid(image), min(num_blocks or most, most))
     return tuple(x.astype(jnp.float32) for x, _ in blocks)
 
-  def logits(self, images: jax.Array, labels: jax.Array | None = None) -> jax.Array:
+  def logits(
+    self,
+    images: Float[Array, 'n side side c'],
+    labels: Float[Array, 'n c_dim'] | None = None,
+  ) -> Float[Array, ' n']:
     """Scores a minibatch, whose groups share the minibatch standard deviation.
 
     Args:
@@ -148,6 +155,8 @@ class Discriminator(nnx.Module):
     maps = jax.vmap(lambda label: self.mapping.w(None, label))(labels)
     return jnp.sum(scores * maps, axis=1) * self.config.cmap_dim**-0.5
 
-  def __call__(self, image: jax.Array, label: jax.Array | None = None) -> jax.Array:
+  def __call__(
+    self, image: Float[Array, 'side side c'], label: Float[Array, ' c_dim'] | None = None
+  ) -> Float[Array, '']:
     """Scores one image [H, W, 3] (a group of one): a scalar."""
     return self.logits(image[None], None if label is None else label[None])[0]

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float, Key
 
 from ganjax.models import layers
 from ganjax.models.architecture import GeneratorConfig, resolutions
@@ -13,7 +14,7 @@ from ganjax.models.mapping import Mapping
 from ganjax.ops import convolution, packing, resampling
 from ganjax.runtime import platforms
 
-Noise = dict[str, jax.Array]  # 'b8.conv0' -> [8, 8]
+Noise = dict[str, Float[Array, '_ _']]  # 'b8.conv0' -> [8, 8]
 
 
 class StyledConv(nnx.Module):
@@ -97,7 +98,7 @@ class ToRGB(nnx.Module):
     packed = _packs(self.may_pack, self.weight.shape[2])
     self.frozen = nnx.data(_kernel(self.weight[...], packed, True, self.dtype))
 
-  def __call__(self, x, w) -> jax.Array:
+  def __call__(self, x, w) -> Float[Array, 'h w c']:
     c_in, c_out = self.weight.shape[2:]
     style = self.affine(w, c_out) * c_in**-0.5
     packed = _packs(self.may_pack, c_in, w)
@@ -187,7 +188,7 @@ class Synthesis(nnx.Module):
       for name in block.conv_names()
     }
 
-  def noise_random(self, key: jax.Array) -> Noise:
+  def noise_random(self, key: Key[Array, '']) -> Noise:
     """Fresh standard normal noise maps, each from a key of its own."""
     maps = self.noise_const()
     keys = jax.random.split(key, max(1, len(maps)))
@@ -197,8 +198,11 @@ class Synthesis(nnx.Module):
     }
 
   def __call__(
-    self, ws: jax.Array, noise: str | Noise = 'const', key: jax.Array | None = None
-  ) -> jax.Array:
+    self,
+    ws: Float[Array, 'num_ws *w'],
+    noise: str | Noise = 'const',
+    key: Key[Array, ''] | None = None,
+  ) -> Float[Array, 'side side c']:
     """Synthesises one image.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float
 
 from ganjax.ops import convolution
 from ganjax.ops.upsample import Interpolation, upsample
@@ -146,6 +147,6 @@ class Hourglass(nnx.Module):
     self.levels = Level(config, 0, level_key)
     self.out = Conv(out_key, 1, config.channels[0], 3)
 
-  def __call__(self, z: jax.Array) -> jax.Array:
+  def __call__(self, z: Float[Array, 'h w c_in']) -> Float[Array, 'h w 3']:
     """z [H, W, in_channels], sides multiples of `factor` -> [H, W, 3] in [-1, 1]."""
     return jnp.tanh(self.out(self.levels(z)) / 2)  # 2·sigmoid(x) − 1

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float
 
 from ganjax.models import layers
 from ganjax.models.architecture import MappingConfig
@@ -35,7 +35,7 @@ class Mapping(nnx.Module):
     if z_dim:
       self.w_avg = nnx.Param(jnp.zeros((w_dim,)))
 
-  def w(self, z: Any, label: Any = None) -> jax.Array:
+  def w(self, z: Any, label: Any = None) -> Float[Array, ' w_dim']:
     """z [z_dim], label [c_dim] one-hot -> w [w_dim], not truncated.
 
     Raises:
@@ -56,11 +56,11 @@ class Mapping(nnx.Module):
 
   def __call__(
     self,
-    z: jax.Array,
-    label: jax.Array | None = None,
+    z: Float[Array, ' z_dim'],
+    label: Float[Array, ' c_dim'] | None = None,
     psi: float = 1.0,
     cutoff: int | None = None,
-  ) -> jax.Array:
+  ) -> Float[Array, 'num_ws w_dim']:
     """The rows of W+ for one z.
 
     Args:

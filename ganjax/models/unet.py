@@ -7,6 +7,7 @@ from typing import Any, get_args
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float
 
 from ganjax.choices import Norm
 from ganjax.models.initialisation import normal
@@ -19,7 +20,8 @@ EPSILON = 1e-5  # added to variances
 DEVIATION = 0.02  # of the first kernels and scales (Isola et al. 2017, section 6.2)
 DROPOUT_FREE = 5  # levels that never drop: the four outer ones and the innermost
 
-NormStatistics = dict[str, tuple[jax.Array, jax.Array]]  # layer -> mean and variance, [C] each
+# Layer -> mean and variance of its channels.
+NormStatistics = dict[str, tuple[Float[Array, ' c'], Float[Array, ' c']]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,6 +198,6 @@ class UNet(nnx.Module):
         x = jnp.where(keep, x / (1 - dropout), jnp.zeros((), x.dtype))
     return jnp.tanh(x.astype(jnp.float32)), moments
 
-  def __call__(self, image: jax.Array) -> jax.Array:
+  def __call__(self, image: Float[Array, 'h w c']) -> Float[Array, 'h w c']:
     """Prediction: [H, W, C] in [-1, 1] -> float32 [H, W, C] in [-1, 1]."""
     return self.forward(image)[0]

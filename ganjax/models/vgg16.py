@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float
 
 from ganjax.models import layers
 from ganjax.models.initialisation import he_normal
@@ -55,7 +56,7 @@ class LPIPS(nnx.Module):
         c_in = c_out
       setattr(self, f'lin{stage - 1}', Head(c_in))
 
-  def taps(self, image: jax.Array) -> list[jax.Array]:
+  def taps(self, image: Float[Array, 'h w 3']) -> list[Float[Array, '_ _ _']]:
     """VGG16's activations after conv1_2, 2_2, 3_3, 4_3 and 5_3; float32.
 
     Args:
@@ -74,7 +75,7 @@ class LPIPS(nnx.Module):
       taps.append(x.astype(jnp.float32))
     return taps
 
-  def features(self, image: jax.Array) -> list[jax.Array]:
+  def features(self, image: Float[Array, 'h w 3']) -> list[Float[Array, '_ _ _']]:
     """Features whose squared Euclidean distance is LPIPS, so a target's are computed once.
 
     Args:
@@ -92,7 +93,9 @@ class LPIPS(nnx.Module):
     pixels = tap.shape[0] * tap.shape[1]
     return tap / (norm + 1e-10) * (head * pixels**-0.5)[None, None]
 
-  def __call__(self, image_a: jax.Array, image_b: jax.Array) -> jax.Array:
+  def __call__(
+    self, image_a: Float[Array, 'h w 3'], image_b: Float[Array, 'h w 3']
+  ) -> Float[Array, '']:
     """LPIPS between two images [H, W, 3] in [-1, 1]: a scalar, 0 for equal ones."""
     pairs = zip(self.features(image_a), self.features(image_b), strict=True)
     return sum((jnp.sum(jnp.square(a - b)) for a, b in pairs), start=jnp.zeros(()))
