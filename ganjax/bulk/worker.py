@@ -83,7 +83,7 @@ class _Job(NamedTuple):
 
 
 class Stopped(KeyboardInterrupt):
-  """Somebody wishes the run to stop; raised between chunks, when all states are whole."""
+  """The run has been asked to stop; raised between chunks, when all states are whole."""
 
 
 class Tally:

@@ -15,8 +15,8 @@ from ganjax.ops.resize import resize
 from ganjax.runtime import platforms
 
 SMALLEST_NOISE_SIDE = 8
-# Mean square of a difference of pixels in [-1, 1] that hardly anybody sees, four steps of 8 bits;
-# the likelihood asks for no better.
+# Mean squared difference of pixels in [-1, 1] that is just noticeable, four steps of 8 bits; the
+# likelihood rewards no smaller one.
 JUST_NOTICEABLE = 1e-3
 
 
@@ -135,11 +135,11 @@ def pixel_distance(image: Float[Array, 'h w 3'], target: Target) -> Float[Array,
 
 
 def gaussian_nll(pixel: Float[Array, '']) -> Float[Array, '']:
-  """How unlikely a mean squared difference is: 0 where nobody sees it.
+  """Gaussian negative log-likelihood of a mean squared difference, with unknown variance.
 
-  Gaussian noise of the strength that suits a difference best has the log-likelihood
-  -n/2 · log(mean square) + …, so that a misfit counts in shares of itself. Where an image is noisy
-  the last share is soon found; where it is not, a small misfit still counts.
+  With the maximum-likelihood variance it is n/2 · log(mean square) + const.: relative changes of the
+  misfit count, however noisy the image is. An offset makes it 0 for no difference and keeps it from
+  rewarding differences that are not noticeable.
   """
   return jnp.log1p(pixel / JUST_NOTICEABLE)
 

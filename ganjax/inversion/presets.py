@@ -22,10 +22,10 @@ NOISE_MAPS: tuple[NoiseMaps, ...] = get_args(NoiseMaps)
 Optimiser = Literal['adam', 'normalised']
 # How a synthesised image is compared with its target: at one scale, or at all down to 16 px.
 Comparison = Literal['single', 'multiscale']
-# What is made of the pixels' mean square difference. 'squares' takes it itself; 'likelihood' takes
-# the likelihood of noise whose strength nobody knows, and weighs the latent's distance against as
-# many observations as the degradation leaves (see `objective`): then neither weight depends on how
-# noisy an image is, or how much of it is left.
+# The pixel term. 'squares' is the mean squared difference itself; 'likelihood' a Gaussian negative
+# log-likelihood with unknown variance, where the latent's distance is weighted by the number of
+# latent coordinates over the degradation's effective rank (see `losses`): then neither weight
+# depends on how noisy an image is, or how much of it is left.
 Pixels = Literal['squares', 'likelihood']
 
 

@@ -1,4 +1,4 @@
-"""Several inversions of one image in one batch: restarts, and a ladder of weights."""
+"""Several inversions of one image in one batch: restarts, and a grid of latent weights."""
 
 import functools
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ganjax.inversion.problem import Prior, Problem
 from ganjax.runtime.mapping import map_images
 from ganjax.runtime.sharding import pad, shard_images
 
-# Of `likely`; the middle of what chose well on eight training photographs in six tasks.
+# Of `select_weight`; the middle of what chose well on eight training photos in six tasks.
 TARGET_DISTANCE, MISFIT_TOLERANCE = 0.4, 1.1
 START_PSI = 0.7  # how far from w_avg restarts begin; 1 is as far as samples lie
 
@@ -67,23 +67,22 @@ def _misfits(prior, preset, problems, images):
 
 
 def select_weight(prior: Prior, latents: np.ndarray | jax.Array, misfits: np.ndarray) -> int:
-  """The rung of a ladder that guesses best at what an image does not tell.
+  """Selects the latent weight whose inversion is the best estimate; needs no ground truth.
 
-  A larger weight draws the latent to w_avg; too small a one lets it leave where faces are, to fit
-  what the degradation left. Sampled faces lie at mean((w − w_avg)²) = w_std² / w_dim on average.
-  The mean of all faces that explain an image lies nearer, and errs less than any of them: the
-  rung is taken whose latent comes nearest to `HEDGED` times that distance, by the ratio. But the
-  more an image tells, the less is to be hedged, and the misfit says so: rungs do not count whose
-  misfit is more than `TOLERATED` times the second least (one rung may have been lucky). No ground
-  truth is needed.
+  A larger weight draws the latent to w_avg; with too small a one it leaves the distribution of
+  faces, to fit what the degradation left. Samples have mean((w − w_avg)²) = w_std² / w_dim. The
+  posterior mean of the faces that explain an image lies nearer, with a smaller error than any of
+  them, so the weight is selected whose latent comes nearest, by the ratio, to `TARGET_DISTANCE`
+  times that. The better an image is determined, the less this shrinkage is justified: weights are
+  left out whose misfit exceeds `MISFIT_TOLERANCE` times the second smallest one.
 
   Args:
     prior: whose samples faces are compared with.
-    latents: of the ladder's inversions, [len(weights), ..., w_dim].
+    latents: of the inversions with each weight, [len(weights), ..., w_dim].
     misfits: theirs, [len(weights)].
 
   Returns:
-    The rung's index.
+    The weight's index.
   """
   away = np.asarray(latents) - np.asarray(prior.w_avg)
   distance = np.mean(np.square(away), axis=tuple(range(1, away.ndim)))

@@ -111,7 +111,7 @@ def limit(x: jax.Array, clamp: float | None, gain: float = 1.0) -> jax.Array:
 def kept(x: jax.Array) -> jax.Array:
   """`x`, which a compiler is to keep in its type where that is a half one.
 
-  It would rather write the float32 that somebody reads, which is twice the traffic.
+  It would rather write the float32 that a later operation reads, which is twice the traffic.
   """
   return x if x.dtype == jnp.float32 else jax.lax.optimization_barrier(x)
 

@@ -1,4 +1,4 @@
-"""Degrading an image: for the same seed and name always in the same way, whoever asks."""
+"""Degrading an image: for the same seed and name always in the same way, in every task."""
 
 from typing import Any, NamedTuple
 

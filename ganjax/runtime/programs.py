@@ -21,7 +21,7 @@ def jit_once(function: Callable) -> Callable:
 def clear_caches_near_map_limit() -> None:
   """Lets all programs go if they have become many; what is used again is compiled again.
 
-  To be called now and then by whoever compiles ever other programs.
+  To be called now and then by code that keeps compiling new programs.
   """
   if MAPPINGS.exists() and len(MAPPINGS.read_bytes().splitlines()) > MOST_MAPPINGS:
     jax.clear_caches()
