@@ -137,9 +137,9 @@ def pixel_distance(image: Float[Array, 'h w 3'], target: Target) -> Float[Array,
 def gaussian_nll(pixel: Float[Array, '']) -> Float[Array, '']:
   """Gaussian negative log-likelihood of a mean squared difference, with unknown variance.
 
-  With the maximum-likelihood variance it is n/2 · log(mean square) + const.: relative changes of the
-  misfit count, however noisy the image is. An offset makes it 0 for no difference and keeps it from
-  rewarding differences that are not noticeable.
+  With the maximum-likelihood variance it is n/2 · log(mean square) + const.: relative changes of
+  the misfit count, however noisy the image is. An offset makes it 0 for no difference and keeps it
+  from rewarding differences that are not noticeable.
   """
   return jnp.log1p(pixel / JUST_NOTICEABLE)
 
