@@ -72,7 +72,7 @@ def measure(name, batch):
 
   if batch < 1:
     raise ValueError(f'--batch_sizes: {batch} photos; give 1 or more')
-  prior, preset = configurations.prior(name, FLAGS.precision), inversion.PROJECTOR
+  prior, preset = configurations.compiled_prior(name, FLAGS.precision), inversion.PROJECTOR
   side = prior.generator.config.resolution
   photos = np.random.RandomState(0).uniform(-1, 1, (batch, side, side, 3)).astype(np.float32)
   identity = ganjax.parse_degradation('identity()')

@@ -71,12 +71,12 @@ def batching():
   spent = []  # steps of the whole batch, each of which costs the same
   advance = batch.advance
 
-  def counted(prior, preset, phase, num_steps, problems, states):
+  def counted(prior, solver, num_steps, *batched):
     spent.append(num_steps)
-    return advance(prior, preset, phase, num_steps, problems, states)
+    return advance(prior, solver, num_steps, *batched)
 
   measured: Any = batch
-  measured.each, measured.advance = vmapped, counted
+  measured.map_images, measured.advance = vmapped, counted
   with tempfile.TemporaryDirectory() as folder:
     tiny_weights(pathlib.Path(folder) / 'tiny.safetensors')
     prior = inversion.make_prior(weights.load(pathlib.Path(folder) / 'tiny.safetensors'))

@@ -3,6 +3,8 @@
 JAX is imported when networks are made: some programs have to set it up first.
 """
 
+import functools
+
 # name -> resolution, channel_base, channel_max, latent size, mapping layers, perceptual distance.
 INVERSION: dict[str, tuple | None] = {
   'default': None,
@@ -15,13 +17,13 @@ VGG_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 
 def prior(name: str, precision: str):
   """What inversions share in one configuration of `INVERSION`."""
-  import jax
+  from flax import nnx
 
   from ganjax import faces, inversion, weights
+  from ganjax.inversion.perceptual import LPIPSDistance
   from ganjax.models import architecture
   from ganjax.models.discriminator import Discriminator
   from ganjax.models.generator import Generator
-  from ganjax.models.initialisation import initialised
   from ganjax.models.vgg16 import LPIPS
 
   made_up = INVERSION[name]
@@ -32,11 +34,19 @@ def prior(name: str, precision: str):
   widths = architecture.channel_widths(resolution, base, most)
   mapping = architecture.MappingConfig(layers, w_dim)
   made = architecture.GeneratorConfig(resolution, widths, mapping, z_dim=w_dim, w_dim=w_dim)
-  generator = initialised(Generator, made, dtype, key=jax.random.key(0))
+  generator = Generator(made, dtype, rngs=nnx.Rngs(0))
   template = faces.FFHQ
   if perceptual == 'vgg16':
-    lpips = initialised(LPIPS, VGG_WIDTHS, dtype, key=jax.random.key(1))
-    return inversion.make_prior(weights.Networks(generator, None, template, ''), lpips)
+    distance = LPIPSDistance(LPIPS(VGG_WIDTHS, dtype, rngs=nnx.Rngs(1)))
+    return inversion.make_prior(weights.Networks(generator, None, template, ''), distance)
   critic = architecture.DiscriminatorConfig(resolution, widths)
-  discriminator = initialised(Discriminator, critic, dtype, key=jax.random.key(1))
+  discriminator = Discriminator(critic, dtype, rngs=nnx.Rngs(1))
   return inversion.make_prior(weights.Networks(generator, discriminator, template, ''))
+
+
+def compiled_prior(name: str, precision: str):
+  """`prior`, whose random weights are drawn by one program."""
+  from ganjax.runtime import programs
+
+  make = functools.partial(prior, name, precision)
+  return make() if INVERSION[name] is None else programs.jit_once(make)()

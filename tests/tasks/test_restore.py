@@ -89,7 +89,7 @@ def test_everything_is_written_and_the_latent_gives_the_picture_again(config):
   noise = {k.removeprefix('noise.'): saved[k] for k in saved.files if k.startswith('noise.')}
   image = networks.generator.synthesis(saved['latent'], noise)
   restored = data.decode(f'{folder}/restored/astronaut.png')
-  assert np.abs(to_bytes(image).astype(int) - restored).max() <= 1
+  assert np.abs(to_bytes(np.asarray(image)).astype(int) - restored).max() <= 1
   assert len(list(pathlib.Path(folder, 'progress/astronaut').iterdir())) == 2
 
 

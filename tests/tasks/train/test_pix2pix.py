@@ -194,7 +194,7 @@ def overfitted(folder, tmp_path_factory):
   """A generator that knows the eight pictures by heart."""
   output = tmp_path_factory.mktemp('overfitted') / 'out'
   learn = [
-    '--task=pix2pix_train', f'--input={folder}', f'--output={output}', '--num_steps=300',
+    '--task=pix2pix_train', f'--input={folder}', f'--output={output}', '--num_steps=360',
     '--learning_rate=3e-3', '--unet_width=16', '--unet_max_width=32', '--patch=16',
     '--patchgan_width=4', '--dropout=0', '--jitter=1', '--nomirror', '--ema_decay=0.98',
   ]  # fmt: skip
