@@ -10,6 +10,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
+from ganjax.degradations.parameters import Leaf
 from ganjax.degradations.pipeline import Operator
 
 BLACK = -1.0
@@ -26,3 +27,11 @@ class Mask(Operator):
     del key
     visible = jnp.broadcast_to(self.visible(*image.shape[:2]), image.shape)
     return jnp.where(visible > 0, image, BLACK)
+
+
+def pad_rows(drawn: Leaf | None, count: int) -> jax.Array | None:
+  """Holes as they were drawn, one a row, with zeros up to `count` of them; None stays None."""
+  if drawn is None:
+    return None
+  rows = jnp.asarray(drawn)
+  return jnp.pad(rows, ((0, count - rows.shape[0]), (0, 0)))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.degradations.masks.base import Mask
+from ganjax.degradations.masks.base import Mask, pad_rows
 from ganjax.degradations.parameters import DegradationError, Leaf, require_range, spell
 from ganjax.degradations.pytrees import frozen_pytree
 
@@ -67,14 +67,9 @@ class RandomBoxMask(Mask):
   @staticmethod
   def harmonise(operators: Sequence['RandomBoxMask']) -> Sequence['RandomBoxMask']:
     most = max(mask.max_boxes for mask in operators)
-
-    def padded(mask: RandomBoxMask) -> RandomBoxMask:
-      corners = mask.corners
-      if corners is not None:
-        corners = jnp.pad(jnp.asarray(corners), ((0, most - mask.max_boxes), (0, 0)))
-      return RandomBoxMask(mask.boxes, mask.size, corners, most)
-
-    return [padded(mask) for mask in operators]
+    return [
+      RandomBoxMask(mask.boxes, mask.size, pad_rows(mask.corners, most), most) for mask in operators
+    ]
 
   def __str__(self) -> str:
     return f'mask(boxes={spell(self.boxes)}, size={spell(self.size)})'

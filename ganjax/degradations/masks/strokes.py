@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.degradations.masks.base import Mask
+from ganjax.degradations.masks.base import Mask, pad_rows
 from ganjax.degradations.parameters import DegradationError, Leaf, require_range, spell
 from ganjax.degradations.pytrees import frozen_pytree
 
@@ -53,14 +53,9 @@ class StrokeMask(Mask):
   @staticmethod
   def harmonise(operators: Sequence['StrokeMask']) -> Sequence['StrokeMask']:
     most = max(mask.max_strokes for mask in operators)
-
-    def padded(mask: StrokeMask) -> StrokeMask:
-      lines = mask.lines
-      if lines is not None:
-        lines = jnp.pad(jnp.asarray(lines), ((0, most - mask.max_strokes), (0, 0)))
-      return StrokeMask(mask.strokes, mask.width, lines, most)
-
-    return [padded(mask) for mask in operators]
+    return [
+      StrokeMask(mask.strokes, mask.width, pad_rows(mask.lines, most), most) for mask in operators
+    ]
 
   def __str__(self) -> str:
     return f'mask(strokes={spell(self.strokes)}, width={spell(self.width)})'
