@@ -12,26 +12,23 @@ from typing import TypeVar
 
 from ganjax import data, faces
 from ganjax.data.sources import Entry, Source
+from ganjax.degradations import DegradationError
 from ganjax.restoration import faces as restoration_faces
-from ganjax.restoration.faces import Face, Photo
+from ganjax.restoration.faces import Face, Photo, Search
 
 
-def faces_of(
-  source: Source, entry: Entry, template: faces.Template, size: int, align: faces.Mode
-) -> list[Face] | str:
+def faces_of(source: Source, entry: Entry, search: Search) -> list[Face] | str:
   """The faces of one photo, or the reason why there are none.
 
   Args:
     source: that `entry` belongs to.
     entry: the photo.
-    template: of the generator.
-    size: the crops' side, px.
-    align: as `faces.align` takes it.
+    search: how faces are found and cut out.
   """
   photo = Photo(entry.name, entry.source, functools.partial(source.read, entry))
   try:
-    return restoration_faces.faces_of(photo, template, size, align, keep_photo=False)
-  except (data.ImageError, faces.FaceError) as error:
+    return restoration_faces.faces_of(photo, search, keep_photo=False)
+  except (data.ImageError, faces.FaceError, DegradationError) as error:
     return str(error).removeprefix(f'{entry.source}: ')
 
 

@@ -25,7 +25,7 @@ from ganjax.restoration.result import Result
 from ganjax.restoration.solve import Method
 from ganjax.weights import Networks
 
-PREVIEWS = ('aligned', 'degraded', 'restored', 'completed')
+PREVIEWS = ('aligned', 'degraded', 'mask', 'outlined', 'restored', 'completed')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Settings:
   precision: str
   perceptual: str  # as `load_perceptual` takes it
   degradation: str
-  already_degraded: bool
+  degrade_first: bool
   preset: inversion.Preset
   hyper: inversion.Hyper
   seed: int
@@ -64,8 +64,8 @@ class Settings:
       hyper=self.hyper,
       task='bulk',
       seed=self.seed,
-      already_degraded=self.already_degraded,
-      shows_degraded=self.already_degraded or self.degradation != 'identity()',
+      degrade_first=self.degrade_first,
+      shows_degraded=self.degradation != 'identity()',
     )
 
 
@@ -164,7 +164,8 @@ class Worker:
     self._stages = inversion.stages_of(settings.preset)
     side = networks.resolution
     self._method.check(side)
-    self._template, self._size = networks.template, self._method.crop_size(side)
+    self._side = side
+    self._search = self._method.search(networks, settings.align)
     self._kinds = ['restored']
     if self._method.degradation.is_only_projections:
       self._kinds.append('completed')
@@ -232,7 +233,7 @@ class Worker:
     """What is to be inverted, as it is prepared."""
 
     def faces_of(entry: Entry):
-      return prefetch.faces_of(self._source, entry, self._template, self._size, self.settings.align)
+      return prefetch.faces_of(self._source, entry, self._search)
 
     depth = 2 * max(self._slots.size, self._threads)
     for entry, found in prefetch.ahead(faces_of, self._entries(blocks), self._threads, depth):
@@ -248,7 +249,7 @@ class Worker:
         yield self._problem(entry, face)
 
   def _problem(self, entry: Entry, face: Face) -> tuple[_Job, Problem]:
-    degraded = self._method.degrade(face)
+    degraded = self._method.degrade(face, self._side)
     return _Job(entry, face, degraded), self._method.problem(self._prior, face, degraded)
 
   def _finish(self, entry: Entry, outcome: Outcome) -> None:
@@ -276,14 +277,17 @@ class Worker:
 
   def _result(self, job: _Job, found: inversion.Restoration) -> Result:
     face, degraded = job.face, job.degraded
-    images = self._method.images(face, degraded, found)
+    images = self._method.images(degraded, found)
     compared = {kind: images[kind] for kind in self._kinds}
+    told: dict[str, Any] = {
+      key: degraded.record[key] for key in ('hidden', 'notes') if key in degraded.record
+    }
     return Result(
       name=face.name,
       source=face.source,
       images=images,
       metrics=measure(compared, degraded, with_fidelity=False),
-      record={'index': job.entry.index, 'face': face.number},
+      record={'index': job.entry.index, 'face': face.number, **told},
       restoration=found,
       quad=face.crop.quad,
       num_results=face.num_faces,

@@ -1,7 +1,7 @@
 """Pictures in, results out: find the files, decode them, keep what came of them."""
 
 from ganjax.data.claim import is_output
-from ganjax.data.decode import ImageError, decode, encode_png
+from ganjax.data.decode import ImageError, decode, decode_with_alpha, encode_png
 from ganjax.data.latents import Latent, check_latents, find_latents
 from ganjax.data.names import face_name
 from ganjax.data.sources import Item, SourceError, find
@@ -16,6 +16,7 @@ __all__ = [
   'StoreError',
   'check_latents',
   'decode',
+  'decode_with_alpha',
   'encode_png',
   'face_name',
   'find',

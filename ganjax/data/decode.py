@@ -42,6 +42,20 @@ def decode(source: str | os.PathLike | bytes, name: str | None = None) -> np.nda
   Raises:
     ImageError: missing, too large, truncated, or no picture in one of `FORMATS`.
   """
+  return decode_with_alpha(source, name)[0]
+
+
+def decode_with_alpha(
+  source: str | os.PathLike | bytes, name: str | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+  """As `decode`; also gives how opaque each pixel is.
+
+  Returns:
+    uint8 [H, W, 3], and uint8 [H, W], 0 for a transparent pixel; None where all are opaque.
+
+  Raises:
+    ImageError: as `decode` does.
+  """
   encoded = isinstance(source, bytes)
   name = printable(name or ('the picture' if encoded else os.fspath(source)))
   try:
@@ -91,7 +105,7 @@ def _check_file_size(size: int) -> None:
     raise ImageError(f'{size / 2**20:.0f} MiB, more than {limit} MiB; save it smaller')
 
 
-def _decode(data: bytes) -> np.ndarray:
+def _decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
   _check_file_size(len(data))
   if not data:
     raise ImageError('an empty file; copy it again')
@@ -123,11 +137,21 @@ def _open(data: bytes) -> Image.Image:
   return image
 
 
-def _pixels(image: Image.Image) -> np.ndarray:
+def _pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+  """The upright colours, and the alpha channel where it says something."""
+  alpha = None
   if image.mode in ('I', 'F') or image.mode.startswith('I;16'):
     shown = Image.fromarray(_shallow(image)).convert('RGB')
   else:
     shown = _over_white(image)
+    if image.has_transparency_data:
+      alpha = _upright(image.convert('RGBA').getchannel('A'), image)
+  is_opaque = alpha is None or alpha.min() == 255
+  return _upright(shown, image), None if is_opaque else alpha
+
+
+def _upright(shown: Image.Image, image: Image.Image) -> np.ndarray:
+  """What is shown of an image, turned as its EXIF tag says."""
   shown.info.clear()  # tags that may be broken; those of a TIFF are lost by now in any case
   shown.getexif()[ExifTags.Base.Orientation] = _orientation(image)
   ImageOps.exif_transpose(shown, in_place=True)

@@ -12,7 +12,15 @@ from ganjax.degradations.downsample import Downsample
 from ganjax.degradations.grayscale import Grayscale
 from ganjax.degradations.identity import Identity
 from ganjax.degradations.jpeg import Jpeg
-from ganjax.degradations.masks import BoxMask, FileMask, PixelMask, RandomBoxMask, StrokeMask
+from ganjax.degradations.masks import (
+  BoxMask,
+  FileMask,
+  PictureMask,
+  PixelMask,
+  RandomBoxMask,
+  StrokeMask,
+  TransparencyMask,
+)
 from ganjax.degradations.noise import GaussianNoise, PhotonNoise
 from ganjax.degradations.parameters import DegradationError, Leaf, require_range, spell
 from ganjax.degradations.pipeline import Operator, Pipeline, stack
@@ -33,10 +41,12 @@ __all__ = [
   'Leaf',
   'Operator',
   'PhotonNoise',
+  'PictureMask',
   'Pipeline',
   'PixelMask',
   'RandomBoxMask',
   'StrokeMask',
+  'TransparencyMask',
   'frozen_pytree',
   'parse',
   'register',

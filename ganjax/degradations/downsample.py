@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ganjax.degradations.clipping import clip
-from ganjax.degradations.estimators import Discrete, Unknown
+from ganjax.degradations.estimators import Cropped, Discrete, Unknown
 from ganjax.degradations.parameters import DegradationError, Leaf, require_range
 from ganjax.degradations.pipeline import Operator
 from ganjax.degradations.pytrees import frozen_pytree
@@ -29,41 +29,50 @@ OVERSHOOTING = (NAMES.index('bicubic'), NAMES.index('lanczos'))
 
 @frozen_pytree
 class Downsample(Operator):
-  """Divides both sides by a whole factor.
+  """Fewer pixels: both sides divided by a whole factor, or the shorter one brought to a size.
 
   True form: Pillow's resampling; bicubic where no filter is named. Model form: the same filter as
-  two matrix products, if it is named; else the mean of each factor × factor square, since then
+  two matrix products, if it is named; else the mean of the area that each pixel covers, since then
   nobody knows how the small picture was made (Poirier-Ginter & Lalonde 2023).
   """
 
   filter: Leaf  # int32, index into NAMES, or UNNAMED
   factor: int = dataclasses.field(metadata={'static': True})
+  size: int | None = dataclasses.field(default=None, metadata={'static': True})  # not by `factor`
 
   unknowns: ClassVar[dict[str, Unknown]] = {
-    'filter': Discrete(tuple(np.asarray(i, np.int32) for i in range(len(NAMES))))
+    'filter': Discrete(tuple(np.asarray(i, np.int32) for i in range(len(NAMES)))),
+    'factor': Cropped('size'),
   }
 
   @classmethod
-  def create(cls, factor: int = 4, filter: str | None = None) -> 'Downsample':
+  def create(
+    cls, factor: int = 4, size: int | None = None, filter: str | None = None
+  ) -> 'Downsample':
     """Checks the arguments.
 
     Args:
       factor: 2 to 64; must divide both sides of the picture.
+      size: the shorter side of the result in px, in place of a factor; 1 to 4096.
       filter: 'bilinear', 'bicubic', 'lanczos' or 'area'; None where it is not known.
 
     Raises:
-      DegradationError: the factor is out of range or the filter unknown.
+      DegradationError: the factor or the size is out of range, or the filter unknown.
     """
     require_range('downsample: factor', factor, 2, 64)
+    if size is not None:
+      require_range('downsample: size', size, 1, 4096)
     if filter is not None and filter not in FILTERS:
       raise DegradationError(
         f'downsample: filter={filter} is unknown: use one of {", ".join(FILTERS)}'
       )
-    return cls(np.asarray(UNNAMED if filter is None else NAMES.index(filter), np.int32), factor)
+    index = UNNAMED if filter is None else NAMES.index(filter)
+    return cls(np.asarray(index, np.int32), factor, size)
 
   def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
     del key
-    down, across = (filter_matrices(n, self.factor)[self.filter] for n in image.shape[:2])
+    sizes = zip(image.shape[:2], self.output_shape(*image.shape[:2]), strict=True)
+    down, across = (filter_matrices(before, after)[self.filter] for before, after in sizes)
     exact = jax.lax.Precision.HIGHEST
     rows = jnp.einsum('yY,YXc->yXc', down, image, precision=exact)
     small = jnp.einsum('xX,yXc->yxc', across, rows, precision=exact)
@@ -85,51 +94,62 @@ class Downsample(Operator):
     return np.clip(small, -1, 1)
 
   def output_shape(self, height: int, width: int) -> tuple[int, int]:
-    return height // self.factor, width // self.factor
+    if self.size is None:
+      return height // self.factor, width // self.factor
+    shorter = min(height, width)
+    return round(height * self.size / shorter), round(width * self.size / shorter)
 
   def check(self, height: int, width: int) -> None:
-    if height % self.factor or width % self.factor:
+    if self.size is not None:
+      if self.size >= min(height, width):
+        raise DegradationError(
+          f'downsample: size={self.size} does not reduce the {width}×{height} picture: use less'
+        )
+    elif height % self.factor or width % self.factor:
       raise DegradationError(
         f'downsample: factor={self.factor} does not divide the {width}×{height} picture: '
-        'use a factor of both sides, or resize the picture first'
+        'use a factor of both sides, or give a size in px'
       )
 
   def __str__(self) -> str:
+    by = f'factor={self.factor}' if self.size is None else f'size={self.size}'
     if isinstance(self.filter, jax.core.Tracer):
-      return f'downsample(factor={self.factor}, filter=…)'
+      return f'downsample({by}, filter=…)'
     if np.ndim(self.filter) == 0 and self.filter == UNNAMED:
-      return f'downsample(factor={self.factor})'
+      return f'downsample({by})'
     names = ' '.join(NAMES[i] if i != UNNAMED else 'unnamed' for i in np.ravel(self.filter))
     names = f'[{names}]' if np.ndim(self.filter) else names
-    return f'downsample(factor={self.factor}, filter={names})'
+    return f'downsample({by}, filter={names})'
 
 
 register(
   'downsample',
   Downsample.create,
-  {'factor': int, 'filter': str},
-  unknown={'filter': 'bicubic'},
-  usage='downsample(factor=4)  filter=bilinear, bicubic, lanczos or area, if known',
+  {'factor': int, 'size': int, 'filter': str},
+  unknown={'filter': 'bicubic', 'factor': 4},
+  usage="""
+    downsample(factor=4)  filter=bilinear, bicubic, lanczos or area, if known
+    downsample(size=37)  px of the shorter side, in place of a factor
+  """,
 )
 
 
 @functools.cache
-def _filter_matrices(size: int, factor: int) -> np.ndarray:
+def _filter_matrices(before: int, after: int) -> np.ndarray:
   # What a filter does to the unit vectors is its matrix.
-  identity = Image.fromarray(np.eye(size, dtype=np.float32))
-  small = (size // factor, size)
-  named = [np.asarray(identity.resize(small, kind)).T for kind in FILTERS.values()]
+  identity = Image.fromarray(np.eye(before, dtype=np.float32))
+  named = [np.asarray(identity.resize((after, before), kind)).T for kind in FILTERS.values()]
   return np.stack([*named, named[NAMES.index('area')]])
 
 
-def filter_matrices(size: int, factor: int) -> jax.Array:
+def filter_matrices(before: int, after: int) -> jax.Array:
   """Each filter along one axis; what stands last, at UNNAMED, is the area model.
 
   Args:
-    size: pixels along the axis.
-    factor: divides it.
+    before: pixels along the axis of the picture.
+    after: of the smaller one.
 
   Returns:
-    float32 [len(NAMES) + 1, size // factor, size]; rows sum to 1.
+    float32 [len(NAMES) + 1, after, before]; rows sum to 1.
   """
-  return jnp.asarray(_filter_matrices(size, factor))
+  return jnp.asarray(_filter_matrices(before, after))

@@ -40,7 +40,13 @@ class Measured(NamedTuple):
   measure: Callable[[np.ndarray], float]  # float32 [h, w, 3] in [-1, 1] -> value
 
 
-Unknown = Continuous | Discrete | Measured
+class Cropped(NamedTuple):
+  """Follows from how large a face is in its photo, once it is found there."""
+
+  parameter: str  # the one that is set in its place: the size in px
+
+
+Unknown = Continuous | Discrete | Measured | Cropped
 
 
 def noise_deviation(picture: np.ndarray) -> float:

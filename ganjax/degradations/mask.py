@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from ganjax.degradations.masks import BoxMask, FileMask, Mask, PixelMask, RandomBoxMask, StrokeMask
+from ganjax.degradations.masks import (
+  BoxMask,
+  FileMask,
+  Mask,
+  PixelMask,
+  RandomBoxMask,
+  StrokeMask,
+  TransparencyMask,
+)
 from ganjax.degradations.parameters import DegradationError
 from ganjax.degradations.pipeline import Pipeline
 from ganjax.degradations.registry import register
@@ -11,6 +19,7 @@ from ganjax.degradations.registry import register
 def build(
   box: Sequence[str] = (),
   file: str | None = None,
+  inverted: int | None = None,
   strokes: int | None = None,
   width: float | None = None,
   boxes: int | None = None,
@@ -19,14 +28,18 @@ def build(
 ) -> Pipeline:
   """One mask per kind of hole: together they hide what any of them hides.
 
+  Without any kind, the holes are where a photo is transparent.
+
   Raises:
-    DegradationError: there are no holes, a number has no holes to belong to, or a mask refuses it.
+    DegradationError: a number has no holes to belong to, or a mask refuses it.
   """
   masks: list[Mask] = []
   if box:
     masks.append(BoxMask.create(box))
   if file is not None:
-    masks.append(FileMask.create(file))
+    masks.append(FileMask.create(file, inverted))
+  elif inverted is not None:
+    raise DegradationError('mask: inverted belongs to a file: write for example file=mask.png')
   if strokes is not None:
     masks.append(StrokeMask.create(strokes) if width is None else StrokeMask.create(strokes, width))
   elif width is not None:
@@ -37,12 +50,7 @@ def build(
     raise DegradationError('mask: size needs boxes: write for example boxes=2')
   if missing is not None:
     masks.append(PixelMask.create(missing))
-  if not masks:
-    raise DegradationError(
-      'mask says nothing about the holes: write for example mask(box=40:80:40:80), '
-      "mask(strokes=5), mask(boxes=2) or mask(file='mask.png')"
-    )
-  return Pipeline(tuple(masks))
+  return Pipeline(tuple(masks) or (TransparencyMask(),))
 
 
 register(
@@ -51,6 +59,7 @@ register(
   {
     'box': str,
     'file': str,
+    'inverted': int,
     'strokes': int,
     'width': float,
     'boxes': int,
@@ -63,6 +72,7 @@ register(
     mask(strokes=5, width=0.08)  random; width in fractions of the side
     mask(boxes=2, size=0.293)  random squares; side in fractions of the side
     mask(missing=0.5)  single pixels; their share
-    mask(file='mask.png')  white is visible
+    mask(file='mask.png', inverted=0)  white is visible; of the photo's or the crop's size; a folder has one for each photo
+    mask()  the transparent pixels of the photo
   """,
 )

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.degradations.estimators import Continuous, Discrete, Measured, Unknown
+from ganjax.degradations.estimators import Continuous, Cropped, Discrete, Measured, Unknown
 from ganjax.degradations.parameters import DegradationError
 from ganjax.degradations.pytrees import frozen_pytree
 from ganjax.pixels import to_bytes, to_float
@@ -33,6 +33,8 @@ class Operator:
   is_projection: ClassVar[bool] = False
   # Whether it does nothing but hide parts of the picture.
   is_mask: ClassVar[bool] = False
+  # Whether `sample` draws what it does: nobody can tell what it did to a picture that came degraded.
+  is_drawn: ClassVar[bool] = False
   # The parameters that may be unknown, and how each is found.
   unknowns: ClassVar[dict[str, Unknown]] = {}
 
@@ -180,6 +182,19 @@ class Pipeline(Operator):
     seen = tuple(operator.observed(picture) for operator in self.operators[tail:])
     return Pipeline(self.operators[:tail] + seen, self.unknown)
 
+  def projected(self, picture: np.ndarray) -> np.ndarray:
+    """A picture that came degraded, less what the projections at the end would take from it.
+
+    So a tinted photo becomes grey where the degradation is `grayscale`. Holes stay as they are.
+
+    Args:
+      picture: float32 [h, w, 3] in [-1, 1].
+    """
+    kept = [index for index, operator in enumerate(self.operators) if not operator.is_projection]
+    for operator in self.operators[kept[-1] + 1 if kept else 0 :]:
+      picture = picture if operator.is_mask else operator.true(picture, jax.random.key(0))
+    return picture
+
   def with_values(self, values: dict[tuple[int, str], Any]) -> 'Pipeline':
     """The same with some parameters replaced; they count as known from then on.
 
@@ -247,6 +262,22 @@ class Pipeline(Operator):
     """Where the operators begin of which a pixel of the output still tells."""
     others = [index for index, operator in enumerate(self.operators) if not operator.is_local]
     return others[-1] + 1 if others else 0
+
+  @property
+  def follows_crop(self) -> bool:
+    """Whether something of it is known once a face is found in a photo; see `Cropped`."""
+    return bool(self._places(Cropped))
+
+  def cropped(self, size: int) -> 'Pipeline':
+    """The same for a face that is `size` px wide in its photo."""
+    places = self._places(Cropped)
+    given = self.with_values({(i, x.parameter): size for (i, _), x in places.items()})
+    return Pipeline(given.operators, tuple(x for x in self.unknown if x not in places))
+
+  @property
+  def is_partly_drawn(self) -> bool:
+    """Whether chance decides what one of the operators does, before it is sampled."""
+    return any(operator.is_drawn for operator in self.operators)
 
   @property
   def is_only_masks(self) -> bool:

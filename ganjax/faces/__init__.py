@@ -1,8 +1,20 @@
 """Landmarks (dlib), the crop template, warping, pasting back; uint8 pictures, on the host."""
 
-from ganjax.faces.align import Mode, align, is_aligned
+from ganjax.faces.align import Mode, align, is_aligned, parse_box
 from ganjax.faces.appearance import MEASURES, appearance
-from ganjax.faces.cropping import Crop, crop, full_quad, paste
+from ganjax.faces.cropping import (
+  Crop,
+  Placed,
+  covers,
+  crop,
+  crop_mask,
+  cut,
+  full_quad,
+  paste,
+  place,
+  rounded,
+  side_of,
+)
 from ganjax.faces.identity import FRECHET_UNIT, SAME_PERSON, descriptor
 from ganjax.faces.landmarks import detect, detect_largest
 from ganjax.faces.template import FFHQ, TIGHT, FaceError, Template
@@ -16,14 +28,22 @@ __all__ = [
   'Crop',
   'FaceError',
   'Mode',
+  'Placed',
   'Template',
   'align',
   'appearance',
+  'covers',
   'crop',
+  'crop_mask',
+  'cut',
   'descriptor',
   'detect',
   'detect_largest',
   'full_quad',
   'is_aligned',
+  'parse_box',
   'paste',
+  'place',
+  'rounded',
+  'side_of',
 ]

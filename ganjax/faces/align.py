@@ -13,7 +13,9 @@ from ganjax.faces.template import FaceError, Template
 _TOLERANCE = 0.15
 
 
-def align(image: np.ndarray, template: Template, size: int, mode: Mode = 'auto') -> list[Crop]:
+def align(
+  image: np.ndarray, template: Template, size: int, mode: Mode = 'auto', *, hidden=None, box=None
+) -> list[Crop]:
   """Cuts every face out of one photo.
 
   Args:
@@ -44,6 +46,10 @@ def align(image: np.ndarray, template: Template, size: int, mode: Mode = 'auto')
   if mode == 'auto' and is_aligned(image, faces, template):
     return [_pass_through(image, size)]
   return [crop(image, face, template, size) for face in faces]
+
+
+def parse_box(text):
+  return tuple(map(float, text.split(':')))
 
 
 def is_aligned(image: np.ndarray, faces: list[np.ndarray], template: Template) -> bool:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from ganjax.faces.landmarks import check_rgb
 from ganjax.faces.template import FaceError, Template
@@ -16,6 +16,9 @@ _MAX_OVERSAMPLING = 4  # in the crop
 _OVERSAMPLING = 2  # on the way back
 _RIM = 8  # px around the face on the way back: no filter may reach the black beyond it
 _EPSILON = 1e-6  # px; a quad that touches the photo's edge does not leave it
+# How masks are seen through the filters of crops, which overshoot both ways.
+_SHOWN, _HIDDEN = 64, 192
+_MIXED = 0.04  # of a hidden pixel, that makes one hidden in which it is mixed
 
 
 class Crop(NamedTuple):
@@ -71,26 +74,90 @@ def paste(
   Raises:
     FaceError: unusable pictures, or `feather` out of range.
   """
+  placed = place(photo, restored, quad, feather=feather)
+  result = photo.copy()
+  region = result[placed.where]
+  region[:] = rounded(region + placed.weight * (placed.face - region))
+  return result
+
+
+class Placed(NamedTuple):
+  """A restored face as it lies in its photo."""
+
+  where: tuple[slice, slice]  # rows and columns of the photo
+  face: np.ndarray  # float32 [h, w, 3], nominally 0–255
+  weight: np.ndarray  # float32 [h, w, 1], the face's share; 0 outside of the quad
+
+
+def place(
+  photo: np.ndarray, restored: np.ndarray, quad: np.ndarray, *, feather: float = 0.1
+) -> Placed:
+  """Warps a restored face to where it lies in its photo; takes and raises what `paste` does."""
   check_rgb(photo)
   check_rgb(restored)
   if not 0 <= feather <= 0.5:
     raise FaceError(f'feather={feather} must lie between 0 and 0.5 (sides of the face crop)')
   quad = np.asarray(quad, np.float64)
   left, top, right, bottom = _bounds(photo, quad, margin=0)
-  result = photo.copy()
-  if right <= left or bottom <= top:
-    return result
+  right, bottom = max(left, right), max(top, bottom)
+  where = slice(top, bottom), slice(left, right)
+  if left == right or top == bottom:
+    return Placed(where, *(np.zeros((bottom - top, right - left, n), np.float32) for n in (3, 1)))
   face = _unwarp(restored, quad - (left, top), (right - left, bottom - top))
   x, y = np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5
-  weight = _feather(x, y, photo, quad, feather)[..., None]
-  region = result[top:bottom, left:right]
-  region[:] = _to_bytes(region + weight * (face - region))
-  return result
+  return Placed(where, face, _feather(x, y, photo, quad, feather)[..., None])
+
+
+def crop_mask(visible: np.ndarray, quad: np.ndarray, height: int, width: int) -> np.ndarray:
+  """Where a crop shows nothing but what is visible in its photo.
+
+  A pixel of the crop counts as visible only if no hidden one is mixed into it: by the same filters
+  as the crop itself.
+
+  Args:
+    visible: bool [H, W], of the photo.
+    quad: [4, 2], the crop's; a square, or the whole photo.
+    height, width: of the crop, px.
+
+  Returns:
+    bool [height, width].
+  """
+  coded = np.where(visible, np.uint8(_SHOWN), np.uint8(_HIDDEN))
+  if np.array_equal(quad, full_quad(visible)):
+    seen = np.asarray(Image.fromarray(coded).resize((width, height), Image.Resampling.LANCZOS))
+  else:
+    seen = _extract(np.repeat(coded[..., None], 3, axis=2), quad, height)[..., 0]
+  return np.abs(seen.astype(np.int16) - _SHOWN) <= _MIXED * (_HIDDEN - _SHOWN)
+
+
+def cut(image: np.ndarray, quad: np.ndarray, size: int) -> np.ndarray:
+  """What a photo, uint8 RGB [H, W, 3], shows inside of a quad, at another size than `crop` did.
+
+  Raises:
+    FaceError: unusable image, or the quad lies outside of the photo.
+  """
+  check_rgb(image)
+  if np.array_equal(quad, full_quad(image)):
+    return np.array(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
+  return _extract(image, quad, size)
+
+
+def side_of(quad: np.ndarray) -> float:
+  """A quad's side, in the photo's pixels."""
+  return float(np.linalg.norm(quad[3] - quad[0]))
+
+
+def covers(quads: list[np.ndarray], height: int, width: int) -> np.ndarray:
+  """Which pixels of a photo lie in one of the quads; bool [height, width]."""
+  drawn = Image.new('1', (width, height))
+  for quad in quads:
+    ImageDraw.Draw(drawn).polygon([tuple(corner) for corner in quad], fill=1)
+  return np.asarray(drawn)
 
 
 def _extract(image: np.ndarray, quad: np.ndarray, size: int) -> np.ndarray:
   """What `image` [H, W, 3] shows inside of `quad` [4, 2], as [size, size, 3]."""
-  side = _side(quad)
+  side = side_of(quad)
   left, top, right, bottom = _bounds(image, quad, margin=max(_BORDER * side, 3))
   if right <= left or bottom <= top:
     raise FaceError('the face lies outside of the photo')
@@ -103,15 +170,15 @@ def _extract(image: np.ndarray, quad: np.ndarray, size: int) -> np.ndarray:
     region = region.resize(shrunk, Image.Resampling.LANCZOS)
   if (quad < -_EPSILON).any() or (quad > np.add(region.size, _EPSILON)).any():
     region, quad = _pad(region, quad)
-  finer = int(np.clip(np.ceil(2 * _side(quad) / size), 1, _MAX_OVERSAMPLING))
+  finer = int(np.clip(np.ceil(2 * side_of(quad) / size), 1, _MAX_OVERSAMPLING))
   (x, y), (x_v, y_v), (x_u, y_u) = quad[0], quad[1] - quad[0], quad[3] - quad[0]
   affine = np.array([(x_u, x_v, x * size), (y_u, y_v, y * size)]) / size
-  return _to_bytes(_resample(np.asarray(region), affine, (size, size), finer))
+  return rounded(_resample(np.asarray(region), affine, (size, size), finer))
 
 
 def _pad(region: Image.Image, quad: np.ndarray) -> tuple[Image.Image, np.ndarray]:
   """Reflects `region` beyond its edges until `quad` fits; blurs and fades what is invented."""
-  side = _side(quad)
+  side = side_of(quad)
   border = max(round(_BORDER * side), 3)
   before = np.ceil(-quad.min(axis=0)) + border
   after = np.ceil(quad.max(axis=0) - region.size) + border
@@ -127,7 +194,7 @@ def _pad(region: Image.Image, quad: np.ndarray) -> tuple[Image.Image, np.ndarray
   faded = padded.astype(np.float32)
   faded += np.clip(3 * depth + 1, 0, 1) * (np.asarray(blurred, np.float32) - faded)
   faded += np.clip(depth, 0, 1) * (np.median(faded, axis=(0, 1)) - faded)
-  return Image.fromarray(_to_bytes(faded)), quad + np.array([left, top])
+  return Image.fromarray(rounded(faded)), quad + np.array([left, top])
 
 
 def _depth(length: int, before: int, after: int) -> np.ndarray:
@@ -138,7 +205,7 @@ def _depth(length: int, before: int, after: int) -> np.ndarray:
 def _unwarp(restored: np.ndarray, quad: np.ndarray, size: tuple[int, int]) -> np.ndarray:
   """Draws `restored` into `quad` on a canvas of `size` (width, height); float32 [H, W, 3]."""
   face = Image.fromarray(restored)
-  side = max(1, round(_side(quad) * _OVERSAMPLING))
+  side = max(1, round(side_of(quad) * _OVERSAMPLING))
   if side < face.width:  # else the canvas would skip pixels: aliasing
     face = face.resize((side, side), Image.Resampling.LANCZOS)
   to_face = np.diag(face.size) @ np.linalg.inv(np.stack([quad[3] - quad[0], quad[1] - quad[0]], 1))
@@ -166,7 +233,8 @@ def _resample(
   return np.stack([np.asarray(plane) for plane in planes], axis=-1)
 
 
-def _to_bytes(pixels: np.ndarray) -> np.ndarray:
+def rounded(pixels: np.ndarray) -> np.ndarray:
+  """Floats, nominally 0–255, as uint8."""
   return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
@@ -174,7 +242,7 @@ def _feather(
   x: np.ndarray, y: np.ndarray, photo: np.ndarray, quad: np.ndarray, feather: float
 ) -> np.ndarray:
   """The restored face's share, 0–1, [H, W] at the photo's columns `x` [W] and rows `y` [H]."""
-  ramp = max(feather * _side(quad), 1.0)
+  ramp = max(feather * side_of(quad), 1.0)
   corners = full_quad(photo)
   weight = np.ones((len(y), len(x)), np.float32)
   for inner, outer in ((quad, corners), (corners, quad)):
@@ -194,7 +262,3 @@ def _bounds(image: np.ndarray, quad: np.ndarray, margin: float) -> tuple[int, in
   left, top = np.maximum(np.floor(quad.min(axis=0) - margin), 0).astype(int)
   right, bottom = np.minimum(np.ceil(quad.max(axis=0) + margin), (width, height)).astype(int)
   return left, top, right, bottom
-
-
-def _side(quad: np.ndarray) -> float:
-  return float(np.linalg.norm(quad[3] - quad[0]))

@@ -74,6 +74,26 @@ def degraded(truth: np.ndarray, pipeline: Pipeline, key: jax.Array, side: int) -
   return Case(condition, example.condition, example.known, truth, corners, size)
 
 
+def masked(picture: np.ndarray, visible: np.ndarray, truth: np.ndarray | None, side: int) -> Case:
+  """A picture with holes of any shape; what is in them is not looked at.
+
+  Args:
+    picture: uint8 [H, W, 3].
+    visible: bool [H, W], False in holes.
+    truth: the whole picture.
+    side: the network's.
+
+  Raises:
+    ValueError: the truth is of another size.
+  """
+  if truth is not None and truth.shape != picture.shape:
+    height, width = picture.shape[:2]
+    raise ValueError(f'is {width}×{height}, its truth {truth.shape[1]}×{truth.shape[0]}')
+  known = visible.astype(np.uint8)[:, :, None]
+  degraded = picture * known
+  return Case(_shrunk(degraded, known, side), degraded, known, truth)
+
+
 def conditioned(condition: np.ndarray, truth: np.ndarray | None, side: int) -> Case:
   """A picture that is a condition as it is; nothing of the answer is known."""
   condition = conditions.resized(condition, side)

@@ -8,6 +8,7 @@ from ganjax.report.animations import animation
 from ganjax.report.figures import curve, deviation_map, loss_curve
 from ganjax.report.grids import MAX_ROWS, Row, grid, quality_caption
 from ganjax.report.heat_maps import heat_map
+from ganjax.report.outlines import outlined
 from ganjax.report.page import write_report
 from ganjax.report.runs import mean
 from ganjax.report.sheets import MAX_CELLS, Cell, picture_table, sheet
@@ -25,6 +26,7 @@ __all__ = [
   'heat_map',
   'loss_curve',
   'mean',
+  'outlined',
   'picture_table',
   'quality_caption',
   'sheet',

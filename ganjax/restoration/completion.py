@@ -4,10 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ganjax.degradations import Operator
+from ganjax import faces
+from ganjax.degradations import Operator, Pipeline
 from ganjax.pixels import to_bytes, to_float
 
 FADE = 1 / 64  # of the height
+# Of a face in its photo, in sides of its quad.
+_FEATHER = 1 / 128  # by which a filling fades outwards over what is visible; at least 1.5 px
+_MATCH = 1 / 32  # standard deviation of what the filling's colours follow around a hole
+_FORGET = 1e-3  # share of visible pixels below which they no longer do
 
 
 def completed(
@@ -41,3 +46,104 @@ def _faded(visible: np.ndarray, fade: float) -> np.ndarray:
     return visible
   soft = Image.fromarray(np.uint8(255 * visible[:, :, 0])).filter(ImageFilter.GaussianBlur(fade))
   return np.clip(np.asarray(soft, np.float32)[:, :, None] / 127.5 - 1, 0, 1) * visible
+
+
+def completed_photo(
+  photo: np.ndarray,
+  restored: np.ndarray,
+  quad: np.ndarray,
+  degradation: Pipeline,
+  visible: np.ndarray | None,
+) -> np.ndarray:
+  """`completed`, in the photo and at its own resolution.
+
+  Only holes are filled; the filling follows the colours around them, and fades outwards over a
+  narrow rim. Where the degradation also took colours, those of the restored face are given to the
+  photo's own brightness, and fade out towards the edges of its crop. All other pixels are the
+  photo's own, to the last bit.
+
+  Args:
+    photo: uint8 [H, W, 3].
+    restored: uint8 [size, size, 3], the face.
+    quad: [4, 2], where it lies in the photo.
+    degradation: of the face's crop; `is_only_projections`.
+    visible: bool [H, W], the photo's holes; None to take the crop's, from the degradation.
+
+  Returns:
+    uint8 [H, W, 3].
+  """
+  placed = faces.place(photo, restored, quad)
+  given = photo[placed.where].astype(np.float32)
+  inside = placed.weight[:, :, 0] > 0
+  if visible is None:
+    hidden = _hidden_by_crop(photo, quad, degradation, len(restored))[placed.where] & inside
+  else:
+    hidden = ~visible[placed.where] & inside
+  colours = Pipeline(tuple(x for x in degradation.operators if not x.is_mask))
+  kept = given
+  if colours.operators:
+    kept = placed.face + _through(colours, given) - _through(colours, placed.face)
+  filled, share = kept, np.zeros_like(placed.weight)
+  if hidden.any():
+    side = faces.side_of(quad)
+    filled = _matched(kept, placed.face, hidden, inside & ~hidden, _MATCH * side)
+    share = _outwards(hidden, max(_FEATHER * side, 1.5)) * inside[:, :, None]
+  weight = np.maximum(placed.weight if colours.operators else 0, share)
+  result = photo.copy()
+  changed = weight[:, :, 0] > 0
+  blended = given + weight * (kept + share * (filled - kept) - given)
+  result[placed.where][changed] = faces.rounded(blended[changed])
+  return result
+
+
+def _through(colours: Pipeline, pixels: np.ndarray) -> np.ndarray:
+  """What projections make of pixels in 0–255."""
+  return (np.asarray(colours.expected(jnp.asarray(pixels / 127.5 - 1))) + 1) * 127.5
+
+
+def _hidden_by_crop(
+  photo: np.ndarray, quad: np.ndarray, degradation: Pipeline, side: int
+) -> np.ndarray:
+  """The holes of a crop as they lie in the photo, bool [H, W]."""
+  hidden = np.asarray(degradation.visible(side, side))[:, :, 0] == 0
+  drawn = faces.place(
+    photo, np.repeat((255 * hidden).astype(np.uint8)[:, :, None], 3, axis=2), quad
+  )
+  result = np.zeros(photo.shape[:2], bool)
+  result[drawn.where] = drawn.face[:, :, 0] > 127.5
+  return result
+
+
+def _matched(
+  known: np.ndarray, face: np.ndarray, hidden: np.ndarray, rim: np.ndarray, sigma: float
+) -> np.ndarray:
+  """The face, in the colours of what is known around holes: float32 [h, w, 3].
+
+  A smooth correction, the Gaussian mean of the differences at visible pixels near by, which fades
+  out deep inside a hole.
+  """
+  from scipy import ndimage  # other tasks do without it
+
+  rows, columns = (_around(np.any(hidden, axis=axis), round(4 * sigma)) for axis in (1, 0))
+  weight = rim[rows, columns].astype(np.float32)
+  steps = (known - face)[rows, columns] * weight[:, :, None]
+  near = ndimage.gaussian_filter(weight, sigma)
+  mean = [ndimage.gaussian_filter(steps[:, :, channel], sigma) for channel in range(3)]
+  matched = face.copy()
+  matched[rows, columns] += np.stack(mean, axis=-1) / (near + _FORGET)[:, :, None]
+  return matched
+
+
+def _around(found: np.ndarray, margin: int) -> slice:
+  """The part of an axis that holds all that is found, and a margin."""
+  places = np.flatnonzero(found)
+  return slice(max(places[0] - margin, 0), places[-1] + 1 + margin)
+
+
+def _outwards(hidden: np.ndarray, feather: float) -> np.ndarray:
+  """1 in holes, and outside falling to 0 over `feather` px; float32 [h, w, 1]."""
+  from scipy import ndimage
+
+  distance = ndimage.distance_transform_edt(~hidden)
+  share = np.clip(1 - distance / feather, 0, 1).astype(np.float32)
+  return np.where(hidden, np.float32(1), share)[:, :, None]

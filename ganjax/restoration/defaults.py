@@ -1,5 +1,7 @@
 """What the restoration tasks do where nothing else is said."""
 
+import os
+import re
 from typing import Any
 
 from ganjax.inversion.presets import PRESETS
@@ -72,6 +74,41 @@ RESTORATIONS: dict[str, dict[str, Any]] = {
 }
 
 
+# What is taken to have happened to a photo that is restored as it is: what can be, is found out.
+# (`RESTORATIONS` has what studies do to clean photos.)
+AS_IT_IS: dict[str, str] = {
+  'deblur': 'blur(kernel_size=41, variance=?)',
+  'inpaint': 'mask()',
+  'super_resolve': 'downsample(factor=?)',
+  'denoise': 'noise(sigma=?)',
+  'dejpeg': 'jpeg(quality=?)',
+}
+
+
+_FILE = re.compile(r"""mask\([^()]*?\bfile=('[^']*'|"[^"]*"|[^\s,()|]+)""")
+
+
+def with_mask(degradation: str, file: str | os.PathLike) -> str:
+  """The spec of a degradation whose holes are drawn in a file, or in a folder of files.
+
+  It takes the place of `mask()`, and is added to what else there is.
+  """
+  name = os.fspath(file)
+  quote = '"' if "'" in name else "'"
+  mask = f'mask(file={quote}{name}{quote})'
+  return mask if degradation == AS_IT_IS['inpaint'] else f'{degradation} | {mask}'
+
+
+def with_inverted(degradation: str, inverted: bool) -> str:
+  """The spec of a degradation whose masks in files are inverted, or are certainly not."""
+
+  def told(match: re.Match) -> str:
+    rest = degradation[match.start() : degradation.find(')', match.end())]
+    return match.group() + ('' if 'inverted=' in rest else f', inverted={int(inverted)}')
+
+  return _FILE.sub(told, degradation)
+
+
 def of_preset(preset: str) -> dict[str, Any]:
   """What a preset of `PRESETS` has in place of the tasks' defaults; nothing for the tuned one."""
   if preset == TUNED_PRESET:
@@ -81,6 +118,17 @@ def of_preset(preset: str) -> dict[str, Any]:
   return {**own, 'space': chosen.phases[-1].space.name, 'noise_maps': chosen.noise_maps}
 
 
-def defaults_of(task: str, preset: str = TUNED_PRESET) -> dict[str, Any]:
-  """What holds for a task of `RESTORATIONS` and a preset of `PRESETS`."""
-  return {**BASE, **RESTORATIONS[task], **of_preset(preset)}
+def defaults_of(
+  task: str, preset: str = TUNED_PRESET, degrade_first: bool = False
+) -> dict[str, Any]:
+  """What holds for a task of `RESTORATIONS` and a preset of `PRESETS`.
+
+  Args:
+    task: a restoration task.
+    preset: the optimisation.
+    degrade_first: whether the photos are clean; else they are restored as they are.
+  """
+  known = {**BASE, **RESTORATIONS[task], **of_preset(preset)}
+  if not degrade_first and task in AS_IT_IS:
+    known['degradation'] = AS_IT_IS[task]
+  return known

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ganjax.degradations import Pipeline
+from ganjax.degradations import Identity, Pipeline
 from ganjax.inversion import image_key
 from ganjax.pixels import to_float
 
@@ -20,6 +20,11 @@ class Degraded(NamedTuple):
   degradation: Pipeline  # as assumed; its unknown parameters are still to be found
   key: jax.Array  # that `degradation.true` was, or would have been, applied with
   record: dict[str, Any]  # what results.jsonl tells about the degradation
+
+  @property
+  def visible(self) -> np.ndarray:
+    """Where the input shows anything, float32 [h, w, 1]; 0 in holes."""
+    return np.asarray(self.degradation.visible(*self.target.shape[:2]))
 
   def identified(self, degradation: Pipeline, **record: Any) -> 'Degraded':
     """The same once the unknown parameters of its degradation have been found."""
@@ -42,25 +47,33 @@ def degrade(
   name: str,
   seed: int,
   assumed: Pipeline | None = None,
-  already_degraded: bool = False,
 ) -> Degraded:
-  """Degrades an image, unless it came degraded.
+  """Degrades a clean image.
 
   Args:
-    image: uint8 [H, W, 3]; the size that the degradation gives if it came degraded.
-    pipeline: what is done to it, or was.
+    image: uint8 [H, W, 3].
+    pipeline: what is done to it.
     name: the image's; with `seed` it decides all that is random.
     seed: of the run.
     assumed: what the restoration takes for granted instead of `pipeline`; may have unknowns.
-    already_degraded: the image is not degraded again, and there is no truth.
 
   Raises:
     DegradationError: the degradation does not fit the image's size.
   """
   done, key = drawn(pipeline, name, seed)
-  record = {'degradation': str(done)}
-  clean = to_float(image)
-  if already_degraded:
-    return Degraded(clean, None, done, key, record)
   known = done if assumed is None else drawn(assumed, name, seed)[0]
-  return Degraded(done.true(clean, key), image, known, key, record)
+  return Degraded(done.true(to_float(image), key), image, known, key, {'degradation': str(done)})
+
+
+def as_it_is(image: np.ndarray, pipeline: Pipeline, name: str, seed: int) -> Degraded:
+  """Takes an image that came degraded; one to which nothing happened is its own truth.
+
+  Args:
+    image: uint8 [h, w, 3], of the size that the degradation gives.
+    pipeline: what happened to it; may have unknowns.
+    name, seed: as `degrade` takes them.
+  """
+  done, key = drawn(pipeline, name, seed)
+  target = done.projected(to_float(image))
+  is_whole = all(isinstance(operator, Identity) for operator in done.operators)
+  return Degraded(target, image if is_whole else None, done, key, {'degradation': str(done)})

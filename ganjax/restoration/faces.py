@@ -1,5 +1,6 @@
 """From photos to named face crops; a photo that cannot be used costs one recorded failure."""
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
@@ -9,8 +10,14 @@ import numpy as np
 from PIL import Image
 
 from ganjax import data, faces
+from ganjax.degradations import DegradationError, PictureMask, Pipeline
+from ganjax.restoration import holes
+from ganjax.restoration.holes import Holes
 
 PHOTO_SIDE = 1024  # px, the longer side of the photo's copy that the report shows
+MAX_ENLARGED = 40_000_000  # pixels of a photo that is enlarged together with its faces
+_STEPS = 32  # sizes of small faces below the generator's: each has a program of its own
+_SLACK = 1.25  # by which a face may be larger than a degradation says
 
 
 class Photo(NamedTuple):
@@ -18,11 +25,46 @@ class Photo(NamedTuple):
 
   name: str  # safe as a file's name
   source: str  # where it is, for people
-  read: Callable[[], np.ndarray]  # () -> uint8 [H, W, 3]; may raise ImageError
+  # () -> uint8 [H, W, 3], or [H, W, 4] with an alpha channel; may raise ImageError
+  read: Callable[[], np.ndarray]
 
   @classmethod
   def in_file(cls, item: data.Item) -> 'Photo':
-    return cls(item.name, str(item.path), functools.partial(data.decode, item.path))
+    return cls(item.name, str(item.path), functools.partial(_read, item.path))
+
+
+def _read(path: pathlib.Path) -> np.ndarray:
+  pixels, alpha = data.decode_with_alpha(path)
+  return pixels if alpha is None else np.dstack([pixels, alpha])
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+  """What is looked for in photos, and how it is cut out.
+
+  Attributes:
+    template: of the generator that the crops are for.
+    side: its resolution, px.
+    align: as `faces.align` takes it.
+    box: where the face is, as `faces.align` takes it; None to look for faces.
+    degradations: what happened to the photos, or shall be done to them; the first decides the size
+      of the crops, and the masks of all are read.
+    as_is: the photos are restored as they are; else they are clean, and degraded first.
+  """
+
+  template: faces.Template
+  side: int
+  align: faces.Mode = 'auto'
+  box: tuple[float, ...] | None = None
+  degradations: tuple[Pipeline, ...] = ()
+  as_is: bool = False
+
+  @property
+  def size(self) -> int:
+    """The crops' side, px; of faces that tell their size themselves, the largest."""
+    if not self.as_is or not self.degradations or self.degradations[0].follows_crop:
+      return self.side
+    return self.degradations[0].output_shape(self.side, self.side)[0]
 
 
 class Face(NamedTuple):
@@ -30,10 +72,14 @@ class Face(NamedTuple):
 
   name: str  # the photo's, or NAME_0, NAME_1, … of several; all that is random depends on it
   source: str  # the photo's
-  number: int  # of the face in its photo, from the left
-  num_faces: int  # in the same photo
+  number: int  # among those of its photo that are restored, from the left
+  num_faces: int  # of the same photo that are restored
   crop: faces.Crop
+  photo_name: str
   photo: np.ndarray | None = None  # uint8 [H, W, 3], where it is kept
+  holes: Holes | None = None  # the photo's, where its degradation has masks or it is transparent
+  scale: float = 1.0  # by which the photo is enlarged to take the restored face
+  notes: tuple[str, ...] = ()  # what a person should be told
 
   @property
   def is_cut(self) -> bool:
@@ -41,43 +87,158 @@ class Face(NamedTuple):
     assert self.photo is not None
     return not np.array_equal(self.crop.quad, faces.full_quad(self.photo))
 
+  def located(self, degradation: Pipeline, side: int) -> Pipeline:
+    """A degradation of this very face: with its holes, and its size.
 
-def faces_of(
-  photo: Photo,
-  template: faces.Template,
-  size: int,
-  align: faces.Mode,
-  keep_photo: bool = True,
-) -> list[Face]:
-  """All faces of one photo, from left to right.
+    Args:
+      degradation: as it was given.
+      side: of the clean crop, px.
+
+    Raises:
+      DegradationError: it needs to know where the photo is transparent, but it is opaque.
+    """
+    if degradation.follows_crop:
+      degradation = degradation.cropped(len(self.crop.image))
+    if self.holes is None:
+      return degradation
+    return self.holes.within(degradation, self.crop.quad, side, side)
+
+
+def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face]:
+  """All faces of one photo that are to be restored, from left to right.
 
   Args:
     photo: the photo.
-    template: of the generator that the crops are for.
-    size: the crops' side, px.
-    align: as `faces.align` takes it.
+    search: how faces are found and cut out.
     keep_photo: whether each `Face` has the photo's pixels.
 
   Raises:
-    ImageError, FaceError: the photo cannot be read, or shows no face.
+    ImageError, FaceError: the photo cannot be read, or shows no face that can be restored.
+    DegradationError: a mask does not fit the photo, or hides nothing of its faces.
   """
+  pixels, own = _holes(photo, search)
+  visible = own.visible
+  crops = faces.align(
+    pixels,
+    search.template,
+    search.size,
+    search.align,
+    hidden=None if visible is None else ~visible,
+    box=search.box,
+  )
+  found = [
+    Face(
+      name=photo.name if len(crops) == 1 else data.face_name(photo.name, number),
+      source=photo.source,
+      number=number,
+      num_faces=len(crops),
+      crop=crop,
+      photo_name=photo.name,
+      photo=pixels if keep_photo else None,
+      holes=own if own.drawn or own.opaque is not None else None,
+    )
+    for number, crop in enumerate(crops)
+  ]
+  if not search.as_is:
+    return found
+  fitting, reasons = _fitting(found, pixels, search)
+  scale = _scale(fitting, pixels, search.side)
+  notes = (*own.notes, *_left(own, crops), *reasons)
+  fitting = [
+    face._replace(number=number, num_faces=len(fitting), scale=scale)
+    for number, face in enumerate(fitting)
+  ]
+  return [fitting[0]._replace(notes=notes), *fitting[1:]]
+
+
+def _holes(photo: Photo, search: Search) -> tuple[np.ndarray, Holes]:
+  """A photo's colours, and where it has holes."""
   pixels = photo.read()
-  crops = faces.align(pixels, template, size, align)
-  names = [photo.name]
-  if len(crops) > 1:
-    names = [data.face_name(photo.name, number) for number in range(len(crops))]
-  kept = pixels if keep_photo else None
+  pixels, alpha = pixels[..., :3], pixels[..., 3] if pixels.shape[-1] == 4 else None
+  opaque = alpha == 255 if alpha is not None and search.as_is else None
+  return pixels, holes.of_photo(
+    photo.name, pixels.shape[:2], opaque, search.degradations, search.side
+  )
+
+
+def _fitting(found: list[Face], pixels: np.ndarray, search: Search) -> tuple[list[Face], list[str]]:
+  """The faces that can be restored, at the size that they have in the photo; and why not others.
+
+  Raises:
+    FaceError, DegradationError: there is none; the reason is the first one's.
+  """
+  fitting: list[Face] = []
+  reasons: list[Exception] = []
+  for face in found:
+    try:
+      fitting.append(_fitted(face, pixels, search))
+    except (faces.FaceError, DegradationError) as error:
+      reasons.append(error)
+  if not fitting:
+    raise reasons[0]
+  return fitting, [f'a face is left as it was: {reason}' for reason in reasons]
+
+
+def _fitted(face: Face, pixels: np.ndarray, search: Search) -> Face:
+  if not search.degradations:
+    return face
+  degradation, width = search.degradations[0], faces.side_of(face.crop.quad)
+  if degradation.follows_crop:
+    size = _small_size(width, search.side)
+    face = face._replace(crop=face.crop._replace(image=faces.cut(pixels, face.crop.quad, size)))
+  elif search.size < search.side and width > _SLACK * search.size:
+    raise faces.FaceError(
+      f'the face is {width:.0f} px wide, but the degradation takes it for one of {search.size} px '
+      f'and would throw the rest away: leave --degradation out, or say its factor, '
+      f'{search.side / width:.2g}'
+    )
+  operators = face.located(degradation, search.side).operators
+  masks = [operator for operator in operators if isinstance(operator, PictureMask)]
+  if len(masks) == len(operators) and all(np.all(mask.shown) for mask in masks):
+    raise DegradationError('the mask hides nothing of the face')
+  return face
+
+
+def _small_size(width: float, side: int) -> int:
+  """The size that a small face is cut out at, px: its own, or a little more."""
+  if width == round(width) and width < side:
+    return round(width)
+  step = max(1, side // _STEPS)
+  size = int(np.ceil(width / step)) * step
+  if size >= side:
+    raise faces.FaceError(
+      f"the face is {width:.0f} px wide, and the generator's are {side}: there is nothing to "
+      'enlarge; take another task, such as deblur, or a larger generator (--weights)'
+    )
+  return size
+
+
+def _scale(fitting: list[Face], pixels: np.ndarray, side: int) -> float:
+  """By how much a photo is enlarged, so that its smallest face loses nothing that it gained."""
+  if all(len(face.crop.image) == side for face in fitting):
+    return 1.0
+  wanted = max(side / faces.side_of(face.crop.quad) for face in fitting)
+  most = (MAX_ENLARGED / (pixels.shape[0] * pixels.shape[1])) ** 0.5
+  return float(max(1.0, min(wanted, most)))
+
+
+def _left(own: Holes, crops: list[faces.Crop]) -> list[str]:
+  """What is told of holes that no face has."""
+  visible = own.visible
+  if visible is None or visible.all():
+    return []
+  outside = ~visible & ~faces.covers([crop.quad for crop in crops], *visible.shape)
+  share = outside.sum() / (~visible).sum()
+  if share < 0.01:
+    return []
   return [
-    Face(name, photo.source, number, len(crops), crop, kept)
-    for number, (name, crop) in enumerate(zip(names, crops, strict=True))
+    f'{share:.0%} of the hole lies outside of the face and stays; --task=deep_prior fills all'
   ]
 
 
 def find_faces(
   photos: Iterable[Photo],
-  template: faces.Template,
-  size: int,
-  align: faces.Mode,
+  search: Search,
   add_failure: Callable[[str, str, Exception | str], None],
   owners: dict[str, str] | None = None,
 ) -> Iterator[Face]:
@@ -85,36 +246,36 @@ def find_faces(
 
   Args:
     photos: the photos; they are read as their turn comes.
-    template, size, align: as `faces_of` takes them.
-    add_failure: told (source, name, reason) of each photo that cannot be used, and of each face
-      whose name another photo's face bears: x.png with two faces takes x_0 from x_0.png.
+    search: how faces are found and cut out.
+    add_failure: told (source, name, reason) of each photo that cannot be used, or one of whose
+      faces would be called as another photo's: x.png with two faces takes x_0 from x_0.png.
     owners: the names that are taken -> the source that has them.
   """
   owners = {} if owners is None else owners
   for photo in photos:
     try:
-      found = faces_of(photo, template, size, align)
-    except (data.ImageError, faces.FaceError) as error:
+      found = faces_of(photo, search)
+    except (data.ImageError, faces.FaceError, DegradationError) as error:
       add_failure(photo.source, photo.name, error)
       continue
-    for face in found:
-      owner = owners.setdefault(face.name, photo.source)
-      if owner == photo.source:
-        yield face
-        continue
-      reason = f'{owner} shows a face that is called {face.name}, too; rename this picture'
-      add_failure(photo.source, pathlib.PurePath(photo.source).name, reason)
+    named = {face.name: owners.setdefault(face.name, photo.source) for face in found}
+    others = [(name, owner) for name, owner in named.items() if owner != photo.source]
+    if not others:
+      yield from found
+      continue
+    name, owner = others[0]
+    reason = f'{owner} shows a face that is called {name}, too; rename this picture'
+    add_failure(photo.source, pathlib.PurePath(photo.source).name, reason)
 
 
-def unfinished(
-  store: data.Store, items: list[data.Item], align: faces.Mode, template: faces.Template, size: int
-) -> Iterator[Face]:
-  """The faces that still need work, one after another; failures go to the store."""
+def unfinished(store: data.Store, items: list[data.Item], search: Search) -> Iterator[Face]:
+  """The faces of photos that still need work, one after another; failures go to the store.
+
+  A photo that lacks one of its faces is done again as a whole, since all faces go into one picture.
+  """
   photos = (Photo.in_file(item) for item in items if not store.source_is_complete(str(item.path)))
   owners = {record['name']: record['source'] for record in store.results}
-  for face in find_faces(photos, template, size, align, store.add_failure, owners):
-    if not store.has_result(face.name):
-      yield face
+  return find_faces(photos, search, store.add_failure, owners)
 
 
 def reduced(photo: np.ndarray) -> np.ndarray:

@@ -35,15 +35,15 @@ def measure(
 def fidelity(restored: np.ndarray, degraded: Degraded) -> float:
   """PSNR in dB between the input and the restored image degraded in the same way.
 
-  Over all pixels and channels of the input's size [h, w, 3], holes included; with the degradation
-  as it was assumed or found, and its noise drawn as for the input.
+  Over the pixels that the input [h, w, 3] shows, holes left out, and all channels; with the
+  degradation as it was assumed or found, and its noise drawn as for the input.
 
   Args:
     restored: uint8 [H, W, 3].
     degraded: the input.
   """
   again = degraded.degradation.true(to_float(restored), degraded.key)
-  return float(metrics.psnr(again, degraded.target))
+  return float(metrics.psnr(again, degraded.target, degraded.visible))
 
 
 def against_truth(images: Mapping[str, np.ndarray], truth: np.ndarray) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from ganjax import data, faces, inversion, report, weights
-from ganjax.degradations import Operator, Pipeline, parse
+from ganjax.degradations import FileMask, Operator, Pipeline, parse
 from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, Preset
 from ganjax.pixels import to_bytes
 from ganjax.restoration import result_grid
@@ -19,10 +19,12 @@ from ganjax.restoration.defaults import (
   SETTLED_WITHIN,
   TUNED_PRESET,
   defaults_of,
+  with_mask,
 )
 from ganjax.restoration.faces import Face, Photo, find_faces
 from ganjax.restoration.result import Result
 from ganjax.restoration.solve import Method, Show, restore_faces
+from ganjax.restoration.whole_photos import WholePhotos
 from ganjax.weights import Networks
 
 Path = str | os.PathLike
@@ -50,7 +52,9 @@ def restore_photos(
   *,
   task: str = 'restore',
   names: Sequence[str] | None = None,
-  already_degraded: bool = False,
+  degrade_first: bool = False,
+  mask: Path | None = None,
+  box: tuple[float, ...] | None = None,
   assumed_degradation: Degradation | None = None,
   align: faces.Mode = 'auto',
   preset: str = TUNED_PRESET,
@@ -67,20 +71,24 @@ def restore_photos(
 ) -> list[RestoredPhoto]:
   """Restores the faces of photos, as `python -m ganjax --task=…` does, with the same results.
 
-  Each face is found, cropped, degraded (unless it came degraded), restored, completed where the
-  degradation allows it, measured and pasted back into its photo. All results are held in memory: a
+  Each face is found, cropped, restored, completed where the degradation allows it, measured and
+  put back into its photo. A transparent pixel is a hole. All results are held in memory: a
   whole data set is for `--task=bulk`. On a CPU they equal the command's to the last bit if, as
   there, `ganjax.runtime.devices.disable_cpu_fusion_emitters()` is called before all else.
 
   Args:
     photos: a file, a folder or a glob of photos; or one photo's pixels, uint8 [H, W, 3] or floats
-      in [-1, 1], which are rounded to 8 bits; or a sequence of files and pixels.
-    degradation: what is done to the faces, or was; an operator or its spec. None for the task's.
+      in [-1, 1], which are rounded to 8 bits; or a sequence of files and pixels. Pixels may have
+      an alpha channel.
+    degradation: what happened to the faces, or is done to them; an operator or its spec. None for
+      the task's, which finds out what it can.
     networks: from `ganjax.load`; None for the bundled ones.
     task: whose defaults hold: a restoration task's name, such as 'deblur'.
     names: one for each photo of a sequence; together with `seed` they decide all that is random.
       By default a file is called as the tasks call it, and pixels by their place: '0', '1', ….
-    already_degraded: the photos are not degraded again, and there is no truth to measure against.
+    degrade_first: the photos are clean: their faces are degraded first, and measured against.
+    mask: a picture of the photos' size, black where holes are, or a folder of such, by name.
+    box: left, top, right and bottom in px of the one face that is meant; None to look for faces.
     assumed_degradation: what the restoration takes for granted instead of `degradation`; '?' stands
       for what it has to find out.
     align: whether faces are looked for and cropped, as `faces.align` takes it.
@@ -114,15 +122,15 @@ def restore_photos(
   if min(batch_size, restarts) < 1:
     raise ValueError(f'batch_size={batch_size}, restarts={restarts}: give 1 or more')
   found = _photos(photos, names)
-  values = _values(task, preset, settings)
+  values = _values(task, preset, degrade_first, settings)
   method = Method(
-    degradation=_pipeline(degradation or values['degradation']),
+    degradation=_masked(degradation or values['degradation'], mask),
     preset=_preset(preset, values),
     hyper=_hyper(values, stop_when_settled),
     task=task,
     seed=seed,
     assumed=None if assumed_degradation is None else _pipeline(assumed_degradation),
-    already_degraded=already_degraded,
+    degrade_first=degrade_first,
     restarts=restarts,
     auto_weight=values['latent_dist_reg_weight'] == AUTO,
     save_every=save_every,
@@ -139,13 +147,10 @@ def restore_photos(
   }
   with _open(output, config, overwrite) as store:
     collected = _Collected(found, store)
-    size = method.crop_size(networks.resolution)
-    crops = find_faces(found, networks.template, size, align, collected.add_failure)
+    crops = find_faces(found, method.search(networks, align, box), collected.add_failure)
     watch = functools.partial(_watch, on_progress)
     for face, result in restore_faces(networks, perceptual, crops, method, batch_size, watch):
-      collected.add(face, result)
-      if store is not None:
-        result.keep(store, task, networks.sha256, single_frames=True)
+      collected.add(face, result, task, networks.sha256)
     if store is not None:
       result_grid.write(store)
       report.write_report(store.folder)
@@ -156,7 +161,7 @@ class _Collected:
   """What has come of each photo."""
 
   def __init__(self, found: Sequence[Photo], store: data.Store | None):
-    self._store = store
+    self._store, self._whole = store, WholePhotos()
     self._photos = {
       photo.source: RestoredPhoto(photo.name, photo.source, [], None) for photo in found
     }
@@ -165,13 +170,14 @@ class _Collected:
   def photos(self) -> list[RestoredPhoto]:
     return list(self._photos.values())
 
-  def add(self, face: Face, result: Result) -> None:
-    """Takes in one face's result, and pastes it into its photo."""
+  def add(self, face: Face, result: Result, task: str, weights_sha256: str) -> None:
+    """Takes in one face's result, and keeps it."""
+    if self._store is None:
+      image = self._whole.add(face, result)
+    else:
+      image = self._whole.keep(self._store, face, result, task, weights_sha256, single_frames=True)
     before = self._photos[face.source]
-    image = face.photo if before.image is None else before.image
-    assert image is not None
-    pasted = faces.paste(image, result.best, face.crop.quad)
-    self._photos[face.source] = before._replace(faces=[*before.faces, result], image=pasted)
+    self._photos[face.source] = before._replace(faces=[*before.faces, result], image=image)
 
   def add_failure(self, source: str, name: str, reason: Exception | str) -> None:
     """Takes in why a photo, or a face of it, cannot be restored."""
@@ -193,7 +199,7 @@ def _record(method: Method, networks: Networks) -> dict[str, Any]:
   return {
     **{'task': method.task, 'degradation': str(method.degradation), 'seed': method.seed},
     'assumed_degradation': None if method.assumed is None else str(method.assumed),
-    **{'already_degraded': method.already_degraded, 'restarts': method.restarts},
+    **{'degrade_first': method.degrade_first, 'restarts': method.restarts},
     'settled_within': float(method.hyper.settled_within),
     'weights_sha256': networks.sha256,
   }
@@ -250,9 +256,11 @@ def _renamed(photo: Photo, name: str) -> Photo:
 
 
 def _pixels(given: np.ndarray, what: str) -> np.ndarray:
-  """Pixels as uint8 [H, W, 3]."""
-  if given.ndim != 3 or given.shape[2] != 3 or not given.size:
-    raise ValueError(f'{what} has shape {list(given.shape)}: give RGB pixels, [H, W, 3]')
+  """Pixels as uint8 [H, W, 3] or, with an alpha channel, [H, W, 4]."""
+  if given.ndim != 3 or given.shape[2] not in (3, 4) or not given.size:
+    raise ValueError(
+      f'{what} has shape {list(given.shape)}: give RGB pixels, [H, W, 3], or RGBA, [H, W, 4]'
+    )
   if given.dtype == np.uint8:
     return given
   if not np.issubdtype(given.dtype, np.floating):
@@ -271,14 +279,25 @@ def _pipeline(degradation: Degradation) -> Pipeline:
   return parse(degradation) if isinstance(degradation, str) else Pipeline.of(degradation)
 
 
+def _masked(degradation: Degradation, mask: Path | None) -> Pipeline:
+  """A degradation, with the holes of a mask in a file."""
+  if mask is None:
+    return _pipeline(degradation)
+  if isinstance(degradation, str):
+    return _pipeline(with_mask(degradation, mask))
+  return _pipeline(degradation) | FileMask.create(os.fspath(mask))
+
+
 def _check_choice(what: str, value: str, choices: Iterable[str]) -> None:
   if value not in choices:
     raise ValueError(f'{what} {value!r} is none of {", ".join(choices)}')
 
 
-def _values(task: str, preset: str, settings: dict[str, Any]) -> dict[str, Any]:
+def _values(
+  task: str, preset: str, degrade_first: bool, settings: dict[str, Any]
+) -> dict[str, Any]:
   """The defaults of a task and a preset, with the settings that were given."""
-  defaults = defaults_of(task, preset)
+  defaults = defaults_of(task, preset, degrade_first)
   known = defaults.keys() - {'degradation'}
   if preset != TUNED_PRESET:  # others have their own
     known -= {'space', 'noise_maps'}
@@ -303,9 +322,12 @@ def _hyper(values: dict[str, Any], stop_when_settled: bool) -> Hyper:
 
 def _check_known(method: Method) -> None:
   """Only what is known can be done to clean photos."""
-  if method.already_degraded and method.assumed is not None:
-    raise ValueError('assumed_degradation: with already_degraded, degradation says what is assumed')
-  if method.degradation.unknown and not method.already_degraded:
+  if not method.degrade_first and method.assumed is not None:
+    raise ValueError(
+      'assumed_degradation: goes with degrade_first; of a photo that is restored as it is, '
+      'degradation says what is assumed'
+    )
+  if method.degradation.unknown and method.degrade_first:
     raise ValueError(f"{method.degradation}: a clean photo cannot be degraded by what is unknown; "
                      "leave the '?' to assumed_degradation")  # fmt: skip
   if method.auto_weight and method.restarts > 1:

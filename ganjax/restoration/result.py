@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganjax import data, inversion, report, weights
+from ganjax.degradations import Pipeline
 
 # An image's kind -> the folder that it is kept in, where that is not called the same.
-FOLDERS = {'photo': 'photos'}
+FOLDERS = {'mask': 'masks'}
 DIGITS = 4  # of figures in results.jsonl
 
 
@@ -30,10 +31,12 @@ class Result:
     source: the photo it comes from.
     images: kind -> uint8 [h, w, 3]. 'degraded' is the input; 'restored' what came of it; 'aligned'
       the truth, where it is known; 'completed' has what the input shows put back, where the
-      degradation allows it; 'pasted' is the photo with this face in it, 'photo' a small copy of it.
+      degradation allows it; 'mask' [h, w] is 0 in holes and 255 elsewhere, 'outlined' the input
+      with its holes outlined.
     metrics: what `measure` found; None where nothing was restored.
     record: what else results.jsonl tells, such as the degradation.
     restoration: of this image alone: latent, noise maps, curves; None if there was no inversion.
+    degradation: of the face's crop, as it was assumed or found; None where that is not needed.
     quad: the face's corners in the photo, [4, 2] in px; None for a whole photo.
     num_results: how many results the photo has; None for a photo restored as a whole.
     curves: what is drawn over the steps.
@@ -48,6 +51,7 @@ class Result:
   metrics: dict[str, float] | None = None
   record: dict[str, Any] = dataclasses.field(default_factory=dict)
   restoration: inversion.Restoration | None = None
+  degradation: Pipeline | None = None
   quad: np.ndarray | None = None
   num_results: int | None = None
   curves: Curves | None = None

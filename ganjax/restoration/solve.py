@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ganjax import faces, inversion
+from ganjax import faces, inversion, report
 from ganjax.degradations import DegradationError, Pipeline
 from ganjax.inversion import selection
 from ganjax.inversion.problem import Problem
@@ -18,7 +18,8 @@ from ganjax.pixels import to_bytes
 from ganjax.restoration import degrade
 from ganjax.restoration.completion import completed
 from ganjax.restoration.degrade import Degraded
-from ganjax.restoration.faces import Face, reduced
+from ganjax.restoration.faces import Face, Search
+from ganjax.restoration.holes import refuse_drawn
 from ganjax.restoration.measure import measure
 from ganjax.restoration.result import Curves, Result
 from ganjax.weights import Networks
@@ -39,7 +40,7 @@ class Method:
   task: str = 'restore'  # what the run is called
   seed: int = 0
   assumed: Pipeline | None = None  # what is taken for granted instead of `degradation`
-  already_degraded: bool = False
+  degrade_first: bool = False  # the faces are clean; else they are restored as they are
   restarts: int = 1
   auto_weight: bool = False  # whether latent_dist_reg_weight is found for each face
   save_every: int = 0  # steps between the frames that are kept; 0: none
@@ -47,6 +48,8 @@ class Method:
 
   def check(self, side: int) -> None:
     """Raises DegradationError where a degradation does not fit faces of `side` px."""
+    if not self.degrade_first:
+      refuse_drawn(self.degradation)
     self.degradation.check(side, side)
     if self.assumed is None and not self.degradation.unknown:
       return
@@ -57,15 +60,52 @@ class Method:
       raise DegradationError(f'{assumed}: is assumed, but gives another size than the degradation '
                              f'{self.degradation}')  # fmt: skip
 
-  def crop_size(self, side: int) -> int:
-    """The side of the crops that are asked for, in px, for a generator of `side` px."""
-    return self.degradation.output_shape(side, side)[0] if self.already_degraded else side
+  def search(
+    self,
+    networks: Networks,
+    align: faces.Mode = 'auto',
+    box: tuple[float, ...] | None = None,
+  ) -> Search:
+    """What is looked for in photos.
 
-  def degrade(self, face: Face) -> Degraded:
-    """Degrades one face, unless it came degraded; the same face always in the same way."""
-    return degrade.degrade(
-      face.crop.image, self.degradation, face.name, self.seed, self.assumed, self.already_degraded
+    Args:
+      networks: of the generator that the faces are for.
+      align, box: as `faces.align` takes them.
+    """
+    given = (self.degradation,) if self.assumed is None else (self.degradation, self.assumed)
+    return Search(
+      networks.template, networks.resolution, align, box, given, as_is=not self.degrade_first
     )
+
+  def degrade(self, face: Face, side: int) -> Degraded:
+    """Degrades one face, unless it came degraded; the same face always in the same way.
+
+    Args:
+      face: with its photo's holes.
+      side: the generator's resolution, px.
+
+    Raises:
+      DegradationError: the degradation does not fit the face.
+    """
+    image, given = face.crop.image, face.located(self.degradation, side)
+    if self.degrade_first:
+      assumed = None if self.assumed is None else face.located(self.assumed, side)
+      degraded = degrade.degrade(image, given, face.name, self.seed, assumed)
+    else:
+      degraded = degrade.as_it_is(image, given, face.name, self.seed)
+    record: dict[str, Any] = {'degradation': self._told(face)}
+    hidden = float(np.mean(degraded.visible == 0))
+    if hidden:
+      record['hidden'] = round(hidden, 4)
+    if face.notes:
+      record['notes'] = list(face.notes)
+    return degraded._replace(record=record)
+
+  def _told(self, face: Face) -> str:
+    """The degradation of a face as a person would write it."""
+    if self.degradation.follows_crop:
+      return str(self.degradation.cropped(len(face.crop.image)))
+    return str(self.degradation)
 
   def problem(self, prior: inversion.Prior, face: Face, degraded: Degraded) -> Problem:
     """What is to be inverted for one face."""
@@ -73,9 +113,7 @@ class Method:
       prior, degraded.target, degraded.degradation, face.name, self.seed, self.hyper
     )
 
-  def images(
-    self, face: Face, degraded: Degraded, restoration: inversion.Restoration
-  ) -> dict[str, np.ndarray]:
+  def images(self, degraded: Degraded, restoration: inversion.Restoration) -> dict[str, np.ndarray]:
     """A face's images by kind, as `Result` has them."""
     restored = to_bytes(np.asarray(restoration.image))
     images = {'restored': restored}
@@ -83,13 +121,12 @@ class Method:
       images['aligned'] = degraded.truth
     if self.shows_degraded:
       images['degraded'] = to_bytes(degraded.target)
+    visible = degraded.visible
+    if not visible.all():
+      images['mask'] = (255 * visible[:, :, 0]).astype(np.uint8)
+      images['outlined'] = report.outlined(to_bytes(degraded.target), visible[:, :, 0] > 0)
     if degraded.degradation.is_only_projections:
       images['completed'] = completed(degraded.degradation, degraded.target, restored)
-    if face.photo is not None:
-      if face.is_cut:
-        best = images.get('completed', restored)
-        images['pasted'] = faces.paste(face.photo, best, face.crop.quad)
-      images['photo'] = reduced(face.photo)
     return images
 
 
@@ -124,14 +161,32 @@ def restore_faces(
   prior = None
   while batch := list(itertools.islice(found, batch_size)):
     prior = prior or inversion.make_prior(networks, perceptual)
-    yield from zip(batch, _restore(prior, batch, method, watch), strict=True)
+    degraded = [method.degrade(face, networks.resolution) for face in batch]
+    results: dict[int, Result] = {}
+    for part in _alike(degraded):
+      own = [batch[i] for i in part], [degraded[i] for i in part]
+      results |= dict(zip(part, _restore(prior, *own, method, watch), strict=True))
+    for i, face in enumerate(batch):
+      yield face, results[i]
+
+
+def _alike(degraded: list[Degraded]) -> list[list[int]]:
+  """Which images of a batch can be inverted together: those of one size and one kind of damage."""
+  kinds: dict[Any, list[int]] = {}
+  for i, one in enumerate(degraded):
+    operators = tuple(type(operator) for operator in one.degradation.operators)
+    kinds.setdefault((one.target.shape, operators), []).append(i)
+  return list(kinds.values())
 
 
 def _restore(
-  prior: inversion.Prior, batch: Sequence[Face], method: Method, watch: Watch
+  prior: inversion.Prior,
+  batch: Sequence[Face],
+  degraded: list[Degraded],
+  method: Method,
+  watch: Watch,
 ) -> Iterator[Result]:
-  """One batch's results."""
-  degraded = [method.degrade(face) for face in batch]
+  """The results of images that are alike."""
   started = time.monotonic()
   degraded = _identified(prior, batch, degraded, method, watch)
   groups = [
@@ -243,7 +298,7 @@ def _choose(
 def _result(method: Method, face: Face, degraded: Degraded, chosen: _Chosen) -> Result:
   """What came of one face."""
   found = chosen.restoration
-  images = method.images(face, degraded, found)
+  images = method.images(degraded, found)
   return Result(
     name=face.name,
     source=face.source,
@@ -251,6 +306,7 @@ def _result(method: Method, face: Face, degraded: Degraded, chosen: _Chosen) -> 
     metrics=measure(images, degraded),
     record={**degraded.record, **chosen.record},
     restoration=found,
+    degradation=degraded.degradation,
     quad=face.crop.quad,
     num_results=face.num_faces,
     curves=Curves({'total': found.loss, **found.terms._asdict()}),

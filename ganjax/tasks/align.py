@@ -3,8 +3,9 @@
 import pathlib
 
 from ganjax import data, report, weights
-from ganjax.restoration.faces import reduced, unfinished
+from ganjax.restoration.faces import Search, unfinished
 from ganjax.restoration.result import Result
+from ganjax.restoration.whole_photos import WholePhotos
 from ganjax.tasks import console
 from ganjax.tasks.config import FacesConfig
 
@@ -13,17 +14,17 @@ def run(config: FacesConfig) -> int:
   """Crops every face of the input; returns the number of failures."""
   networks = weights.load(config.weights)
   items = data.find(config.input)
+  search = Search(networks.template, networks.resolution, config.align, config.box)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
-    found = unfinished(store, items, config.align, networks.template, networks.resolution)
-    for face in found:
-      assert face.photo is not None
+    whole = WholePhotos()
+    for face in unfinished(store, items, search):
       result = Result(
         name=face.name,
         source=face.source,
-        images={'photo': reduced(face.photo), 'aligned': face.crop.image},
+        images={'aligned': face.crop.image},
         record={'quad': face.crop.quad.tolist()},
         num_results=face.num_faces,
       )
-      result.keep(store, config.task)
+      result.keep(store, config.task, files=whole.keep_copy(store, face))
     path = report.write_report(pathlib.Path(config.output))
     return console.print_summary(config.task, store, path)

@@ -16,6 +16,7 @@ from ganjax.inversion.perceptual import file_of
 from ganjax.inversion.problem import Problem
 from ganjax.models.architecture import generator_config
 from ganjax.restoration.degrade import drawn
+from ganjax.restoration.holes import without_holes
 from ganjax.runtime import cluster, sharding
 from ganjax.runtime.cluster import Shard
 from ganjax.tasks.bulk_config import BulkConfig
@@ -65,7 +66,7 @@ def _settings(config: BulkConfig) -> worker.Settings:
     precision=config.precision,
     perceptual=os.path.abspath(perceptual) if perceptual else config.perceptual,
     degradation=config.degradation,
-    already_degraded=config.already_degraded,
+    degrade_first=config.degrade_first,
     preset=config.chosen_preset(),
     hyper=config.hyper(),
     seed=config.seed,
@@ -105,7 +106,7 @@ def _check(config: BulkConfig) -> None:
   )
   inversion.check_perceptual(settings.perceptual)
   side = generator_config(header['generator']).resolution
-  degradations.parse(config.degradation).check(side, side)
+  settings.method().check(side)
 
 
 def _finish(config: BulkConfig, folder: pathlib.Path) -> int:
@@ -134,7 +135,7 @@ def _finish(config: BulkConfig, folder: pathlib.Path) -> int:
 def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:
   """A picture such as all others, for measuring."""
   side = prior.generator.config.resolution
-  pipeline = degradations.parse(config.degradation)
+  pipeline = without_holes(degradations.parse(config.degradation), side)
   degradation, key = drawn(pipeline, 'example', config.seed)
   target = degradation.true(np.zeros((side, side, 3), np.float32), key)
   return inversion.make_problem(prior, target, degradation, 'example', config.seed, config.hyper())

@@ -89,8 +89,8 @@ def _check(config: BulkConfig) -> None:
   }.items():
     if wrong:
       raise ConfigError(
-        f'--{flag}: --task=bulk makes one inversion per picture, with one generator, and all '
-        'values given; leave it out'
+        f'--{flag}: --task=bulk makes one inversion per picture, with one generator, and finds '
+        "nothing out: leave it out, or give the values that stand for '?'"
       )
   if config.engine == 'ray':
     if config.shard_count > 1 or config.distributed:

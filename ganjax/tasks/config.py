@@ -152,9 +152,24 @@ class FacesConfig(WithWeights, Config, WithInput):
 
   HEADING: ClassVar[str] = COMMON
 
+  face: str | None = setting(
+    'Where the face is, if it is not found: left:top:right:bottom, px of the upright photo.', None
+  )
+
   align: Align = setting(
     "Whether faces are found and cropped: 'auto' passes aligned squares through.", 'auto'
   )
+
+  @property
+  def box(self) -> tuple[float, ...] | None:
+    """Where the face is, as `faces.align` takes it.
+
+    Raises:
+      FaceError: --face makes no sense.
+    """
+    from ganjax.faces import parse_box  # which needs Pillow; help does without
+
+    return None if self.face is None else parse_box(self.face)
 
   @classmethod
   def from_flags(cls) -> Self:
@@ -170,7 +185,7 @@ class WithDegradation:
   HEADING: ClassVar[str] = DEGRADATION
 
   degradation: str = setting(
-    "What happened (or shall be done) to the picture: operators joined by '|', such as "
+    "What happened to the picture (or, with --degrade_first, shall be done to it): operators joined by '|', such as "
     "'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'; operators are identity, blur, "
     'grayscale, mask, downsample, noise and jpeg.'
   )
@@ -182,13 +197,47 @@ class WithDegraded(WithDegradation):
 
   HEADING: ClassVar[str] = DEGRADATION
 
-  already_degraded: bool = setting(
-    'The input has been degraded already and is not degraded again.', False
+  degrade_first: bool = setting(
+    'For studies: the input is clean; it is degraded first, and the result is compared with it.',
+    False,
+  )
+  already_degraded: bool | None = setting(
+    'The input is restored as it is: the default, unless --degrade_first is given.', None
   )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WithAssumption(WithDegraded):
+class WithMask(WithDegraded):
+  """Where holes are."""
+
+  HEADING: ClassVar[str] = DEGRADATION
+
+  mask: str | None = setting(
+    'Picture of the size of the photo, black (or transparent) where it has holes; or a folder with '
+    'one for each photo, by name. Transparent pixels of the photo itself are holes, too.',
+    None,
+  )
+  invert_mask: bool | None = setting(
+    'Masks are white where holes are. --noinvert_mask: certainly not, however much they hide.', None
+  )
+
+
+def is_degraded_first(default: bool = False) -> bool:
+  """Whether the input is degraded first, as --degrade_first or --already_degraded says.
+
+  Raises:
+    ConfigError: they contradict each other.
+  """
+  first, already = FLAGS.degrade_first, FLAGS.already_degraded
+  if first is not None and already is not None and first == already:
+    raise ConfigError('--degrade_first and --already_degraded exclude each other: give one of them')
+  if first is not None:
+    return first
+  return default if already is None else not already
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithAssumption(WithMask):
   """What a restoration takes for granted, and how often it begins."""
 
   HEADING: ClassVar[str] = DEGRADATION

@@ -4,17 +4,17 @@ import itertools
 import pathlib
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from ganjax import data, degradations, inversion, report
+from ganjax import data, degradations, faces, inversion, report
 from ganjax.inversion import deep_prior, image_key, stack
 from ganjax.pixels import to_bytes, to_float
-from ganjax.restoration import result_grid
-from ganjax.restoration.degrade import degrade
+from ganjax.restoration import degrade, holes, result_grid
 from ganjax.restoration.result import Result
 from ganjax.runtime import programs
 from ganjax.tasks import console
@@ -52,45 +52,68 @@ def _jobs(
     if store.source_is_complete(source):
       continue
     try:
-      photo = _read(item.path, config.max_side)
-      yield [_job(item, photo, variant, truths) for variant in variants]
+      photo, opaque = _read(item.path, config)
+      small = _reduced(photo, config.max_side)
+      yield [_job(item, small, _holes(item, photo, opaque, v), v, truths) for v in variants]
     except (data.ImageError, degradations.DegradationError) as error:
       store.add_failure(source, item.name, error)
 
 
-def _read(path: pathlib.Path, max_side: int) -> np.ndarray:
-  photo = data.decode(path)
-  # A network that is fitted to every pixel would be fitted to whatever stands in for glass.
-  with Image.open(path) as file:
-    if 'A' in file.getbands() or 'transparency' in file.info:
-      raise data.ImageError(f'{path}: has an alpha channel; save it without transparency first')
+def _read(path: pathlib.Path, config: DeepPriorTaskConfig) -> tuple[np.ndarray, np.ndarray | None]:
+  """A photo, and where it is opaque, if not everywhere."""
+  photo, alpha = data.decode_with_alpha(path)
+  if alpha is not None and config.degrade_first:
+    # A network that is fitted to every pixel would be fitted to whatever stands in for glass.
+    raise data.ImageError(f'{path}: has an alpha channel; save it without transparency first')
   if min(photo.shape[:2]) < SMALLEST_SIDE:
     raise data.ImageError(f'{path}: smaller than {SMALLEST_SIDE} px; enlarge it first')
+  return photo, None if alpha is None else alpha == 255
+
+
+def _reduced(photo: np.ndarray, max_side: int) -> np.ndarray:
   image = Image.fromarray(photo)
   image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
   return np.asarray(image)
 
 
+def _holes(
+  item: data.Item, photo: np.ndarray, opaque: np.ndarray | None, config: DeepPriorTaskConfig
+) -> holes.Holes:
+  specs = filter(None, (config.degradation, config.assumed_degradation))
+  pipelines = map(degradations.parse, specs)
+  return holes.of_photo(item.name, photo.shape[:2], opaque, pipelines, side=None)
+
+
 def _job(
   item: data.Item,
   photo: np.ndarray,
+  own: holes.Holes,
   config: DeepPriorTaskConfig,
   truths: dict[str, pathlib.Path],
 ) -> Job:
   """Degrades one photo, unless it came degraded; always in the same way."""
-  pipeline = degradations.parse(config.degradation)
-  assumed = config.assumed_degradation and degradations.parse(config.assumed_degradation)
-  factor = _factor(pipeline)
-  if config.already_degraded:
-    height, width = (n * factor for n in photo.shape[:2])
-    pipeline.check(height, width)
-  else:
+  given = degradations.parse(config.degradation)
+  factor = _factor(given)
+  if config.degrade_first:
     # What the factor of a down-sampling does not divide is cut off.
     height, width = (n // factor * factor for n in photo.shape[:2])
     photo = photo[:height, :width]
-  degraded = degrade(
-    photo, pipeline, item.name, config.seed, assumed or None, config.already_degraded
-  )
+  else:
+    height, width = (n * factor for n in photo.shape[:2])
+    given.check(height, width)
+  quad = faces.full_quad(np.broadcast_to(0, own.shape))
+  pipeline = own.within(given, quad, height, width)
+  if config.degrade_first:
+    assumed = config.assumed_degradation and own.within(
+      degradations.parse(config.assumed_degradation), quad, height, width
+    )
+    degraded = degrade.degrade(photo, pipeline, item.name, config.seed, assumed or None)
+  else:
+    degraded = degrade.as_it_is(photo, pipeline, item.name, config.seed)
+  record: dict[str, Any] = {'degradation': str(given)}
+  if own.notes:
+    record['notes'] = list(own.notes)
+  degraded = degraded._replace(record=record)
   if truths:
     degraded = degraded._replace(truth=_truth(item, truths, height, width))
   known = degraded.degradation

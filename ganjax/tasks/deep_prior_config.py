@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from ganjax.choices import PriorLoss, Stopping
+from ganjax.restoration.defaults import with_inverted, with_mask
 from ganjax.tasks.config import (
   Config,
   WithAssumption,
@@ -16,11 +17,14 @@ from ganjax.tasks.config import (
   WithSweep,
   WithTruth,
   config_from_flags,
+  is_degraded_first,
   require_input,
 )
-from ganjax.tasks.settings import ConfigError, setting
+from ganjax.tasks.settings import FLAGS, ConfigError, setting
 
 SMALLEST_SIDE = 32  # px
+# What is done to a clean picture where nothing is said (25 / 255), and what happened to another.
+STUDIED, AS_IT_IS, MASK = 'noise(sigma=0.098)', 'noise(sigma=?)', 'mask()'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +44,7 @@ class DeepPriorTaskConfig(
 
   HEADING: ClassVar[str] = 'The deep image prior'
   DEFAULTS: ClassVar = {
-    'degradation': 'noise(sigma=0.098)',  # 25 / 255
+    'degradation': AS_IT_IS,
     'num_steps': 1500,
     'learning_rate': 0.01,
   }
@@ -69,8 +73,12 @@ class DeepPriorTaskConfig(
     return configuration()
 
 
-def configuration(**given: Any) -> DeepPriorTaskConfig:
+def configuration(degrade_first: bool = False, **given: Any) -> DeepPriorTaskConfig:
   """A configuration whose fields are `given`, or else what the flags or defaults say.
+
+  Args:
+    degrade_first: whether the input is clean, where no flag says so.
+    **given: fields.
 
   Raises:
     ConfigError: a flag is missing or makes no sense.
@@ -78,11 +86,22 @@ def configuration(**given: Any) -> DeepPriorTaskConfig:
   from ganjax.tasks import deep_prior_study  # which needs JAX; the settings do without
 
   require_input()
-  config = config_from_flags(DeepPriorTaskConfig, **given)
-  if config.truth and not config.already_degraded:
-    raise ConfigError('--truth: goes with --already_degraded; otherwise the input is the truth')
-  if config.already_degraded and config.assumed_degradation:
-    raise ConfigError('--assumed_degradation: with --already_degraded write it as --degradation')
+  first = is_degraded_first(degrade_first or FLAGS.assumed_degradation is not None)
+  spec = given.pop('degradation', None) or FLAGS.degradation
+  if spec is None:
+    spec = STUDIED if first else AS_IT_IS
+    spec = MASK if FLAGS.mask else spec
+  if FLAGS.mask:
+    spec = with_mask(spec, FLAGS.mask)
+  if FLAGS.invert_mask is not None:
+    spec = with_inverted(spec, FLAGS.invert_mask)
+  config = config_from_flags(
+    DeepPriorTaskConfig, degradation=spec, degrade_first=first, already_degraded=None, **given
+  )
+  if config.truth and config.degrade_first:
+    raise ConfigError('--truth: not together with --degrade_first, whose input is the truth')
+  if not config.degrade_first and config.assumed_degradation:
+    raise ConfigError('--assumed_degradation: goes with --degrade_first; write it as --degradation')
   for combination in deep_prior_study.settings(config):
     deep_prior_study.check(deep_prior_study.with_setting(config, combination))
   return config

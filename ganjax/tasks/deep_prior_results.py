@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax import data, inversion
+from ganjax import data, inversion, report
 from ganjax.inversion import deep_prior, sweeps
 from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.completion import completed
@@ -43,6 +43,10 @@ def result(job: Job, fitted: Fitted) -> Result:
   images = {'restored': to_bytes(fitted.image), 'degraded': to_bytes(degraded.target)}
   if degraded.truth is not None:
     images['aligned'] = degraded.truth
+  visible = degraded.visible
+  if not visible.all():
+    images['mask'] = (255 * visible[:, :, 0]).astype(np.uint8)
+    images['outlined'] = report.outlined(images['degraded'], visible[:, :, 0] > 0)
   if degraded.degradation.is_only_projections:
     # Exactly, for this prior's images differ little from the input where it shows anything.
     images['completed'] = completed(

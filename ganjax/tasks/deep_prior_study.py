@@ -9,6 +9,7 @@ import numpy as np
 from ganjax import degradations
 from ganjax.inversion import sweeps
 from ganjax.models.hourglass import PAPER, HourglassConfig, plain_config
+from ganjax.restoration import holes
 from ganjax.tasks.deep_prior_config import SMALLEST_SIDE, DeepPriorTaskConfig
 from ganjax.tasks.settings import ConfigError, settings_of
 
@@ -63,11 +64,13 @@ def check(config: DeepPriorTaskConfig) -> None:
   if min(config.input_noise, config.perturbation) < 0:
     raise ConfigError('input_noise and perturbation must be 0 or more')
   assumed = degradations.parse(config.assumed_degradation or config.degradation)
-  if '?' in config.degradation and not config.already_degraded:
+  if '?' in config.degradation and config.degrade_first:
     raise ConfigError(
       f"--degradation={config.degradation}: cannot be done with a '?'; "
-      "add --already_degraded, or leave the '?' to --assumed_degradation"
+      "leave --degrade_first out, or leave the '?' to --assumed_degradation"
     )
+  if not config.degrade_first:
+    holes.refuse_drawn(assumed)
   if assumed.measured(np.zeros((SMALLEST_SIDE, SMALLEST_SIDE, 3), np.float32)).unknown:
     raise ConfigError(f"{assumed}: deep_prior can measure noise, but find no other '?'; name it")
   if config.stopping == 'noise' and not noises(assumed):

@@ -98,10 +98,10 @@ def _one(
     'save_every': 0,
   }
   if method == DEEP_PRIOR:
-    return deep_prior_config.configuration(task=DEEP_PRIOR, degradation=spec, **own)
+    return deep_prior_config.configuration(True, task=DEEP_PRIOR, degradation=spec, **own)
   preset, changes = METHODS[method]
   base = restore_config.configuration(
-    RestoreConfig, task if task in RESTORATIONS else 'denoise', preset, spec
+    RestoreConfig, task if task in RESTORATIONS else 'denoise', preset, spec, degrade_first=True
   )
   kind = task if task in RESTORATIONS else 'restore'
   return dataclasses.replace(base, task=kind, align='never', **own, **changes)

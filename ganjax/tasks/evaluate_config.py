@@ -57,4 +57,4 @@ class EvaluateConfig(RestoreConfig):
         '--degradation, --already_degraded: evaluate degrades clean pictures by --tasks and '
         '--levels'
       )
-    return configuration(cls, 'invert')
+    return configuration(cls, 'invert', degrade_first=True)

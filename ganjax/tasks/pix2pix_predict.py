@@ -14,7 +14,7 @@ from ganjax.data.names import is_picture
 from ganjax.inversion import image_key
 from ganjax.pix2pix import cases, conditions, masks
 from ganjax.pix2pix.cases import Case
-from ganjax.restoration import result_grid
+from ganjax.restoration import holes, result_grid
 from ganjax.restoration.result import Result
 from ganjax.tasks import console
 from ganjax.tasks.pix2pix_predict_config import Pix2pixPredictConfig
@@ -59,13 +59,15 @@ class _Maker:
     truths = data.find(config.truth) if config.truth else []
     self._truths = {item.name: item for item in truths}
     self._table = masks.read_masks(config.masks) if config.masks else None
-    given = config.already_degraded or config.truth or config.side_by_side or config.masks
-    spec = config.degradation or translator.degradation
-    if not given and not spec:
-      raise ConfigError(
-        'this network learnt from pairs: give --already_degraded, --truth or --side_by_side'
-      )
-    self._pipeline = None if given else degradations.parse(spec)
+    given = config.truth or config.side_by_side or config.masks
+    learnt = config.degradation or translator.degradation
+    if config.degrade_first and not given and not learnt:
+      raise ConfigError('this network learnt from pairs: give --truth or --side_by_side')
+    self._pipeline = degradations.parse(learnt) if config.degrade_first and not given else None
+    self._holes = _mask(config)
+    # A network that fills holes must be told where they are, unless the user insists.
+    fills = bool(learnt) and degradations.parse(learnt).is_only_masks
+    self._needs_holes = fills and not given and not config.already_degraded
 
   def work(self, store: data.Store) -> Iterator[Work]:
     """What still needs to be done."""
@@ -114,16 +116,22 @@ class _Maker:
     store.add_failure(f'{self._config.masks}: line {line}', f'line-{line}', reason)
 
   def _case(self, item: data.Item, row: masks.Row | None) -> Case:
-    picture = data.decode(item.path)
+    picture, alpha = data.decode_with_alpha(item.path)
     if self._config.side_by_side:
       halves = conditions.split_halves(picture, self._config.side_by_side, str(item.path))
       return cases.conditioned(*halves, self._side)
     truth = self._truth(item)
     if row is not None:
-      if truth is None and not self._config.already_degraded:
+      if truth is None and self._config.degrade_first:
         truth = picture
       return cases.boxed(picture, truth, row.corners, self._config.box_size, self._side)
     if self._pipeline is None:
+      opaque = None if alpha is None else alpha == 255
+      own = holes.of_photo(item.name, picture.shape[:2], opaque, [self._holes], side=None)
+      if own.visible is not None:
+        return cases.masked(picture, own.visible, truth, self._side)
+      if self._needs_holes:
+        raise degradations.DegradationError(holes.NOWHERE)
       return cases.conditioned(picture, truth, self._side)
     key = image_key(self._config.seed, item.name)
     return cases.degraded(picture, self._pipeline, key, self._side)
@@ -134,6 +142,14 @@ class _Maker:
     if item.name not in self._truths:
       raise data.ImageError(f'{item.path}: has no picture of its name in {self._config.truth}')
     return data.decode(self._truths[item.name].path)
+
+
+def _mask(config: Pix2pixPredictConfig) -> degradations.Pipeline:
+  """The holes that --mask tells; none where it is not given."""
+  if not config.mask:
+    return degradations.Pipeline(())
+  inverted = None if config.invert_mask is None else int(config.invert_mask)
+  return degradations.Pipeline.of(degradations.FileMask.create(config.mask, inverted))
 
 
 def _places(items: list[data.Item]) -> dict[str, list[data.Item]]:

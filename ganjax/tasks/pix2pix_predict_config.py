@@ -7,12 +7,14 @@ from ganjax.choices import Blend
 from ganjax.tasks.config import (
   Config,
   WithBatchSize,
-  WithDegraded,
   WithInput,
+  WithMask,
   WithPairs,
   WithPrecision,
   WithSeed,
   WithWeights,
+  config_from_flags,
+  is_degraded_first,
   require_batch_size,
   require_input,
 )
@@ -22,7 +24,7 @@ from ganjax.tasks.settings import FLAGS, ConfigError, setting
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pix2pixPredictConfig(
   WithPairs,
-  WithDegraded,
+  WithMask,
   WithBatchSize,
   WithSeed,
   WithPrecision,
@@ -55,7 +57,16 @@ class Pix2pixPredictConfig(
       raise ConfigError('--box_size belongs to --masks; with --degradation write mask(size=…)')
     if FLAGS.truth and FLAGS.side_by_side:
       raise ConfigError('--truth and --side_by_side exclude each other: name one')
-    if FLAGS.already_degraded and FLAGS.degradation:
-      raise ConfigError('--already_degraded and --degradation exclude each other: name one')
+    first = is_degraded_first()
+    if FLAGS.degradation and not first:
+      raise ConfigError(
+        '--degradation: goes with --degrade_first; where holes are in pictures that have them, '
+        '--mask or --masks says'
+      )
+    if FLAGS.mask and (first or FLAGS.masks or FLAGS.side_by_side):
+      raise ConfigError(
+        '--mask says where pictures have holes; leave --degrade_first, --masks and --side_by_side '
+        'out'
+      )
     require_batch_size()
-    return super().from_flags()
+    return config_from_flags(cls, degrade_first=first)

@@ -6,6 +6,7 @@ from ganjax import data, degradations, inversion, report, weights
 from ganjax.restoration import result_grid
 from ganjax.restoration.faces import unfinished
 from ganjax.restoration.solve import Method, restore_faces
+from ganjax.restoration.whole_photos import WholePhotos
 from ganjax.tasks import console
 from ganjax.tasks.restore_config import AUTO, RestoreConfig
 
@@ -18,12 +19,12 @@ def run(config: RestoreConfig) -> int:
   perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
-    size = method.crop_size(networks.resolution)
-    found = unfinished(store, items, config.align, networks.template, size)
-    for _, result in restore_faces(
+    found = unfinished(store, items, method.search(networks, config.align, config.box))
+    whole = WholePhotos()
+    for face, result in restore_faces(
       networks, perceptual, found, method, config.batch_size, console.steps
     ):
-      result.keep(store, config.task, networks.sha256, single_frames=True)
+      whole.keep(store, face, result, config.task, networks.sha256, single_frames=True)
     result_grid.write(store)
     path = report.write_report(pathlib.Path(config.output))
     return console.print_summary(config.task, store, path)
@@ -43,7 +44,7 @@ def method_of(config: RestoreConfig) -> Method:
     task=config.task,
     seed=config.seed,
     assumed=None if assumed is None else degradations.parse(assumed),
-    already_degraded=config.already_degraded,
+    degrade_first=config.degrade_first,
     restarts=config.restarts,
     auto_weight=config.latent_dist_reg_weight == AUTO,
     save_every=config.save_every,

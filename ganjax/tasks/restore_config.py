@@ -7,12 +7,15 @@ from ganjax.choices import WEIGHT_GRID
 from ganjax.inversion.presets import PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES
 from ganjax.restoration.defaults import (
+  AS_IT_IS,
   AUTO,
   BASE,
   RESTORATIONS,
   SETTLED_WITHIN,
   TUNED_PRESET,
   of_preset,
+  with_inverted,
+  with_mask,
 )
 from ganjax.tasks.config import (
   BATCH_AUTO,
@@ -27,6 +30,7 @@ from ganjax.tasks.config import (
   WithSeed,
   WithSteps,
   config_from_flags,
+  is_degraded_first,
   require_input,
 )
 from ganjax.tasks.settings import FLAGS, ConfigError, NumberOrAuto, given, setting
@@ -91,7 +95,8 @@ class RestoreConfig(
     """See `Config.defaults`; where a run has several of `RESTORATIONS`, what they agree on."""
     known = super().defaults(task)
     if task in RESTORATIONS:
-      return known | RESTORATIONS[task]
+      as_it_is = {'degradation': AS_IT_IS[task]} if task in AS_IT_IS else {}
+      return known | RESTORATIONS[task] | as_it_is
     varied = {name for own in RESTORATIONS.values() for name in own}
     return {name: value for name, value in known.items() if name not in varied}
 
@@ -113,6 +118,21 @@ class RestoreConfig(
     return preset.within(self.space, self.noise_maps) if self.preset == TUNED_PRESET else preset
 
 
+def _degradation(task: str, known: dict[str, Any], degradation: str | None) -> str:
+  """What happened to the input, or is done to it; with the masks of --mask."""
+  spec = degradation or FLAGS.degradation or known.get('degradation')
+  is_default = not (degradation or FLAGS.degradation)
+  if is_default and known['degrade_first']:
+    spec = RESTORATIONS[task].get('degradation', spec)
+  if not spec:
+    raise ConfigError(
+      "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
+    )
+  if known['mask']:
+    spec = with_mask('mask()' if is_default and task == 'inpaint' else spec, known['mask'])
+  return spec if known['invert_mask'] is None else with_inverted(spec, known['invert_mask'])
+
+
 def _of_preset(name: str) -> dict[str, Any]:
   """What holds for a preset where no flag says otherwise."""
   for flag in ('space', 'noise_maps'):
@@ -125,7 +145,12 @@ C = TypeVar('C', bound=RestoreConfig)
 
 
 def configuration(
-  kind: type[C], task: str, preset: str | None = None, degradation: str | None = None, **more: Any
+  kind: type[C],
+  task: str,
+  preset: str | None = None,
+  degradation: str | None = None,
+  degrade_first: bool = False,
+  **more: Any,
 ) -> C:
   """A configuration of some kind, with the defaults of a restoration task.
 
@@ -134,6 +159,7 @@ def configuration(
     task: whose defaults hold where no flag says otherwise.
     preset: in place of --preset.
     degradation: in place of --degradation.
+    degrade_first: whether the input is clean, where no flag says so.
     **more: fields that `kind` adds.
 
   Raises:
@@ -143,13 +169,11 @@ def configuration(
   if FLAGS.batch_size == BATCH_AUTO and FLAGS.task != 'bulk':
     raise ConfigError(f'--batch_size={BATCH_AUTO}: only --task=bulk can choose; give a number')
   preset = preset or FLAGS.preset or TUNED_PRESET
-  if degradation:
-    more['degradation'] = degradation
-  known = {**kind.defaults(task), **_of_preset(preset), **given(kind), **more}
-  if not known.get('degradation'):
-    raise ConfigError(
-      "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
-    )
+  first = is_degraded_first(degrade_first or FLAGS.assumed_degradation is not None)
+  more |= {'degrade_first': first, 'already_degraded': None}
+  known = {**kind.defaults(task), 'mask': None, 'invert_mask': None, **_of_preset(preset)}
+  known.update(given(kind), **more)
+  more['degradation'] = _degradation(task, known, degradation)
   if known['latent_dist_reg_weight'] == AUTO and known['restarts'] > 1:
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
   config = config_from_flags(kind, known, preset=preset, **more)
@@ -159,12 +183,13 @@ def configuration(
 
 def _check_unknown(config: RestoreConfig) -> None:
   """Only what is known can be done to a clean picture."""
-  if config.already_degraded and config.assumed_degradation:
+  if not config.degrade_first and config.assumed_degradation:
     raise ConfigError(
-      '--assumed_degradation: with --already_degraded, --degradation itself says what is assumed'
+      '--assumed_degradation: goes with --degrade_first; of a photo that is restored as it is, '
+      '--degradation itself says what is assumed'
     )
-  if '?' in config.degradation and not config.already_degraded:
+  if '?' in config.degradation and config.degrade_first:
     raise ConfigError(
       f'--degradation={config.degradation}: a clean picture cannot be degraded by what is unknown; '
-      "add --already_degraded, or leave the '?' to --assumed_degradation"
+      "leave --degrade_first out, or leave the '?' to --assumed_degradation"
     )

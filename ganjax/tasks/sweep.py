@@ -8,9 +8,10 @@ from ganjax import data, inversion, metrics, report, weights
 from ganjax.inversion import sweeps
 from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.degrade import Degraded, drawn
-from ganjax.restoration.faces import Face, reduced, unfinished
+from ganjax.restoration.faces import Face, unfinished
 from ganjax.restoration.result import Result
 from ganjax.restoration.solve import Method
+from ganjax.restoration.whole_photos import WholePhotos
 from ganjax.tasks import console, sweep_results
 from ganjax.tasks.restore import method_of
 from ganjax.tasks.sweep_config import SweepConfig
@@ -21,6 +22,7 @@ def run(config: SweepConfig) -> int:
   method = method_of(config)
   axes = sweeps.axes(config.sweep)
   networks = weights.load(config.weights, config.precision)
+  method.check(networks.resolution)
   side = networks.resolution
   for setting in sweeps.settings(axes):  # all mistakes come to light before the work begins
     sweeps.degradation(method.assumed or method.degradation, setting).check(side, side)
@@ -28,10 +30,10 @@ def run(config: SweepConfig) -> int:
   perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
-    prior = None
-    for face in unfinished(store, items, config.align, networks.template, method.crop_size(side)):
+    prior, whole = None, WholePhotos()
+    for face in unfinished(store, items, method.search(networks, config.align, config.box)):
       prior = prior or inversion.make_prior(networks, perceptual)
-      _sweep(store, prior, method, axes, face)
+      _sweep(store, prior, method, axes, face, whole)
     path = report.write_report(pathlib.Path(config.output))
     return console.print_summary(config.task, store, path)
 
@@ -42,9 +44,10 @@ def _sweep(
   method: Method,
   axes: list[sweeps.Axis],
   face: Face,
+  whole: WholePhotos,
 ) -> None:
   """Runs all combinations of one face as one batch; writes its files and its record."""
-  degraded = method.degrade(face)
+  degraded = method.degrade(face, prior.generator.config.resolution)
   settings = sweeps.settings(axes)
   found = _solve(prior, method, face, degraded, settings)
   restored = to_bytes(np.asarray(found.image))
@@ -52,17 +55,17 @@ def _sweep(
     _entry(setting, degraded.truth, image, found, i)
     for i, (setting, image) in enumerate(zip(settings, restored, strict=True))
   ]
-  files = sweep_results.write(store, face.name, axes, list(restored), entries)
+  files = whole.keep_copy(store, face)
+  files |= sweep_results.write(store, face.name, axes, list(restored), entries)
   index = sweep_results.best_of(entries)
   best = entries[index]
   images = {'restored': restored[index], 'degraded': to_bytes(degraded.target)}
   if degraded.truth is not None:
     images['aligned'] = degraded.truth
-  assert face.photo is not None
   result = Result(
     name=face.name,
     source=face.source,
-    images={**images, 'photo': reduced(face.photo)},
+    images=images,
     metrics={name: best[name] for name in ('psnr', 'ssim') if name in best},
     record={**degraded.record, 'best': best['setting'], 'sweep': entries},
     num_results=face.num_faces,

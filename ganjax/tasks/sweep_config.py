@@ -29,7 +29,7 @@ class SweepConfig(WithSweep, RestoreConfig):
     if not FLAGS.degradation:
       raise ConfigError("--degradation is missing, such as --degradation='blur(variance=7)'")
     operator = FLAGS.degradation.partition('(')[0].partition('|')[0].strip()
-    config = configuration(cls, TASK_OF.get(operator, 'restore'))
+    config = configuration(cls, TASK_OF.get(operator, 'restore'), degrade_first=True)
     if config.restarts > 1 or config.latent_dist_reg_weight == AUTO or '?' in config.degradation:
       raise ConfigError("--sweep: leave out --restarts, 'auto' and '?'; sweep their values instead")
     return config

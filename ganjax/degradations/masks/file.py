@@ -1,62 +1,141 @@
 """Holes drawn in a file."""
 
 import dataclasses
-import warnings
+import os
+import pathlib
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
+from ganjax import data
+from ganjax.data.names import is_picture, name_of
 from ganjax.degradations.masks.base import Mask
 from ganjax.degradations.parameters import DegradationError, Leaf
 from ganjax.degradations.pytrees import frozen_pytree
 
+WHITE = 250  # from here on a grey level counts as white: it lets less than 2 % of a hole through
+_GREY = range(16, 240)  # levels that no pen and no JPEG leaves behind on black or white
+_TOLD_GREY = 0.01  # share of grey pixels from which on it is told
+_MOST_HIDDEN = 0.6  # share from which on a mask looks inverted
+
+
+class Drawing(NamedTuple):
+  """What a file says of holes."""
+
+  visible: np.ndarray  # bool [h, w], False in holes
+  grey: float  # share of pixels that are neither black nor white, and so count as holes
+
 
 @frozen_pytree
 class FileMask(Mask):
-  """Holes drawn in a picture: white is visible, black is a hole; resized with nearest."""
+  """Holes drawn in a picture: black, or transparent; white is visible.
 
-  picture: Leaf  # bool [h, w], True = visible
+  Grey levels hide: they let something of a hole through. A file with transparency is read by its
+  alpha alone: transparent pixels are holes; unless little but dark strokes was drawn on a
+  transparent layer, which then are the holes. `file` may be a folder, which has a mask for each
+  photo, by name.
+  """
+
+  picture: Leaf | None  # bool [h, w], True = visible; None while `file` is a folder
   file: str = dataclasses.field(metadata={'static': True})
+  # Whether white, or what is opaque, is the hole; None: no, but then a mask that hides most is
+  # refused.
+  inverted: bool | None = dataclasses.field(default=None, metadata={'static': True})
 
   @classmethod
-  def create(cls, file: str) -> 'FileMask':
+  def create(cls, file: str, inverted: int | None = None) -> 'FileMask':
     """Reads the file.
 
     Args:
-      file: any picture that Pillow reads; grey levels from 128 count as white.
+      file: any picture that `data.decode` reads, or a folder of such; `~` is the user's own.
+      inverted: 1 if white, or what is opaque, is the hole; 0 if it is certainly not.
 
     Raises:
-      DegradationError: the file cannot be read, or has no white pixel.
+      DegradationError: the file cannot be read, hides nothing, all, or more than 60 % though
+        nobody said that it is not inverted.
     """
-    try:
-      with warnings.catch_warnings():
-        warnings.simplefilter('error', Image.DecompressionBombWarning)
-        with Image.open(file) as picture:
-          visible = np.asarray(picture.convert('L')) >= 128
-    except Exception as error:  # A hostile file can raise anything.
-      raise DegradationError(
-        f"mask: file='{file}' cannot be read ({type(error).__name__}): give a picture, "
-        'white where the photograph is whole'
-      ) from error
-    if not visible.any():
-      raise DegradationError(
-        f"mask: file='{file}' is black all over: make it white where the photograph is whole"
-      )
-    return cls(visible, file)
+    if inverted not in (None, 0, 1):
+      raise DegradationError(f'mask: inverted={inverted}: write 1 where white is the hole, or 0')
+    is_inverted = None if inverted is None else bool(inverted)
+    path = os.path.expanduser(file)
+    if os.path.isdir(path):
+      return cls(None, file, is_inverted)
+    return cls(_read(path, is_inverted).visible, file, is_inverted)
+
+  def of_photo(self, name: str) -> Drawing:
+    """What it says of the photo called `name`.
+
+    Raises:
+      DegradationError: as `create`; or the folder has no mask of that name, or two.
+    """
+    path = os.path.expanduser(self.file)
+    if self.picture is None:
+      path = _named(pathlib.Path(path), name)
+    return _read(path, self.inverted)
 
   def visible(self, height: int, width: int) -> jax.Array:
-    picture = jnp.asarray(self.picture)
-    rows = _nearest(height, picture.shape[0])
-    columns = _nearest(width, picture.shape[1])
-    return picture[rows][:, columns].astype(jnp.float32).reshape(height, width, 1)
+    if self.picture is None:
+      raise DegradationError(f'{self}: is a folder of masks, which belong to photos: name a file')
+    if np.shape(self.picture) != (height, width):
+      rows, columns = np.shape(self.picture)
+      raise DegradationError(
+        f"mask: file='{self.file}' is {columns}×{rows} px, the picture {width}×{height}: "
+        'give a mask of its size'
+      )
+    return jnp.asarray(self.picture).astype(jnp.float32).reshape(height, width, 1)
 
   def __str__(self) -> str:
     quote = '"' if "'" in self.file else "'"
-    return f'mask(file={quote}{self.file}{quote})'
+    told = '' if self.inverted is None else f', inverted={int(self.inverted)}'
+    return f'mask(file={quote}{self.file}{quote}{told})'
 
 
-def _nearest(size: int, source: int) -> np.ndarray:
-  """The source pixel nearest to each of `size` pixel centres."""
-  return (2 * np.arange(size) + 1) * source // (2 * size)
+def _named(folder: pathlib.Path, name: str) -> str:
+  """The mask in a folder that belongs to the photo called `name`."""
+  found = sorted(path for path in folder.iterdir() if is_picture(path.name))
+  own = [path for path in found if name_of(path.name) == name]
+  if len(own) != 1:
+    count = 'no mask' if not own else f'{len(own)} masks'
+    raise DegradationError(f"mask: file='{folder}' has {count} called {name}: name it as the photo")
+  return str(own[0])
+
+
+def _read(path: str, inverted: bool | None) -> Drawing:
+  try:
+    pixels, alpha = data.decode_with_alpha(path)
+  except data.ImageError as error:
+    told = str(error).removeprefix(f'{path}: ')
+    raise DegradationError(f"mask: file='{path}': {told}") from None
+  levels = _levels(pixels, alpha)
+  if inverted:
+    levels = 255 - levels
+  visible = levels >= WHITE
+  hidden = float(np.mean(~visible))
+  if not hidden:
+    raise DegradationError(
+      f"mask: file='{path}' hides nothing: paint holes black in it, or make them transparent"
+    )
+  if hidden == 1:
+    raise DegradationError(
+      f"mask: file='{path}' hides everything: make it white where the photograph is whole"
+    )
+  if hidden > _MOST_HIDDEN and inverted is None:
+    raise DegradationError(
+      f"mask: file='{path}' hides {hidden:.0%} of the picture: black is a hole, white is visible. "
+      'Is it inverted? Then give --invert_mask, or inverted=1 in the mask; if not, --noinvert_mask'
+    )
+  grey = np.mean((levels >= _GREY.start) & (levels < _GREY.stop))
+  return Drawing(visible, float(grey) if grey >= _TOLD_GREY else 0.0)
+
+
+def _levels(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+  """How much of the photograph shows, uint8 [h, w]; 255 where it is whole."""
+  brightest = pixels.max(axis=2)
+  if alpha is None:
+    return brightest
+  opaque = alpha == 255
+  if np.any(opaque) and np.all(brightest[opaque] < 128) and opaque.mean() < 0.5:
+    return 255 - alpha  # strokes on a layer of their own
+  return alpha

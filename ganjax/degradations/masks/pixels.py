@@ -1,6 +1,7 @@
 """Single missing pixels."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,8 @@ class PixelMask(Mask):
 
   missing: Leaf  # float32, share of the pixels
   key: Leaf | None  # uint32 [2], a key's data
+
+  is_drawn: ClassVar[bool] = True
 
   @classmethod
   def create(cls, missing: float = 0.5) -> 'PixelMask':

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,8 @@ class RandomBoxMask(Mask):
   size: Leaf  # float32, fraction of the shorter side, rounded down to whole pixels
   corners: Leaf | None  # float32 [max_boxes, 2]: y, x of the top-left corner, in its own range
   max_boxes: int = dataclasses.field(metadata={'static': True})
+
+  is_drawn: ClassVar[bool] = True
 
   @classmethod
   def create(cls, boxes: int = 2, size: float = SIZE) -> 'RandomBoxMask':

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,8 @@ class StrokeMask(Mask):
   width: Leaf  # float32, fraction of the shorter side
   lines: Leaf | None  # float32 [max_strokes, 4]: y, x of both ends, fractions of the sides
   max_strokes: int = dataclasses.field(metadata={'static': True})
+
+  is_drawn: ClassVar[bool] = True
 
   @classmethod
   def create(cls, strokes: int = 5, width: float = 0.08) -> 'StrokeMask':

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ganjax import data, faces, report, weights
 from ganjax.data.labelled import Labelled, find_labelled
 from ganjax.models.classifier import ClassifierConfig
-from ganjax.restoration.faces import Photo, faces_of, unfinished
+from ganjax.restoration.faces import Photo, Search, faces_of, unfinished
 from ganjax.tasks import console
 from ganjax.tasks.latent.classify_config import ClassifyConfig, TrainConfig
 from ganjax.tasks.settings import ConfigError
@@ -33,7 +33,8 @@ def _classify(config: ClassifyConfig) -> int:
   items = data.find(config.input)
   record = config.record(attribute.sha256)
   with data.Store.open(config.output, record, config.overwrite) as store:
-    for face in unfinished(store, items, config.align, attribute.template, CROP):
+    search = Search(attribute.template, CROP, config.align, config.box)
+    for face in unfinished(store, items, search):
       logits = attributes.logits_of(attribute.classifier, face.crop.image[None], 1)[0]
       store.add_result(
         {
@@ -142,7 +143,7 @@ def _pictures(
   for labelled in tqdm(found, desc='reading', unit='picture'):
     item = labelled.item
     try:
-      face = faces_of(Photo.in_file(item), template, CROP, config.align)[0]
+      face = faces_of(Photo.in_file(item), Search(template, CROP, config.align))[0]
     except (data.ImageError, faces.FaceError) as error:
       store.add_failure(item.path, item.name, error)
       continue
