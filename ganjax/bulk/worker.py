@@ -279,15 +279,14 @@ class Worker:
     face, degraded = job.face, job.degraded
     images = self._method.images(degraded, found)
     compared = {kind: images[kind] for kind in self._kinds}
-    told: dict[str, Any] = {
-      key: degraded.record[key] for key in ('hidden', 'notes') if key in degraded.record
-    }
+    record: dict[str, Any] = {'index': job.entry.index, 'face': face.number}
+    record |= {key: degraded.record[key] for key in ('hidden', 'notes') if key in degraded.record}
     return Result(
       name=face.name,
       source=face.source,
       images=images,
       metrics=measure(compared, degraded, with_fidelity=False),
-      record={'index': job.entry.index, 'face': face.number, **told},
+      record=record,
       restoration=found,
       quad=face.crop.quad,
       num_results=face.num_faces,

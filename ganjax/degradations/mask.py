@@ -72,7 +72,7 @@ register(
     mask(strokes=5, width=0.08)  random; width in fractions of the side
     mask(boxes=2, size=0.293)  random squares; side in fractions of the side
     mask(missing=0.5)  single pixels; their share
-    mask(file='mask.png', inverted=0)  white is visible; of the photo's or the crop's size; a folder has one for each photo
+    mask(file='mask.png', inverted=0)  white is visible; of the photo's size, or the crop's
     mask()  the transparent pixels of the photo
   """,
 )

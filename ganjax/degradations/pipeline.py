@@ -33,7 +33,7 @@ class Operator:
   is_projection: ClassVar[bool] = False
   # Whether it does nothing but hide parts of the picture.
   is_mask: ClassVar[bool] = False
-  # Whether `sample` draws what it does: nobody can tell what it did to a picture that came degraded.
+  # Whether `sample` draws what it does, so that a picture that came degraded cannot follow it.
   is_drawn: ClassVar[bool] = False
   # The parameters that may be unknown, and how each is found.
   unknowns: ClassVar[dict[str, Unknown]] = {}

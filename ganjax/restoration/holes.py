@@ -1,4 +1,4 @@
-"""Where a photo shows nothing: masks in files, and transparency, brought into the crops of faces."""
+"""Where a photo shows nothing: masks in files, and transparency, brought into crops of faces."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from ganjax.degradations import (
 
 NOWHERE = (
   'nothing says where its holes are: paint them black on a copy of the photo and give --mask=COPY, '
-  "erase them so that they are transparent, or write --degradation='mask(box=top:bottom:left:right)'"
+  "make them transparent, or write --degradation='mask(box=top:bottom:left:right)'"
 )
 
 

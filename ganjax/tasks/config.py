@@ -185,7 +185,8 @@ class WithDegradation:
   HEADING: ClassVar[str] = DEGRADATION
 
   degradation: str = setting(
-    "What happened to the picture (or, with --degrade_first, shall be done to it): operators joined by '|', such as "
+    'What happened to the picture (or, with --degrade_first, is done to it): operators joined by '
+    "'|', such as "
     "'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'; operators are identity, blur, "
     'grayscale, mask, downsample, noise and jpeg.'
   )

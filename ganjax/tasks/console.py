@@ -30,7 +30,7 @@ def steps(task: str, names: list[str], num_steps: int) -> Iterator[Show]:
 def print_summary(task: str, store: data.Store, report_path: pathlib.Path) -> int:
   """Prints what was done and what failed; returns the number of failures."""
   results, failures = store.results, store.failures
-  line = f'{task}: {len(results)} done'
+  line = f'{task}: {_done(results)}'
   if failures:
     line += f', {len(failures)} failed'
   means = {metric: report.mean(results, metric) for metric in ('psnr', 'ssim')}
@@ -42,9 +42,32 @@ def print_summary(task: str, store: data.Store, report_path: pathlib.Path) -> in
   if any(figures is not None and figures.completed for figures in means.values()):
     line += ', completed'
   print(line)
+  _print_notes(results)
   print_failures(store)
   print(f'report: {report_path}')
   return len(failures)
+
+
+def _done(results: list[data.store.Record]) -> str:
+  """'3 photos, 5 faces done'; what has no faces is told by its number alone."""
+  photos = {result['source'] for result in results}
+  if not any('num_results' in result for result in results):
+    return f'{len(results)} done'
+  return f'{_count(len(photos), "photo")}, {_count(len(results), "face")} done'
+
+
+def _count(number: int, what: str) -> str:
+  return f'{number} {what}' if number == 1 else f'{number} {what}s'
+
+
+def _print_notes(results: list[data.store.Record]) -> None:
+  """Prints what a person should know of single results, and how much of them was hidden."""
+  for result in results:
+    notes = list(result.get('notes', []))
+    if 'hidden' in result:
+      notes.append(f'{result["hidden"]:.1%} of its crop is hidden')
+    if notes:
+      print(f'{result["name"]}: {"; ".join(notes)}')
 
 
 def print_failures(store: data.Store) -> int:
