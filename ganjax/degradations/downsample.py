@@ -47,14 +47,14 @@ class Downsample(Operator):
 
   @classmethod
   def create(
-    cls, factor: int = 4, size: int | None = None, filter: str | None = None
+    cls, factor: int = 4, filter: str | None = None, size: int | None = None
   ) -> 'Downsample':
     """Checks the arguments.
 
     Args:
       factor: 2 to 64; must divide both sides of the picture.
-      size: the shorter side of the result in px, in place of a factor; 1 to 4096.
       filter: 'bilinear', 'bicubic', 'lanczos' or 'area'; None where it is not known.
+      size: the shorter side of the result in px, in place of a factor; 1 to 4096.
 
     Raises:
       DegradationError: the factor or the size is out of range, or the filter unknown.

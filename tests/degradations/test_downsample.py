@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganjax.degradations import DegradationError, Downsample
+from ganjax.degradations import DegradationError, Downsample, parse
 from ganjax.degradations.downsample import FILTERS
 from ganjax.pixels import to_bytes, to_float
 
@@ -50,3 +50,33 @@ def test_wrong_arguments_are_refused():
     Downsample.create(2, 'cubic')
   with pytest.raises(DegradationError, match='factor=3 does not divide the 96×64 picture'):
     Downsample.create(3).check(64, 96)
+
+
+def test_to_any_size_the_shorter_side_counts():
+  operator = parse('downsample(size=37)')
+  assert str(operator) == 'downsample(size=37)'
+  assert operator.output_shape(128, 128) == (37, 37)
+  assert operator.output_shape(64, 96) == (37, 56)
+  assert parse('downsample(size=64)').output_shape(128, 128) == (64, 64)
+  with pytest.raises(DegradationError, match='size=64 does not reduce the 96×64 picture'):
+    parse('downsample(size=64)').check(64, 96)
+
+
+def test_by_size_is_by_factor_where_both_are_whole():
+  image = np.random.default_rng(0).uniform(-1, 1, (64, 64, 3)).astype(np.float32)
+  key = jax.random.key(0)
+  for form in ('model', 'true'):
+    by_size, by_factor = (
+      np.asarray(getattr(parse(f'downsample({way})'), form)(image, key))
+      for way in ('size=16', 'factor=4')
+    )
+    np.testing.assert_array_equal(by_size, by_factor)
+
+
+def test_an_unknown_factor_follows_from_the_crop():
+  operator = parse('downsample(factor=?) | jpeg(quality=?)')
+  assert operator.follows_crop
+  cropped = operator.cropped(37)
+  assert not cropped.follows_crop
+  assert cropped.unknown == ((1, 'quality'),)
+  assert cropped.output_shape(128, 128) == (37, 37)

@@ -156,29 +156,114 @@ def test_sampled_masks_stack_too(kind):
     assert np.array_equal(batch[index, :, :, 0] == 0, holes(mask))
 
 
-def test_file_is_resized_to_the_nearest_and_thresholded(tmp_path):
-  grey = np.asarray([[255, 0, 130], [127, 255, 255]], np.uint8)
-  path = tmp_path / 'holes, and "more".png'
-  Image.fromarray(grey).save(path)
-  mask = FileMask.create(str(path))
-  expected = np.kron(grey < 128, np.ones((4, 5), bool))
-  assert np.array_equal(holes(mask, 8, 15), expected)
-  assert np.array_equal(holes(parse(str(mask)), 8, 15), expected)
-  # Smaller than the file: no smearing, still 0 or 1.
-  assert set(np.unique(mask.visible(1, 2))) <= {0.0, 1.0}
+def save(pixels, path, **kwargs):
+  Image.fromarray(pixels).save(path, **kwargs)
+  return str(path)
+
+
+def test_what_is_not_white_in_a_file_is_a_hole(tmp_path):
+  grey = np.asarray([[255, 0, 252], [128, 255, 255]], np.uint8)
+  mask = FileMask.create(save(grey, tmp_path / 'holes, and "more".png'))
+  assert np.array_equal(holes(mask, 2, 3), grey < 250)
+  assert np.array_equal(holes(parse(str(mask)), 2, 3), grey < 250)
+  assert mask.of_photo('any').grey == pytest.approx(1 / 6)
+  with pytest.raises(DegradationError, match=r'is 3×2 px, the picture 15×8'):
+    mask.visible(8, 15)
+
+
+def with_hole(value, background, **kwargs):
+  pixels = np.full((8, 12), background, kwargs.pop('dtype', np.uint8))
+  pixels[2:4, 3:7] = value
+  return pixels
+
+
+HOLE = with_hole(1, 0) > 0
+
+
+def drawings():
+  """Pictures that all hide the same pixels."""
+  colour = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+  yield 'grey', with_hole(0, 255)
+  yield '16 bits', with_hole(3000, 65535, dtype=np.uint16)
+  yield 'soft', with_hole(240, 255)
+  yield 'erased', np.dstack([colour, with_hole(0, 255)])
+  yield 'half erased', np.dstack([colour, with_hole(120, 255)])
+  black = np.zeros((8, 12, 3), np.uint8)
+  yield 'strokes on a layer', np.dstack([black, with_hole(255, 0)])
+
+
+@pytest.mark.parametrize(
+  ('kind', 'pixels'), list(drawings()), ids=lambda x: x if isinstance(x, str) else ''
+)
+def test_masks_are_decoded_as_pictures_are(tmp_path, kind, pixels):
+  mask = FileMask.create(save(pixels, tmp_path / 'mask.png'))
+  assert np.array_equal(holes(mask, 8, 12), HOLE)
+
+
+def test_palettes_and_turned_masks(tmp_path):
+  palette = Image.fromarray(with_hole(0, 255)).convert('P')
+  palette.save(tmp_path / 'palette.png')
+  assert np.array_equal(holes(FileMask.create(str(tmp_path / 'palette.png')), 8, 12), HOLE)
+  exif = Image.Exif()
+  exif[0x0112] = 6  # to be turned by 90° clockwise
+  turned = save(np.rot90(with_hole(0, 255)), tmp_path / 'turned.png', exif=exif)
+  assert np.array_equal(holes(FileMask.create(turned), 8, 12), HOLE)
+
+
+def test_an_inverted_mask_is_asked_about_and_read_when_it_is_said(tmp_path):
+  path = save(with_hole(255, 0), tmp_path / 'inverted.png')
+  with pytest.raises(DegradationError, match=r'hides 92% .* inverted\? .*--invert_mask'):
+    FileMask.create(path)
+  mask = parse(f"mask(file='{path}', inverted=1)")
+  assert str(mask) == f"mask(file='{path}', inverted=1)"
+  assert np.array_equal(holes(mask, 8, 12), HOLE)
+  assert np.array_equal(holes(FileMask.create(path, 0), 8, 12), ~HOLE)
 
 
 def test_files_that_are_no_masks_are_refused(tmp_path):
-  black, broken = tmp_path / 'black.png', tmp_path / 'broken.png'
+  black, white, broken = (tmp_path / name for name in ('black.png', 'white.png', 'broken.png'))
   Image.new('L', (4, 4)).save(black)
+  Image.new('L', (4, 4), 'white').save(white)
   broken.write_bytes(b'\x89PNG\r\n\x1a\n nonsense')
   for path, message in (
-    (black, 'black all over'),
-    (broken, 'cannot be read'),
-    (tmp_path / 'absent.png', r'cannot be read \(FileNotFoundError\)'),
+    (black, 'hides everything'),
+    (white, 'hides nothing'),
+    (broken, 'no whole picture|broken'),
+    (tmp_path / 'absent.png', r'cannot be read \(No such file'),
   ):
     with pytest.raises(DegradationError, match=message):
       FileMask.create(str(path))
+
+
+def test_a_folder_has_a_mask_for_each_photo_by_name(tmp_path, monkeypatch):
+  (tmp_path / 'masks').mkdir()
+  save(with_hole(0, 255), tmp_path / 'masks' / 'me.png')
+  save(with_hole(0, 255), tmp_path / 'masks' / 'two.png')
+  save(with_hole(0, 255), tmp_path / 'masks' / 'two.jpg')
+  monkeypatch.setenv('HOME', str(tmp_path))
+  (mask,) = parse("mask(file='~/masks')").operators
+  assert np.array_equal(~mask.of_photo('me').visible, HOLE)
+  for name, message in (('you', 'no mask called you'), ('two', '2 masks called two')):
+    with pytest.raises(DegradationError, match=message):
+      mask.of_photo(name)
+  with pytest.raises(DegradationError, match='a folder of masks'):
+    mask.visible(8, 12)
+
+
+def test_a_mask_without_arguments_needs_a_photo():
+  mask = parse('mask()')
+  assert str(mask) == 'mask()'
+  with pytest.raises(DegradationError, match='transparent pixels of a photo'):
+    mask.visible(8, 8)
+  with pytest.raises(DegradationError, match='inverted belongs to a file'):
+    parse('mask(inverted=1)')
+
+
+def test_which_degradations_are_drawn():
+  assert parse('blur | mask(strokes=3)').is_partly_drawn
+  assert parse('mask(boxes=2)').is_partly_drawn
+  assert parse('mask(missing=0.1)').is_partly_drawn
+  assert not parse('mask(box=1:2:1:2) | noise').is_partly_drawn
 
 
 def test_the_share_of_pixels_is_missing_and_more_hides_the_same_and_others():

@@ -26,6 +26,7 @@ CASES = [
   Case('mask(strokes=5, width=0.08)', 'mask(strokes=1, width=0.2)', 58),
   Case('downsample(factor=4, filter=area)', 'downsample(factor=4, filter=area)', 58),
   Case('downsample(factor=2)', 'downsample(factor=2)', 27),
+  Case('downsample(size=37, filter=area)', 'downsample(size=37, filter=bilinear)', 58),
   Case(
     'downsample(factor=2, filter=lanczos)',
     'downsample(factor=2, filter=bilinear)',
