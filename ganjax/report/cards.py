@@ -50,6 +50,7 @@ class Card(NamedTuple):
   name: str
   source: str  # '' where it would only repeat the name
   hero: Slider | None  # before and after
+  subject: str  # whom the hero shows: the photo, or one face
   photos: list[Picture]  # of the whole photo, as far as the hero does not show them
   failures: list[dict]  # of faces that were left as they were
   faces: list[Face]
@@ -84,13 +85,15 @@ def card(records: Sequence[dict], failures: list[dict], files: Files) -> Card:
   photos = _shared_photos(records, files)
   faces = [_face(record, photos, files) for record in records[:MAX_FACES]]
   hero = whole = _photo_hero(records, photos, files)
+  subject = name
   if whole is None and (first := next((face for face in faces if face.compare), None)):
-    hero = first.compare
+    hero, subject = first.compare, first.name
     faces[faces.index(first)] = first._replace(compare=None)
   return Card(
     name=name,
     source='' if source == name else source,
     hero=hero,
+    subject=subject,
     photos=[] if whole else list(photos.values()),
     failures=failures,
     faces=faces,
@@ -128,9 +131,7 @@ def _shared_photos(records: Sequence[dict], files: Files) -> dict[str, Picture]:
   return found
 
 
-def _photo_hero(
-  records: Sequence[dict], photos: dict[str, Picture], files: Files
-) -> Slider | None:
+def _photo_hero(records: Sequence[dict], photos: dict[str, Picture], files: Files) -> Slider | None:
   """The whole photo before and after.
 
   None where the run damaged the faces itself: the photo as it came is then the truth, and no
