@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ganjax.errors import ReportError
-from ganjax.report.cards import Card, by_photo, card
+from ganjax.report.cards import Card, by_photo, card, photo_of
 from ganjax.report.headlines import METRICS, counts, from_to, means
 from ganjax.report.measures import glossary
 from ganjax.report.pictures import Files
@@ -117,12 +117,10 @@ def _section(folder: pathlib.Path, run: Run) -> Section:
   prefix = os.path.relpath(run.folder, folder)
   files = Files(run.folder, '' if prefix == os.curdir else prefix + '/')
   groups = by_photo(run.results)
-  failures: dict[object, list[dict]] = {}
+  untold: dict[str | None, list[dict]] = {}
   for failure in run.failures:
-    failures.setdefault(str(failure['source']), []).append(failure)
-  shown = [
-    card(group, failures.pop(str(group[0]['source']), []), files) for group in groups[:MAX_CARDS]
-  ]
+    untold.setdefault(str(failure['source']), []).append(failure)
+  cards = [card(group, untold.pop(photo_of(group[0]), []), files) for group in groups[:MAX_CARDS]]
   return Section(
     run,
     run.folder.resolve().name,
@@ -135,8 +133,8 @@ def _section(folder: pathlib.Path, run: Run) -> Section:
     {key: _value(value) for key, value in run.config.items()},
     files.links({name: name for name in _RUN_FILES}),
     run.failures[:_MAX_FAILURES],
-    not failures,
-    shown,
+    not untold,
+    cards,
     len(groups),
   )
 
