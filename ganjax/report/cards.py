@@ -1,26 +1,25 @@
-"""One photo's card in the report: its pictures, figures, curve, progress and files.
+"""One photo's card in the report: before and after, its faces, their figures and files.
 
 A card is plain data, which `card.html` lays out; escaping is the template's part, links are checked
-here (`Files.link`).
+in `pictures.Files`.
 """
 
-import os
 import pathlib
-import urllib.parse
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from PIL import Image
-
-from ganjax.metrics import ENDINGS
+from ganjax.report.measures import Figures, figures
+from ganjax.report.pictures import Files, Picture, Slider
 from ganjax.report.runs import by_kind, number, section
+
+MAX_FACES = 100  # of one photo; see `page.MAX_CARDS`
 
 _RESTORED_NAMES = {
   'generate': 'generated',
   'invert': 'inverted',
   **dict.fromkeys(('interpolate', 'direction', 'traverse'), 'measured'),
 }
-_UNITS = {'psnr': 'dB', 'fidelity': 'dB'}
-_DECIMALS = {'psnr': 1, 'ssim': 2, 'fidelity': 1}
 _PHOTOS = {'photo': 'photo', 'pasted': 'pasted back'}
 _MAPS = {  # what a run of several inversions shows: label, CSS class
   'deviation': ('where restarts disagree', 'map'),
@@ -30,126 +29,153 @@ _MAPS = {  # what a run of several inversions shows: label, CSS class
 }
 
 
-class Picture(NamedTuple):
-  """One picture on the page."""
-
-  label: str
-  path: str  # as the record names it
-  link: str | None  # URL; None where there is no such file
-  kind: str  # CSS class of its figure
-  blocky: bool = False  # enlarge pixel by pixel: a low-resolution picture, shown as what it is
-
-
-class Table(NamedTuple):
-  """The figures of one photo."""
-
-  heads: list[str]
-  rows: dict[str, list[str]]  # title -> one cell under each head
-
-
-class Card(NamedTuple):
+class Face(NamedTuple):
   """What is shown of one record."""
 
   name: str
   facts: dict[str, Any]  # kind, as `card.html` lists them -> what it says
-  faces: list[Picture]
-  compare: tuple[Picture, Picture] | None  # before and after
-  photos: list[Picture]
-  metrics: Table | None
+  notes: list[str]
+  pictures: list[Picture]
+  compare: Slider | None
   evidence: list[Picture]
+  figures: Figures
+  curve: Picture | None
   progress: Picture | None
   links: dict[str, str]  # text -> URL
 
 
-class Files(NamedTuple):
-  """The files of one run, as seen from the page."""
+class Card(NamedTuple):
+  """What is shown of one photo, or of a record that is about none."""
 
-  run: pathlib.Path
-  prefix: str  # from the page's folder to the run's; '' or ends in '/'
-
-  def local(self, name: object) -> pathlib.Path | None:
-    """The file, or None where it is absent or the name leads out of the run's folder."""
-    if not isinstance(name, str) or not name or os.path.isabs(name):
-      return None
-    clean = os.path.normpath(name)
-    path = self.run / clean
-    # os.path.isfile, because it answers False, not an error, for a name no system can hold.
-    return path if clean.split(os.sep)[0] != '..' and os.path.isfile(path) else None
-
-  def link(self, name: object) -> str | None:
-    """A URL relative to the page; None where `local` is None."""
-    if self.local(name) is None:
-      return None
-    path = self.prefix + os.path.normpath(str(name))
-    url = urllib.parse.quote(os.fsencode(path))
-    # './' keeps a first part such as 'a:b' or '/' from being read as a scheme or a host.
-    return f'./{url}'
-
-  def links(self, paths: dict[str, str]) -> dict[str, str]:
-    """The URLs of those files that are there."""
-    return {shown: link for shown, path in paths.items() if (link := self.link(path))}
-
-  def picture(self, label: str, path: str, kind: str, blocky: bool = False) -> Picture:
-    """One of the run's pictures."""
-    return Picture(label, path, self.link(path), kind, blocky)
+  name: str
+  source: str  # '' where it would only repeat the name
+  hero: Slider | None  # before and after
+  subject: str  # whom the hero shows: the photo, or one face
+  photos: list[Picture]  # of the whole photo, as far as the hero does not show them
+  failures: list[dict]  # of faces that were left as they were
+  faces: list[Face]
+  left_out: int  # faces beyond `MAX_FACES`
+  links: dict[str, str]  # of the whole photo
 
 
-def figure_text(metric: str, value: float) -> str:
-  """'24.1', '0.77'."""
-  decimals = _DECIMALS.get(metric)
-  return f'{value:.4g}' if decimals is None else f'{value:.{decimals}f}'
+def by_photo(results: Iterable[dict]) -> list[list[dict]]:
+  """Records of faces by their photo, in order of first appearance; others each by itself."""
+  groups: dict[object, list[dict]] = {}
+  for i, record in enumerate(results):
+    groups.setdefault(photo_of(record) or i, []).append(record)
+  return list(groups.values())
 
 
-def gain_text(metric: str, before: float, after: float) -> str:
-  """'+3.8'; a true minus sign."""
-  decimals = _DECIMALS.get(metric)
-  gain = after - before
-  shown = f'{gain:+.4g}' if decimals is None else f'{gain:+.{decimals}f}'
-  return shown.replace('-', '−')
+def photo_of(record: dict) -> str | None:
+  """The photo that a record's face is from; None for what is no face of a photo."""
+  source = record.get('source')
+  is_face = number(record.get('num_results')) is not None or 'photo' in section(record, 'files')
+  return source if is_face and isinstance(source, str) and source else None
 
 
-def with_unit(metric: str, shown: str) -> str:
-  """'24.1 dB'."""
-  unit = _UNITS.get(metric)
-  return f'{shown} {unit}' if unit else shown
+def card(records: Sequence[dict], failures: list[dict], files: Files) -> Card:
+  """The card of one photo's records; absent parts are left out, missing files named.
+
+  Args:
+    records: of results.jsonl, as `by_photo` groups them.
+    failures: of failures.jsonl, with the same source.
+    files: of the run.
+  """
+  name, source = _name(records), str(records[0].get('source') or '')
+  photos = _shared_photos(records, files)
+  faces = [_face(record, photos, files) for record in records[:MAX_FACES]]
+  hero = whole = _photo_hero(records, photos, files)
+  subject = name
+  if whole is None and (first := next((face for face in faces if face.compare), None)):
+    hero, subject = first.compare, first.name
+    faces[faces.index(first)] = first._replace(compare=None)
+  return Card(
+    name=name,
+    source='' if source == name else source,
+    hero=hero,
+    subject=subject,
+    photos=[] if whole else list(photos.values()),
+    failures=failures,
+    faces=faces,
+    left_out=len(records) - len(faces),
+    links=files.links({kind: photo.path for kind, photo in photos.items()}),
+  )
 
 
-def card(record: dict, files: Files) -> Card:
-  """The card of one results.jsonl record; absent parts are left out, missing files named."""
-  paths = {k: v for k, v in section(record, 'files').items() if isinstance(v, str) and v}
+def _name(records: Sequence[dict]) -> str:
+  """The photo's name: NAME, where its faces are NAME_0, NAME_1, …"""
+  names = [str(record.get('name', 'without a name')) for record in records]
+  if len(records) == 1 and (number(records[0].get('num_results')) or 1) <= 1:
+    return names[0]
+  stems = {re.sub(r'_\d+$', '', name) for name in names}
+  source = str(records[0].get('source') or '')
+  return stems.pop() if len(stems) == 1 else pathlib.PurePath(source).name or names[0]
+
+
+def _paths(record: dict) -> dict[str, str]:
+  """Kind -> path, of a record's files."""
+  return {k: v for k, v in section(record, 'files').items() if isinstance(v, str) and v}
+
+
+def _shared_photos(records: Sequence[dict], files: Files) -> dict[str, Picture]:
+  """Pictures of the whole photo, by kind.
+
+  Earlier versions kept them once for each face, with that face alone restored; those are the
+  face's.
+  """
+  found = {}
+  for kind, label in _PHOTOS.items():
+    paths = {path for record in records if (path := _paths(record).get(kind))}
+    if len(paths) == 1:
+      found[kind] = files.picture(label, paths.pop(), 'photo')
+  return found
+
+
+def _photo_hero(records: Sequence[dict], photos: dict[str, Picture], files: Files) -> Slider | None:
+  """The whole photo before and after.
+
+  None where the run damaged the faces itself: the photo as it came is then the truth, and no
+  'before'.
+  """
+  if len(photos) < len(_PHOTOS) or any(map(_is_damaged_on_purpose, records)):
+    return None
+  before, after = photos['photo'], photos['pasted']
+  return files.slider(before._replace(label='as it came'), after._replace(label='restored'))
+
+
+def _is_damaged_on_purpose(record: dict) -> bool:
+  measured = by_kind(section(record, 'metrics'), 'psnr')['restored'] is not None
+  return measured and 'degraded' in _paths(record)
+
+
+def _face(record: dict, photos: dict[str, Picture], files: Files) -> Face:
+  """What is shown of one record; without `photos`, which are shown once for all faces."""
+  own = {kind: path for kind, path in _paths(record).items() if kind not in photos}
   task = record.get('task')
   restored = _RESTORED_NAMES.get(task, 'restored') if isinstance(task, str) else 'restored'
-  faces = _faces(restored, paths, files)
-  return Card(
-    name=record.get('name', 'without a name'),
+  pictures = _pictures(restored, own, files)
+  whole = [files.picture(_PHOTOS[kind], own[kind], 'photo') for kind in _PHOTOS if kind in own]
+  compare = _compare(pictures, files)
+  return Face(
+    name=str(record.get('name', 'without a name')),
     facts=_facts(record),
-    faces=faces,
-    compare=_compare(faces),
-    photos=[files.picture(_PHOTOS[key], paths[key], 'photo') for key in _PHOTOS if key in paths],
-    metrics=_metrics(section(record, 'metrics'), restored),
-    evidence=_evidence(record, paths, files),
-    progress=files.picture('progress', paths['progress'], 'moving')
-    if 'progress' in paths
-    else None,
-    links=files.links(paths),
+    notes=_notes(record),
+    pictures=_faces(pictures) + whole,
+    compare=compare,
+    evidence=[files.picture(label, own[k], css) for k, (label, css) in _MAPS.items() if k in own],
+    figures=figures(record, restored),
+    curve=_curve(record, own, files),
+    progress=files.picture('progress', own['progress'], 'moving') if 'progress' in own else None,
+    links=files.links(own),
   )
 
 
 def _facts(record: dict) -> dict[str, Any]:
-  facts = {key: record[key] for key in ('source', 'estimate') if key in record}
+  facts = {'estimate': record['estimate']} if 'estimate' in record else {}
   if best := section(record, 'best'):
     facts['best'] = ', '.join(f'{key}={value}' for key, value in best.items())
   if 'class' in record:
     facts['class'] = record['class'], _share(record)
-  if (weight := number(record.get('latent_dist_reg_weight'))) is not None:
-    facts['weight'] = f'{weight:g}'
-  if (loss := number(record.get('loss'))) is not None:
-    facts['loss'] = f'{loss:.4g}'
-  settled, steps = number(record.get('settled_at')), number(record.get('num_steps'))
-  if settled is not None:
-    facts['settled'] = f'{settled:g}' if steps is None else f'{settled:g} of {steps:g}'
-  if (seconds := number(record.get('seconds'))) is not None:
-    facts['seconds'] = f'{seconds:.3g}'
   return facts
 
 
@@ -158,68 +184,49 @@ def _share(record: dict) -> str:
   return 'of unknown probability' if probability is None else f'{probability:.0%}'
 
 
-def _faces(restored: str, paths: dict[str, str], files: Files) -> list[Picture]:
-  """The aligned pictures, side by side; the restored one by what it is called."""
-  width = {key: _width(files.local(paths.get(key))) for key in ('degraded', 'restored')}
-  blocky = bool(width['degraded'] and width['restored']) and width['degraded'] < width['restored']
-  wanted = (
-    ('degraded', 'degraded', blocky),
-    ('restored', restored, False),
-    ('completed', 'completed', False),
-    ('aligned', 'truth' if 'restored' in paths else 'aligned', False),
-  )
+def _notes(record: dict) -> list[str]:
+  notes = record.get('notes')
+  return [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+
+
+def _pictures(restored: str, paths: dict[str, str], files: Files) -> dict[str, Picture]:
+  """The aligned pictures by kind, in order; the restored one by what it is called."""
+  full = files.size(paths.get('restored')) or (0, 0)
+  labels = {
+    'degraded': 'degraded',
+    'outlined': 'outlined',
+    'completed': 'completed',
+    'restored': restored,
+    'aligned': 'truth' if 'restored' in paths else 'aligned',
+  }
+  return {
+    kind: files.picture(label, paths[kind], 'face', _is_low(files.size(paths[kind]), full))
+    for kind, label in labels.items()
+    if kind in paths
+  }
+
+
+def _is_low(size: tuple[int, int] | None, full: tuple[int, int]) -> bool:
+  return size is not None and size[0] < full[0]
+
+
+def _faces(pictures: dict[str, Picture]) -> list[Picture]:
+  """Side by side; the degraded one with its holes outlined, where that was drawn."""
+  hides = 'outlined' in pictures and pictures['outlined'].link
   return [
-    files.picture(label, paths[key], 'face', low) for key, label, low in wanted if key in paths
+    picture for kind, picture in pictures.items() if kind != ('degraded' if hides else 'outlined')
   ]
 
 
-def _width(path: pathlib.Path | None) -> int:
-  if path is None:
-    return 0
-  try:
-    with Image.open(path) as image:  # reads the header only
-      return image.width
-  except (OSError, ValueError, Image.DecompressionBombError):
-    return 0
+def _compare(pictures: dict[str, Picture], files: Files) -> Slider | None:
+  """The face before and after: the completed one, if there is one."""
+  after = pictures.get('completed') or pictures.get('restored')
+  return files.slider(pictures['degraded'], after) if after and 'degraded' in pictures else None
 
 
-def _compare(faces: list[Picture]) -> tuple[Picture, Picture] | None:
-  """What a slider compares: with a completed picture if there is one; None where one is missing."""
-  if len(faces) < 2 or faces[0].label != 'degraded':
+def _curve(record: dict, paths: dict[str, str], files: Files) -> Picture | None:
+  if 'curve' not in paths:
     return None
-  before, *others = faces
-  after = next((face for face in others if face.label == 'completed'), others[0])
-  return (before, after) if before.link and after.link else None
-
-
-def _metrics(metrics: dict, restored: str) -> Table | None:
-  """The figures as a table; without a column for a kind of picture that was not measured."""
-  names = [m for m in metrics if not m.endswith(tuple(filter(None, ENDINGS.values())))]
-  rows = {metric: by_kind(metrics, metric) for metric in names}
-  rows = {m: row for m, row in rows.items() if row['restored'] is not None}
-  kinds = [kind for kind in ENDINGS if any(row[kind] is not None for row in rows.values())]
-  if not kinds:
-    return None
-  return Table(
-    [restored if kind == 'restored' else kind for kind in kinds],
-    {_title(m): [_cell(m, row[kind]) for kind in kinds] for m, row in rows.items()},
-  )
-
-
-def _cell(metric: str, value: float | None) -> str:
-  return '–' if value is None else figure_text(metric, value)
-
-
-def _title(metric: str) -> str:
-  """'PSNR, dB'; what the latent tasks measure has names of several words instead."""
-  title = metric.replace('_', ' ') if '_' in metric else metric.upper()
-  return f'{title}, {_UNITS[metric]}' if metric in _UNITS else title
-
-
-def _evidence(record: dict, paths: dict[str, str], files: Files) -> list[Picture]:
   settled = number(record.get('settled_at'))
   label = 'loss curve' if settled is None else f'loss curve, settled at step {settled:g}'
-  wanted = {'curve': (label, 'curve'), **_MAPS}
-  return [
-    files.picture(label, paths[key], kind) for key, (label, kind) in wanted.items() if key in paths
-  ]
+  return files.picture(label, paths['curve'], 'curve')

@@ -1,10 +1,27 @@
 'use strict';
 
-for (const slider of document.querySelectorAll('.stack input')) {
+for (const stack of document.querySelectorAll('.stack')) {
+  const slider = stack.querySelector('input');
+  const cut = (percent) => stack.style.setProperty('--cut', percent + '%');
+  const follow = (event) => {
+    if (!stack.hasPointerCapture(event.pointerId)) return;
+    const { left, width } = stack.getBoundingClientRect();
+    const percent = Math.min(Math.max((event.clientX - left) / width, 0), 1) * 100;
+    slider.value = percent;
+    cut(percent);
+  };
   slider.hidden = false;
-  slider.addEventListener('input', () => {
-    slider.parentElement.style.setProperty('--cut', slider.value + '%');
+  slider.addEventListener('input', () => cut(slider.value));
+  // A finger takes hold anywhere and may yet scroll the page; a mouse moves the cut at once.
+  stack.addEventListener('pointerdown', (event) => {
+    if (event.button) return;
+    stack.setPointerCapture(event.pointerId);
+    slider.focus({ preventScroll: true });
+    if (event.pointerType === 'mouse') follow(event);
   });
+  stack.addEventListener('pointermove', follow);
+  stack.addEventListener('pointerup', follow);
+  stack.addEventListener('mousedown', (event) => event.preventDefault());  // drags no picture
 }
 
 const box = document.getElementById('lightbox');
@@ -16,11 +33,12 @@ let zoom = 1;
 
 function show(index) {
   at = (index + pictures.length) % pictures.length;
-  const small = pictures[at].querySelector('img');
+  const small = pictures[at].querySelector('img');  // the hero's link has none of its own
+  const text = small ? small.alt : pictures[at].dataset.caption;
   large.src = pictures[at].href;
-  large.alt = small.alt;
-  large.className = small.className;
-  document.getElementById('lightbox-caption').textContent = small.alt;
+  large.alt = text;
+  large.className = small ? small.className : '';
+  document.getElementById('lightbox-caption').textContent = text;
 }
 
 function scale(factor) {

@@ -10,25 +10,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ganjax.errors import ReportError
-from ganjax.report.cards import Card, Files, card, figure_text, gain_text, with_unit
-from ganjax.report.runs import Mean, Run, find_runs, mean, read_run
+from ganjax.report.cards import Card, by_photo, card, photo_of
+from ganjax.report.headlines import METRICS, counts, from_to, means
+from ganjax.report.measures import glossary
+from ganjax.report.pictures import Files
+from ganjax.report.runs import Run, find_runs, mean, read_run
 
 REPORT = 'report.html'
-MAX_CARDS = 200  # per run: beyond it a browser labours, and nobody scrolls that far
+MAX_CARDS = 200  # photos per run: beyond it a browser labours, and nobody scrolls that far
 _MAX_FAILURES = 500
-_HEADLINES = ('psnr', 'ssim')
 _RUN_FILES = (
   *('grid.png', 'classes.csv', 'summary.json', 'submission.csv'),
   *('results.jsonl', 'failures.jsonl', 'config.json'),
 )
-
-
-class Tile(NamedTuple):
-  """One headline."""
-
-  value: str
-  label: str
-  kind: str = ''  # CSS class
 
 
 class Section(NamedTuple):
@@ -41,14 +35,16 @@ class Section(NamedTuple):
   settings: dict[str, str]
   links: dict[str, str]  # file name -> URL
   failures: list[dict]  # the first ones
-  cards: list[Card]  # of the first results
+  all_told: bool  # whether all failures stand on the cards, too
+  cards: list[Card]  # of the first photos
+  photos: int  # or what else has a card
 
 
 def write_report(folder: pathlib.Path, runs: Sequence[pathlib.Path] | None = None) -> pathlib.Path:
   """Writes `folder`/report.html about one or several runs.
 
   The page needs no network and holds no pictures itself: it links to the runs' files, so the
-  folder can be moved or zipped as a whole. At most `MAX_CARDS` pictures a run are shown; means
+  folder can be moved or zipped as a whole. At most `MAX_CARDS` photos a run are shown; means
   and counts are over all.
 
   Args:
@@ -89,6 +85,8 @@ def _document(folder: pathlib.Path, runs: list[Run]) -> bytes:
     lstrip_blocks=True,
   )
   script = _resource('page.js')
+  results = [record for run in runs for record in run.results]
+  sections = [_section(folder, run) for run in runs]
   page = environment.get_template('page.html').render(
     # Only this very script may run, and nothing may be fetched from elsewhere or sent anywhere:
     # a second fence behind the escaping.
@@ -96,8 +94,13 @@ def _document(folder: pathlib.Path, runs: list[Run]) -> bytes:
     style=Markup(_resource('page.css')),
     script=Markup(script),
     tasks=', '.join(dict.fromkeys(_task(run) for run in runs)),
-    tiles=_tiles(runs),
-    sections=[_section(folder, run) for run in runs],
+    counts=counts(runs),
+    failed=sum(len(run.failures) for run in runs),
+    means=means(results) if len(results) > 1 else [],
+    first_failed=next((i for i, run in enumerate(runs, 1) if run.failures), 0),
+    sections=sections,
+    several=len(sections) > 1,
+    glossary=glossary(_terms(sections)),
   )
   return page.encode('utf-8', 'replace')  # a lone surrogate cannot be written
 
@@ -110,49 +113,37 @@ def _task(run: Run) -> str:
   return str(run.config.get('task') or run.folder.resolve().name)
 
 
-def _tiles(runs: list[Run]) -> list[Tile]:
-  """The headline: how many, and how much better."""
-  results = [record for run in runs for record in run.results]
-  failed = sum(len(run.failures) for run in runs)
-  tiles = [
-    Tile(f'{len(results):,}', 'picture done' if len(results) == 1 else 'pictures done'),
-    Tile(f'{failed:,}', 'failed', 'bad' if failed else ''),
-  ]
-  for metric in _HEADLINES:
-    if (figures := mean(results, metric)) is None:
-      continue
-    over = f'mean {metric.upper()} over {figures.pictures:,}'
-    if figures.completed:
-      over += ', completed'
-    if figures.before is not None:
-      gain = gain_text(metric, figures.before, figures.after)
-      over += f' ({with_unit(metric, gain)})'
-    tiles.append(Tile(_from_to(metric, figures), over))
-  return tiles
-
-
-def _from_to(metric: str, figures: Mean | None) -> str:
-  """'18.2 → 24.1 dB'."""
-  if figures is None:
-    return '–'
-  after = with_unit(metric, figure_text(metric, figures.after))
-  return after if figures.before is None else f'{figure_text(metric, figures.before)} → {after}'
-
-
 def _section(folder: pathlib.Path, run: Run) -> Section:
   prefix = os.path.relpath(run.folder, folder)
   files = Files(run.folder, '' if prefix == os.curdir else prefix + '/')
-  means = [_from_to(metric, mean(run.results, metric)) for metric in _HEADLINES]
+  groups = by_photo(run.results)
+  untold: dict[str | None, list[dict]] = {}
+  for failure in run.failures:
+    untold.setdefault(str(failure['source']), []).append(failure)
+  cards = [card(group, untold.pop(photo_of(group[0]), []), files) for group in groups[:MAX_CARDS]]
   return Section(
     run,
     run.folder.resolve().name,
     _task(run),
-    [f'{len(run.results):,}', f'{len(run.failures):,}', *means],
+    [
+      f'{len(run.results):,}',
+      f'{len(run.failures):,}',
+      *(from_to(metric, mean(run.results, metric)) for metric in METRICS),
+    ],
     {key: _value(value) for key, value in run.config.items()},
     files.links({name: name for name in _RUN_FILES}),
     run.failures[:_MAX_FAILURES],
-    [card(record, files) for record in run.results[:MAX_CARDS]],
+    not untold,
+    cards,
+    len(groups),
   )
+
+
+def _terms(sections: list[Section]) -> set[str]:
+  """What the cards show and name, for the glossary."""
+  faces = [face for section in sections for card in section.cards for face in card.faces]
+  shown = {picture.label for face in faces for picture in face.pictures}
+  return shown.union(*(face.figures.names for face in faces))
 
 
 def _value(value: object) -> str:

@@ -223,7 +223,7 @@ def test_the_number_of_shards_may_change(configure, tmp_path, capsys):
   config = ReportConfig(task='report', input=str(tmp_path / 'out'))
   assert main.run(config) == 0  # at any time
   page = (tmp_path / 'out' / 'report.html').read_text()
-  assert '>4</strong> <span>pictures done' in page
+  assert '4 faces restored' in page
   assert main.run(configure()) == 2
   assert parts(tmp_path / 'out') == parts(tmp_path / 'whole')
   assert main.run(configure('--finalize', '--input=')) == 2

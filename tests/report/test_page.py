@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ganjax.report.cards
 import ganjax.report.page
 from ganjax.data.claim import FORMAT
 from ganjax.report import ReportError, write_report
@@ -54,7 +55,10 @@ class Page(html.parser.HTMLParser):
     ]
 
 
-def make_run(folder: pathlib.Path, names=('one',), *, drop=(), more=(), metrics=None, **config):
+TRUE = {'psnr': 24.0, 'ssim': 0.8, 'psnr_degraded': 20.0, 'ssim_degraded': 0.5}
+
+
+def make_run(folder: pathlib.Path, names=('one',), *, drop=(), more=(), metrics=TRUE, **config):
   """A run folder with tiny pictures; records lack the kinds in `drop`, and have those in `more`."""
   folder.mkdir(parents=True)
   header = {'format': FORMAT, 'hash': '', 'config': {'task': 'deblur', 'seed': 7, **config}}
@@ -84,15 +88,41 @@ def make_run(folder: pathlib.Path, names=('one',), *, drop=(), more=(), metrics=
         target.write_bytes(b'npz')
       else:
         Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(target)
-    if metrics is None:
-      metrics = {'psnr': 24.0, 'ssim': 0.8, 'psnr_degraded': 20.0, 'ssim_degraded': 0.5}
     lines.append(json.dumps({
-      'name': name, 'source': f'in/{name}.jpg', 'task': config.get('task', 'deblur'),
+      'name': name, 'source': f'in/{name}.jpg', 'num_results': 1,
+      'task': config.get('task', 'deblur'),
       'files': files, 'metrics': metrics, 'loss': 0.12, 'settled_at': 312, 'num_steps': 500,
       'seconds': 4.1,
     }))  # fmt: skip
   (folder / 'results.jsonl').write_text(''.join(f'{line}\n' for line in lines))
   return folder
+
+
+def change(run: pathlib.Path, *changes: dict):
+  """Changes the records of a run, one by one; 'files' are added to those that are there."""
+  path = run / 'results.jsonl'
+  records = [json.loads(line) for line in path.read_text().splitlines()]
+  for record, new in zip(records, changes, strict=True):
+    files = record['files'] | new.get('files', {})
+    record.update({**new, 'files': {k: v for k, v in files.items() if v}})
+  path.write_text(''.join(json.dumps(record) + '\n' for record in records))
+
+
+def make_group(folder: pathlib.Path, count=3, failed=0, **options):
+  """A photo of several faces that came damaged, and whose picture has all of them restored."""
+  names = [f'group_{i}' for i in range(count)]
+  run = make_run(folder, names[: count - failed], metrics={'fidelity': 31.0}, **options)
+  Image.new('RGB', (20, 30)).save(run / 'photo/group.png')
+  Image.new('RGB', (200, 300)).save(run / 'pasted/group.png')
+  whole = {
+    'source': 'in/group.jpg',
+    'num_results': count,
+    'files': {'photo': 'photo/group.png', 'pasted': 'pasted/group.png'},
+  }
+  change(run, *[whole] * (count - failed))
+  for name in names[count - failed :]:
+    fail(run, name=name, source='in/group.jpg', reason='the hole covers both eyes')
+  return run
 
 
 def fail(run: pathlib.Path, **failure):
@@ -123,7 +153,7 @@ def test_a_run_gives_a_page_with_all_its_parts(tmp_path):
   assert 'blur(kernel_size=25)' in page.text
   assert 'settled at step 312 of 500' in page.text
   assert '4.1 s' in page.text
-  assert '+4.0 dB' in page.text
+  assert 'mean PSNR over 2: 20.0 → 24.0 dB (+4.0 dB)' in page.text
   assert not list(run.glob('.*tmp'))
 
 
@@ -137,12 +167,11 @@ def test_the_headline_counts_and_averages_over_all_runs(tmp_path):
   page = Page(write_report(tmp_path))
   text = ' '.join(page.text.split())
   assert 'deblur, colorize' in text
-  assert '3 pictures done' in text
-  assert '1 failed' in text
-  assert '19.0 → 26.0 dB mean PSNR over 3 (+7.0 dB)' in text
-  assert '0.50 → 0.80 mean SSIM over 2 (+0.30)' in text
+  assert '3 photos, 3 faces restored, 1 failed' in text
+  assert 'mean PSNR over 3: 19.0 → 26.0 dB (+7.0 dB)' in text
+  assert 'mean SSIM over 2: 0.50 → 0.80 (+0.30)' in text
   assert 'unseen' not in text
-  assert len(page.all('section')) == 2
+  assert [s['id'] for s in page.all('section') if 'id' in s] == ['run-1', 'run-2']
   assert {'#run-1', '#run-2'} <= set(page.links())
   assert_links_lead_to_files(page, tmp_path)
 
@@ -174,14 +203,20 @@ def test_every_picture_has_an_alternative_text_and_loads_lazily(tmp_path):
   page = Page(write_report(make_run(tmp_path / 'out', ['one'])))
   pictures = [img for img in page.all('img') if img.get('src')]
   assert len(pictures) == 9  # seven files, two of them again in the slider
-  assert all(img['alt'].startswith('one, ') and img['loading'] == 'lazy' for img in pictures)
+  assert all(img['alt'].startswith('one, ') for img in pictures)
+  # What the first screen shows is there at once.
+  assert [img.get('loading') for img in pictures] == [None, None, *['lazy'] * 7]
 
 
 def test_headings_descend_without_gaps(tmp_path):
+  def levels():
+    elements = Page(write_report(tmp_path)).elements
+    return [int(tag[1]) for tag, _ in elements if re.fullmatch('h[1-6]', tag)]
+
   make_run(tmp_path / 'a')
-  page = Page(write_report(tmp_path))
-  levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch('h[1-6]', tag)]
-  assert levels == [1, 2, 3]
+  assert levels() == [1, 2]
+  make_group(tmp_path / 'b', 2)
+  assert levels() == [1, 2, 3, 2, 3, 4, 4, 2]
 
 
 def test_a_low_resolution_picture_is_enlarged_by_pixels(tmp_path):
@@ -221,6 +256,19 @@ def test_paths_that_lead_elsewhere_are_not_followed(tmp_path, path):
   assert [link for link in page.links() if '.json' not in link] == []
 
 
+def captions(page: Page) -> list[str]:
+  """What stands below the pictures, without the links."""
+  found = re.findall(
+    '<figcaption>(.*?)(?:<a class="save".*?)?</figcaption>', page.source, re.DOTALL
+  )
+  return [' '.join(re.sub('<[^>]*>', '', said).split()) for said in found]
+
+
+def saved(page: Page) -> list[tuple[str | None, str | None]]:
+  """What is saved, and as what."""
+  return [(a['href'], a['download']) for a in page.all('a') if a.get('class') == 'save']
+
+
 def test_missing_files_leave_a_placeholder(tmp_path):
   run = make_run(tmp_path / 'out')
   (run / 'restored/one.png').unlink()
@@ -236,7 +284,7 @@ def test_missing_files_leave_a_placeholder(tmp_path):
 @pytest.mark.parametrize(
   ('drop', 'metrics', 'labels'),
   [
-    (('aligned', 'pasted'), {}, ['degraded', 'restored', 'degraded ↔ restored', 'photo']),
+    (('aligned', 'pasted'), {}, ['degraded ↔ restored', 'degraded', 'restored', 'photo']),
     (('degraded', 'photo', 'pasted'), {'psnr': 30.0}, ['restored', 'truth']),
     (('degraded', 'restored', 'photo', 'pasted'), {}, ['aligned']),
   ],
@@ -244,35 +292,161 @@ def test_missing_files_leave_a_placeholder(tmp_path):
 def test_absent_parts_are_left_out(tmp_path, drop, metrics, labels):
   run = make_run(tmp_path / 'out', drop=(*drop, 'curve', 'progress'), metrics=metrics)
   page = Page(write_report(run))
-  assert re.findall('<figcaption>(.*?)</figcaption>', page.source) == labels
+  assert captions(page) == labels
   assert 'missing' not in [div.get('class') for div in page.all('div')]
   assert len(page.all('table')) == 1 + bool(metrics)
 
 
 def test_completed_pictures_have_a_column_and_lead_the_means(tmp_path):
   whole = {'fidelity': 31.0, 'psnr_completed': 28.0, 'psnr': 24.0, 'psnr_degraded': 20.0}
-  page = Page(write_report(make_run(tmp_path / 'a', metrics=whole)))
+  page = Page(write_report(make_run(tmp_path / 'a', ['one', 'more'], metrics=whole)))
   text = ' '.join(page.text.split())
-  assert '20.0 → 28.0 dB mean PSNR over 1, completed (+8.0 dB)' in text
+  assert 'mean PSNR over 2, completed: 20.0 → 28.0 dB (+8.0 dB)' in text
   table = re.search('<table class="metrics">(.*?)</table>', page.source)[1]
   rows = [re.findall('<t[hd][^>]*>([^<]*)</t', row) for row in table.split('<tr>')[1:]]
   assert rows == [
-    ['', 'degraded', 'restored', 'completed'],
-    ['FIDELITY, dB', '–', '31.0', '–'],
-    ['PSNR, dB', '20.0', '24.0', '28.0'],
+    ['', 'degraded', 'completed', 'restored'],
+    ['fidelity over the crop, dB', '–', '–', '31.0'],
+    ['PSNR over the crop, dB', '20.0', '28.0', '24.0'],
   ]
-  make_run(tmp_path / 'b', ['two'], metrics={'psnr': 26.0, 'psnr_degraded': 18.0})
+  make_run(tmp_path / 'b', ['two'], metrics={'psnr': 26.0, 'psnr_degraded': 17.0})
   text = ' '.join(Page(write_report(tmp_path)).text.split())
-  assert '19.0 → 27.0 dB mean PSNR over 2 (+8.0 dB)' in text
+  assert 'mean PSNR over 3: 19.0 → 27.3 dB (+8.3 dB)' in text
 
 
-def test_the_slider_leads_to_the_completed_picture(tmp_path):
-  run = make_run(tmp_path / 'out', more=('completed',))
+def test_a_face_that_the_run_damaged_itself_is_its_own_before_and_after(tmp_path):
+  """The photo as it came is the truth, and no 'before'."""
+  page = Page(write_report(make_run(tmp_path / 'out', more=('completed',))))
+  assert captions(page)[:5] == [
+    'degraded ↔ completed', 'degraded', 'completed', 'restored', 'truth',
+  ]  # fmt: skip
+  assert saved(page) == [('./completed/one.png', 'one completed.png')]
+  before, after = page.all('img')[:2]
+  assert (before['alt'], after['alt']) == ('one, degraded', 'one, completed')
+  assert len(page.all('input')) == 1
+
+
+def test_the_whole_photo_before_and_after_comes_first(tmp_path):
+  page = Page(write_report(make_group(tmp_path / 'out', 2, more=('completed',))))
+  assert len(page.all('article')) == 1
+  before, after = page.all('img')[:2]
+  assert (before['src'], after['src']) == ('./photo/group.png', './pasted/group.png')
+  assert saved(page) == [('./pasted/group.png', 'group restored.png')]
+  assert page.all('figure')[0]['style'] == '--ratio: 0.6667'
+  # Once for both faces, whose own sliders follow their pictures.
+  assert sum('pasted' in (img.get('src') or '') for img in page.all('img')) == 1
+  face = ['degraded', 'completed', 'restored', 'truth', 'degraded ↔ completed', 'loss curve']
+  assert [re.sub(', settled.*', '', said) for said in captions(page)] == [
+    'as it came ↔ restored', *[*face, 'progress'] * 2,
+  ]  # fmt: skip
+  assert '1 photo, 2 faces restored' in page.text
+
+
+def test_faces_stand_under_their_photo_by_name(tmp_path):
+  run = make_group(tmp_path / 'out')
+  record = {'name': 'alone', 'source': 'in/alone.jpg', 'num_results': 1, 'task': 'deblur'}
+  with open(run / 'results.jsonl', 'a') as file:
+    file.write(json.dumps(record) + '\n')
   page = Page(write_report(run))
-  labels = re.findall('<figcaption>(.*?)</figcaption>', page.source)
-  assert labels[:5] == ['degraded', 'restored', 'completed', 'truth', 'degraded ↔ completed']
-  (over,) = [img for img in page.all('img') if img.get('class') == 'over']
-  assert over['src'].endswith('completed/one.png')
+  titles = re.findall('<h[23] [^>]*>([^<]*)</h', page.source)
+  assert titles == ['group', 'group_0', 'group_1', 'group_2', 'alone']
+  assert '2 photos, 4 faces restored' in page.text
+  assert_links_lead_to_files(page, run)
+
+
+def test_a_face_that_failed_is_told_on_its_photos_card(tmp_path):
+  run = make_group(tmp_path / 'out', 2, failed=1)
+  page = Page(write_report(run))
+  card = page.source.split('<article')[1].split('</article>')[0]
+  assert 'One face left as it was (group_1): the hole covers both eyes' in card
+  assert '>group</h2>' in card
+  assert '1 photo, 1 face restored, 1 failed' in ' '.join(page.text.split())
+  (listed,) = [details for details in page.all('details') if details.get('class') == 'failures']
+  assert 'open' not in listed
+  fail(run, name='dog', source='in/dog.jpg', reason='no face found')
+  (listed,) = [d for d in Page(write_report(run)).all('details') if d.get('class') == 'failures']
+  assert 'open' in listed
+
+
+def test_pictures_of_earlier_versions_stay_with_their_faces(tmp_path):
+  """They pasted one face back at a time."""
+  run = make_run(tmp_path / 'out', ['group_0', 'group_1'], metrics={'fidelity': 30.0})
+  change(run, *[{'source': 'in/group.jpg', 'num_results': 2}] * 2)
+  page = Page(write_report(run))
+  assert len(page.all('article')) == 1
+  sources = [img.get('src') for img in page.all('img')]
+  assert sources[:2] == ['./degraded/group_0.png', './restored/group_0.png']
+  assert saved(page) == [('./restored/group_0.png', 'group_0 restored.png')]
+  assert {'./pasted/group_0.png', './pasted/group_1.png'} <= set(sources)
+  one = Page(write_report(make_run(tmp_path / 'single', metrics={})))
+  assert saved(one) == [('./pasted/one.png', 'one restored.png')]
+
+
+def test_a_photo_that_cannot_be_shown_leaves_the_face(tmp_path):
+  run = make_group(tmp_path / 'out', 1)
+  (run / 'pasted/group.png').unlink()
+  page = Page(write_report(run))
+  assert saved(page) == [('./restored/group_0.png', 'group_0 restored.png')]
+  assert 'pasted/group.png' in page.text
+
+
+def test_holes_are_outlined_beside_the_face_and_not_in_its_slider(tmp_path):
+  run = make_run(tmp_path / 'out', more=('outlined', 'mask'))
+  page = Page(write_report(run))
+  assert captions(page)[:4] == ['degraded ↔ restored', 'outlined', 'restored', 'truth']
+  assert './mask/one.png' in page.links()
+  (run / 'outlined/one.png').unlink()
+  assert captions(Page(write_report(run)))[1] == 'degraded'
+
+
+def test_notes_are_told(tmp_path):
+  run = make_run(tmp_path / 'out')
+  change(run, {'notes': ['12 % of the face is hidden', HOSTILE, 7], 'hidden': 0.123})
+  page = Page(write_report(run))
+  assert '<li>12 % of the face is hidden</li>' in page.source
+  assert HOSTILE in page.text
+  assert '12.3 % hidden' in page.text
+  change(run, {'notes': 'none', 'hidden': 'much'})
+  assert len(Page(write_report(run)).all('li')) == 0
+
+
+def test_figures_are_in_a_fold_and_explained_once(tmp_path):
+  run = make_run(tmp_path / 'out', ['one', 'two'], metrics={'fidelity': 31.0, 'psnr': 24.0})
+  change(run, {'hidden': 0.1}, {})
+  page = Page(write_report(run))
+  folds = re.findall('<details class="figures">.*?</details>', page.source, re.DOTALL)
+  assert len(folds) == 2
+  assert all('settled at step 312' in fold and '31.0' in fold for fold in folds)
+  assert 'fidelity over what shows, dB' in folds[0]
+  assert 'fidelity over the crop, dB' in folds[1]
+  terms = re.findall('<dt>(.*?)</dt>', page.source)
+  assert terms == [
+    'degraded', 'restored', 'truth', 'fidelity', 'PSNR', 'hidden', 'loss', 'settled', 'seconds',
+  ]  # fmt: skip
+  assert 'Do not use it to find out' in page.text
+
+
+@pytest.mark.parametrize(
+  ('task', 'said'),
+  [
+    ('generate', '2 pictures generated'),
+    ('deep_prior', '2 pictures restored'),
+    ('interpolate', '2 walks drawn'),
+    ('direction', '2 directions found'),
+    ('something', '2 pictures done'),
+  ],
+)
+def test_what_is_no_face_of_a_photo_has_a_card_of_its_own(tmp_path, task, said):
+  run = make_run(tmp_path / 'out', ['one_0', 'one_1'], drop=('photo', 'pasted'), task=task)
+  lines = [json.loads(line) for line in (run / 'results.jsonl').read_text().splitlines()]
+  for line in lines:
+    del line['num_results']
+    line['source'] = 'same'
+  (run / 'results.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+  page = Page(write_report(run))
+  assert said in page.text
+  assert 'photo' not in page.text.split('one_0')[0]
+  assert len(page.all('article')) == 2
 
 
 def test_many_pictures_are_capped_and_counted(tmp_path, monkeypatch):
@@ -280,8 +454,15 @@ def test_many_pictures_are_capped_and_counted(tmp_path, monkeypatch):
   run = make_run(tmp_path / 'out', [f'picture{i}' for i in range(8)])
   page = Page(write_report(run))
   assert len(page.all('article')) == 3
-  assert 'The first 3 of 8 pictures' in page.text
-  assert '8 pictures done' in page.text
+  assert 'The first 3 of 8 are shown' in page.text
+  assert '8 photos, 8 faces restored' in page.text
+
+
+def test_a_crowd_is_capped_and_counted(tmp_path, monkeypatch):
+  monkeypatch.setattr(ganjax.report.cards, 'MAX_FACES', 2)
+  page = Page(write_report(make_group(tmp_path / 'out', 5)))
+  assert 'and 3 more faces' in page.text
+  assert 'group_2' not in page.text
 
 
 def test_failures_are_listed(tmp_path):
