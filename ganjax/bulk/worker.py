@@ -167,7 +167,7 @@ class Worker:
     self._side = side
     self._search = self._method.search(networks, settings.align)
     self._kinds = ['restored']
-    if self._method.degradation.is_only_projections:
+    if self._method.degradation.is_completable:
       self._kinds.append('completed')
     self._features = tf_examples.features(
       self._prior, settings.preset, self._kinds, settings.save_image, settings.save_noise

@@ -40,6 +40,8 @@ class Downsample(Operator):
   factor: int = dataclasses.field(metadata={'static': True})
   size: int | None = dataclasses.field(default=None, metadata={'static': True})  # not by `factor`
 
+  is_reduction: ClassVar[bool] = True
+
   unknowns: ClassVar[dict[str, Unknown]] = {
     'filter': Discrete(tuple(np.asarray(i, np.int32) for i in range(len(NAMES)))),
     'factor': Cropped('size'),

@@ -31,6 +31,8 @@ class Operator:
   is_random: ClassVar[bool] = False
   # Whether it only takes away, pixel by pixel: applied again it changes nothing more.
   is_projection: ClassVar[bool] = False
+  # Whether it only reduces the number of pixels.
+  is_reduction: ClassVar[bool] = False
   # Whether it does nothing but hide parts of the picture.
   is_mask: ClassVar[bool] = False
   # Whether `sample` draws what it does, so that a picture that came degraded cannot follow it.
@@ -288,6 +290,11 @@ class Pipeline(Operator):
   def is_only_projections(self) -> bool:
     """Whether what it leaves can be put back into a restored picture; see `completed`."""
     return all(operator.is_projection for operator in self.operators)
+
+  @property
+  def is_completable(self) -> bool:
+    """Whether what it leaves can be put back, be it at fewer pixels; see `completed`."""
+    return all(operator.is_projection or operator.is_reduction for operator in self.operators)
 
   def output_shape(self, height: int, width: int) -> tuple[int, int]:
     for operator in self.operators:

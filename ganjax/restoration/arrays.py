@@ -1,28 +1,32 @@
 """Restores a batch of aligned faces that are arrays already."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ganjax.degradations import Operator, Pipeline, parse
-from ganjax.inversion import batch
+from ganjax.inversion import batch, identify
 from ganjax.inversion.perceptual import Perceptual, load_perceptual
 from ganjax.inversion.presets import PRESETS, Hyper, Preset
 from ganjax.inversion.problem import Prior, make_prior, make_problem, stack
 from ganjax.inversion.spaces import Space
 from ganjax.inversion.stages import stages_of
+from ganjax.restoration.defaults import RESTORATIONS, TUNED_PRESET, defaults_of
 from ganjax.weights import Networks
 
+NO_DEGRADATION = "say what happened to the photos: degradation='blur() | jpeg()', or task='deblur'"
 SLACK = 0.01  # by which values may leave [-1, 1]
 
 
 def restore(
   networks: Networks | Prior,
   photos: np.ndarray,
-  degradation: str | Operator | Sequence[str | Operator],
+  degradation: str | Operator | Sequence[str | Operator] | None = None,
   names: Sequence[str] | None = None,
-  preset: str | Preset = 'projector',
+  preset: str | Preset = TUNED_PRESET,
   seed: int = 0,
+  task: str | None = None,
   perceptual: str | Perceptual | None = None,
   space: str | Space | None = None,
   on_progress: Callable[[batch.Progress], None] | None = None,
@@ -34,11 +38,14 @@ def restore(
   Args:
     networks: from `ganjax.load`, or a `prior` of them.
     photos: float [N, h, w, 3] in [-1, 1], already degraded, of the size that the degradation gives.
-    degradation: what happened to them, an operator or its spec; one for all, or one each.
+    degradation: what happened to them, an operator or its spec; one for all, or one each. What
+      is unknown in it is found first. None for that of the task.
     names: one each; an image's randomness depends on its name and `seed` alone, so that its
       result is the same in any batch. Defaults to '0', '1', ….
     preset: a preset's name, or a `Preset`; it has the defaults of all hyperparameters.
     seed: for all randomness.
+    task: a restoration task such as 'deblur', whose hyperparameters hold, as on the command line:
+      its results are this function's then. None for the preset's own.
     perceptual: how images are compared, by name or as an object; None for the prior's own, which is
       the discriminator's.
     space: a latent space, by name or as an object, in place of the preset's own ones.
@@ -52,7 +59,7 @@ def restore(
 
   Raises:
     ValueError: sizes, counts or names do not go together; images are not in [-1, 1]; a
-      hyperparameter, preset or space is unknown.
+      hyperparameter, preset, task or space is unknown; there is no degradation.
     DegradationError: a spec cannot be read.
     WeightsError: the perceptual distance cannot be loaded.
   """
@@ -60,16 +67,26 @@ def restore(
   shared = _prior(networks, perceptual)
   count = len(photos)
   names = [str(i) for i in range(count)] if names is None else list(names)
+  defaults = {} if task is None else _defaults(task, preset)
+  degradation = degradation or defaults.get('degradation')
+  if not degradation:
+    raise ValueError(NO_DEGRADATION)
   if isinstance(degradation, str | Operator):
     degradation = [degradation] * count
   degradations = [_pipeline(one) for one in degradation]
+  degradations = [one.cropped(photos.shape[1]) if one.follows_crop else one for one in degradations]
   if not count or not len(names) == len(degradations) == count:
     raise ValueError(f'{count} photos, {len(names)} names, {len(degradations)} degradations')
-  preset = _preset(preset, space)
+  preset = _preset(preset, space, defaults)
+  own = {name: value for name, value in defaults.items() if name in Hyper._fields}
+  base = preset.hyper._replace(**own)
+  pairs = zip(degradations, photos, strict=True)
+  photos = np.stack([one.projected(np.asarray(photo)) for one, photo in pairs])
+  if any(one.unknown for one in degradations):
+    found = identify(shared, photos, degradations, names, seed)
+    degradations = [one.degradation for one in found]
   problems = [
-    make_problem(
-      shared, photo, degradations[i], names[i], seed, _pick(preset.hyper, hyper, i, count)
-    )
+    make_problem(shared, photo, degradations[i], names[i], seed, _pick(base, hyper, i, count))
     for i, photo in enumerate(photos)
   ]
   return batch.run(shared, stages_of(preset), stack(problems), on_progress, chunk_steps)
@@ -101,11 +118,23 @@ def _pipeline(degradation: str | Operator) -> Pipeline:
   return parse(degradation) if isinstance(degradation, str) else Pipeline.of(degradation)
 
 
-def _preset(preset: str | Preset, space: str | Space | None) -> Preset:
+def _defaults(task: str, preset: str | Preset) -> dict[str, Any]:
+  """What the command line takes where no flag says otherwise."""
+  if task not in RESTORATIONS:
+    raise ValueError(f'task {task!r} is none of {", ".join(RESTORATIONS)}')
+  if not isinstance(preset, str):
+    raise ValueError('task: its numbers are for a preset by name; leave it out, or name a preset')
+  return defaults_of(task, preset) if preset in PRESETS else {}
+
+
+def _preset(preset: str | Preset, space: str | Space | None, defaults: dict[str, Any]) -> Preset:
   if isinstance(preset, str):
     if preset not in PRESETS:
       raise ValueError(f'preset {preset!r} is none of {", ".join(PRESETS)}')
+    is_tuned = preset == TUNED_PRESET
     preset = PRESETS[preset]
+    if is_tuned and defaults:
+      preset = preset.within(defaults['space'], defaults['noise_maps'])
   return preset if space is None else preset.within(space, preset.noise_maps)
 
 

@@ -9,6 +9,7 @@ from ganjax.degradations import Operator, Pipeline
 from ganjax.pixels import to_bytes, to_float
 
 FADE = 1 / 64  # of the height
+BACK_PROJECTIONS = 10  # after which a picture reduced again differs by less than a level
 # Of a face in its photo, in sides of its quad.
 _FEATHER = 1 / 128  # by which a filling fades outwards over what is visible; at least 1.5 px
 _MATCH = 1 / 32  # standard deviation of what the filling's colours follow around a hole
@@ -22,11 +23,12 @@ def completed(
 
   With a projection A, x + A y − A x degrades to y whatever x is (the range–null space decomposition
   of Wang et al. 2023, "DDNM"): pixels around holes are the input's own, and of a picture restored
-  from a grey one only the colours are taken.
+  from a grey one only the colours are taken. Of a picture restored from a small one, what the small
+  one shows is replaced by iterative back-projection (Irani and Peleg 1991).
 
   Args:
-    degradation: A; a projection, or a pipeline that `is_only_projections`.
-    degraded: y, float32 [H, W, 3] in [-1, 1].
+    degradation: A; a projection, or a pipeline that `is_completable`.
+    degraded: y, float32 [h, w, 3] in [-1, 1].
     restored: x, uint8 [H, W, 3].
     fade: how far outwards from a hole's edge the restored picture fades into the degraded one, in
       shares of the height.
@@ -34,10 +36,30 @@ def completed(
   Returns:
     uint8 [H, W, 3].
   """
+  if degraded.shape != restored.shape:
+    return _back_projected(degradation, degraded, restored)
   image = to_float(restored)
   known, shown = (np.asarray(degradation.expected(jnp.asarray(x))) for x in (degraded, image))
   visible = np.asarray(degradation.visible(*restored.shape[:2]))
   return to_bytes(image + _faded(visible, fade * len(restored)) * (known - shown))
+
+
+def _back_projected(
+  degradation: Operator, degraded: np.ndarray, restored: np.ndarray
+) -> np.ndarray:
+  """`completed`, where the degraded picture has fewer pixels."""
+  image, visible = to_float(restored), np.asarray(degradation.visible(*degraded.shape[:2]))
+  for _ in range(BACK_PROJECTIONS):
+    shown = np.asarray(degradation.expected(jnp.asarray(image)))
+    image = image + _enlarged(visible * (degraded - shown), *restored.shape[:2])
+  return to_bytes(image)
+
+
+def _enlarged(image: np.ndarray, height: int, width: int) -> np.ndarray:
+  """float32 [h, w, 3] -> [H, W, 3], bicubic."""
+  planes = [Image.fromarray(np.ascontiguousarray(image[:, :, c], np.float32)) for c in range(3)]
+  larger = [plane.resize((width, height), Image.Resampling.BICUBIC) for plane in planes]
+  return np.stack([np.asarray(plane) for plane in larger], axis=-1)
 
 
 def _faded(visible: np.ndarray, fade: float) -> np.ndarray:

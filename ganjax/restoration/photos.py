@@ -52,7 +52,7 @@ def restore_photos(
   *,
   task: str = 'restore',
   names: Sequence[str] | None = None,
-  degrade_first: bool = False,
+  degrade_first: bool | None = None,
   mask: Path | None = None,
   box: tuple[float, ...] | None = None,
   assumed_degradation: Degradation | None = None,
@@ -87,6 +87,7 @@ def restore_photos(
     names: one for each photo of a sequence; together with `seed` they decide all that is random.
       By default a file is called as the tasks call it, and pixels by their place: '0', '1', ….
     degrade_first: the photos are clean: their faces are degraded first, and measured against.
+      None for no, unless there is an `assumed_degradation`.
     mask: a picture of the photos' size, black where holes are, or a folder of such, by name.
     box: left, top, right and bottom in px of the one face that is meant; None to look for faces.
     assumed_degradation: what the restoration takes for granted instead of `degradation`; '?' stands
@@ -121,6 +122,7 @@ def restore_photos(
   _check_choice('align', align, get_args(faces.Mode))
   if min(batch_size, restarts) < 1:
     raise ValueError(f'batch_size={batch_size}, restarts={restarts}: give 1 or more')
+  degrade_first = assumed_degradation is not None if degrade_first is None else degrade_first
   found = _photos(photos, names)
   values = _values(task, preset, degrade_first, settings)
   method = Method(
@@ -142,7 +144,8 @@ def restore_photos(
   if isinstance(perceptual, str):
     perceptual = inversion.load_perceptual(perceptual, networks)
   config = {
-    **{'photos': [photo.name for photo in found], 'preset': preset, 'align': align, **values},
+    **{'photos': [photo.name for photo in found], 'preset': preset, 'align': align, 'box': box},
+    **values,
     **_record(method, networks),
   }
   with _open(output, config, overwrite) as store:

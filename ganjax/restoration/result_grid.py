@@ -17,6 +17,8 @@ def _row(store: data.Store, record: dict) -> report.Row:
   same = {kind: kind for kind in ('degraded', 'restored', 'completed')}
   kinds = {'input': 'photo', **same, 'truth': 'aligned'}
   files, values = record['files'], record['metrics']
+  if 'outlined' in files:
+    kinds['degraded'] = 'outlined'
   pictures = {
     column: data.decode(store.folder / files[kind])
     for column, kind in kinds.items()

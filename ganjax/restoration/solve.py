@@ -125,7 +125,7 @@ class Method:
     if not visible.all():
       images['mask'] = (255 * visible[:, :, 0]).astype(np.uint8)
       images['outlined'] = report.outlined(to_bytes(degraded.target), visible[:, :, 0] > 0)
-    if degraded.degradation.is_only_projections:
+    if degraded.degradation.is_completable:
       images['completed'] = completed(degraded.degradation, degraded.target, restored)
     return images
 

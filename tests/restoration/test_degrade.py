@@ -2,7 +2,7 @@ import numpy as np
 
 from ganjax.degradations import parse
 from ganjax.pixels import to_float
-from ganjax.restoration.degrade import degrade
+from ganjax.restoration.degrade import as_it_is, degrade
 
 CLEAN = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
 RANDOM = parse('mask(missing=0.5) | noise(sigma=0.1)')
@@ -20,10 +20,24 @@ def test_seed_and_name_alone_decide():
 
 
 def test_what_came_degraded_is_taken_as_it_is():
-  given = degrade(CLEAN, RANDOM, 'a', 0, already_degraded=True)
+  given = as_it_is(CLEAN, RANDOM, 'a', 0)
   np.testing.assert_array_equal(given.target, to_float(CLEAN))
   assert given.truth is None
   assert str(given.degradation) == str(degrade(CLEAN, RANDOM, 'a', 0).degradation)
+
+
+def test_an_image_to_which_nothing_happened_is_its_own_truth():
+  np.testing.assert_array_equal(as_it_is(CLEAN, parse('identity'), 'a', 0).truth, CLEAN)
+
+
+def test_a_tint_is_taken_off_a_photo_that_is_said_to_be_grey():
+  given = as_it_is(CLEAN, parse('blur | grayscale | mask(box=2:5:2:5)'), 'a', 0)
+  np.testing.assert_allclose(np.ptp(given.target, axis=2), 0, atol=1e-6)
+  np.testing.assert_allclose(
+    given.target[..., 0], to_float(CLEAN) @ [0.299, 0.587, 0.114], atol=1e-5
+  )
+  noisy = as_it_is(CLEAN, parse('grayscale | noise(sigma=0.1)'), 'a', 0)  # the noise has colours
+  np.testing.assert_array_equal(noisy.target, to_float(CLEAN))
 
 
 def test_the_assumption_is_another_than_what_was_done():

@@ -5,7 +5,7 @@ import pytest
 from ganjax.degradations import parse
 from ganjax.metrics import names, psnr, ssim
 from ganjax.pixels import to_bytes, to_float
-from ganjax.restoration.degrade import degrade
+from ganjax.restoration.degrade import as_it_is, degrade
 from ganjax.restoration.measure import against_truth, fidelity, measure
 
 
@@ -35,8 +35,20 @@ def test_fidelity_is_of_the_image_degraded_again_with_the_same_noise():
   assert fidelity(image(0), degraded._replace(key=jax.random.key(1))) < 30
 
 
+def test_fidelity_is_over_what_the_input_shows():
+  mask = parse('mask(box=4:20:4:28)')
+  given = as_it_is(image(0), mask, 'a', 0)
+  restored = image(0)
+  restored[4:20, 4:28] = image(1)[4:20, 4:28]
+  assert fidelity(restored, given) == np.inf
+  restored[0] = 255 - restored[0]
+  shown = np.asarray(mask.visible(24, 32))
+  expected = psnr(to_float(restored), given.target, shown)
+  assert fidelity(restored, given) == pytest.approx(float(expected))
+
+
 def test_without_a_truth_there_is_fidelity_alone():
-  given = degrade(image(0), parse('identity()'), 'a', 0, already_degraded=True)
+  given = as_it_is(image(0), parse('blur(kernel_size=3, variance=1)'), 'a', 0)
   images = {'restored': image(1), 'degraded': to_bytes(given.target), 'photo': image(2)}
   assert measure(images, given).keys() == {'fidelity'}
   known = degrade(image(0), parse('identity()'), 'a', 0)

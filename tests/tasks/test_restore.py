@@ -40,7 +40,7 @@ def config(tmp_path, weights_file):
     perceptual='discriminator',
     degradation='mask(box=4:8:4:8)',
     assumed_degradation=None,
-    already_degraded=False,
+    degrade_first=True,
     restarts=1,
     space='w_plus',
     preset='projector',
@@ -71,7 +71,7 @@ def test_everything_is_written_and_the_latent_gives_the_picture_again(config):
   (record,) = listed(config.output)
   assert record['name'] == 'astronaut'
   kinds = {'photo', 'aligned', 'degraded', 'restored', 'pasted', 'latent', 'curve', 'progress'}
-  kinds |= {'completed'}  # the degradation is a mask alone
+  kinds |= {'completed', 'mask', 'outlined'}  # the degradation is a mask alone
   assert record['files'].keys() == kinds
   folder = config.output
   for path in [*record['files'].values(), 'grid.png', 'report.html', 'config.json']:
@@ -125,7 +125,7 @@ def test_other_flags_need_another_folder_or_overwrite(config):
 
 
 @pytest.mark.parametrize(
-  'degradation', ['downsample(factor=4)', 'mask(strokes=3) | grayscale', 'jpeg(quality=20)']
+  'degradation', ['downsample(factor=4)', 'mask(box=2:6:2:6)', 'jpeg(quality=20)']
 )
 def test_already_degraded_pictures_are_not_degraded_again(config, tmp_path, degradation):
   size = 4 if 'downsample' in degradation else 16
@@ -133,7 +133,7 @@ def test_already_degraded_pictures_are_not_degraded_again(config, tmp_path, degr
   path = tmp_path / 'small.png'
   Image.fromarray(picture).save(path)
   config = dataclasses.replace(
-    config, input=str(path), degradation=degradation, already_degraded=True, align='never'
+    config, input=str(path), degradation=degradation, degrade_first=False, align='never'
   )
   assert main.run(config) == 0
   (record,) = listed(config.output)
