@@ -5,6 +5,6 @@ output=$(realpath -m "${1:-demo_output}")
 source "$(dirname "$0")/setup.sh" requirements.txt
 
 for task in deblur colorize inpaint super_resolve denoise dejpeg; do
-  python -m ganjax --task="$task" --input=scripts/demo/astronaut.png --output="$output/$task" "${@:2}"
+  python -m ganjax --task="$task" --input=scripts/demo/astronaut.png --output="$output/$task" --degrade_first "${@:2}"
 done
 python -m ganjax --task=report --input="$output"

@@ -76,8 +76,8 @@ class Face(NamedTuple):
   num_faces: int  # of the same photo that are restored
   crop: faces.Crop
   photo_name: str
+  holes: Holes  # the photo's
   photo: np.ndarray | None = None  # uint8 [H, W, 3], where it is kept
-  holes: Holes | None = None  # the photo's, where its degradation has masks or it is transparent
   scale: float = 1.0  # by which the photo is enlarged to take the restored face
   notes: tuple[str, ...] = ()  # what a person should be told
 
@@ -99,8 +99,6 @@ class Face(NamedTuple):
     """
     if degradation.follows_crop:
       degradation = degradation.cropped(len(self.crop.image))
-    if self.holes is None:
-      return degradation
     return self.holes.within(degradation, self.crop.quad, side, side)
 
 
@@ -135,7 +133,7 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
       crop=crop,
       photo_name=photo.name,
       photo=pixels if keep_photo else None,
-      holes=own if own.drawn or own.opaque is not None else None,
+      holes=own,
     )
     for number, crop in enumerate(crops)
   ]

@@ -105,7 +105,5 @@ def _with_face(photo: np.ndarray, face: Face, result: Result) -> np.ndarray:
     return faces.paste(photo, result.best, quad)
   masks = [operator for operator in degradation.operators if operator.is_mask]
   is_of_photo = all(isinstance(mask, PictureMask) for mask in masks)
-  visible = None
-  if face.holes is not None and face.holes.are_of_photo and is_of_photo:
-    visible = face.holes.visible
+  visible = face.holes.visible if face.holes.are_of_photo and is_of_photo else None
   return completed_photo(photo, result.images['restored'], quad, degradation, visible)
