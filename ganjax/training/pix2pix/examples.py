@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ganjax.choices import Order
-from ganjax.data import SourceError
+from ganjax.data import ImageError, SourceError
 from ganjax.degradations import Pipeline
 from ganjax.pix2pix import conditions
 from ganjax.pix2pix.conditions import Example
@@ -40,6 +40,8 @@ def paired(
 ) -> tuple[Read, int]:
   """Pictures of two sources that belong together by their names; also says how many there are.
 
+  `read` raises ImageError where the two of a pair have other shapes (`conditions.misfit`).
+
   Raises:
     SourceError: a condition has no truth; names the first.
   """
@@ -54,14 +56,17 @@ def paired(
     )
 
   def read(index: int, rng: np.random.Generator) -> Example:
-    truth = truths.read(places[inputs.entry(index).name])
-    return conditions.without_known(*_framed([inputs.read(index), truth], side, jitter, rng))
+    entry = inputs.entry(index)
+    pair = [inputs.read(index), truths.read(places[entry.name])]
+    if reason := conditions.misfit(*pair):
+      raise ImageError(f'{entry.source}: {reason}')
+    return conditions.without_known(*_framed(pair, side, jitter, rng))
 
   return read, len(inputs)
 
 
 def side_by_side(pictures: Pictures, order: Order, side: int, jitter: Jitter | None) -> Read:
-  """Pictures whose halves are condition and truth."""
+  """Pictures whose halves are condition and truth (`conditions.split_halves`)."""
 
   def read(index: int, rng: np.random.Generator) -> Example:
     halves = conditions.split_halves(pictures.read(index), order, pictures.entry(index).source)
