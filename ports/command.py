@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 
+from ganjax.runtime import streams
 from ganjax.weights import tensor_file
 from ports.table import PortError, naming
 
@@ -29,6 +30,7 @@ def run(
     describe: says in a few words what a header stands for.
     source_help: of --source.
   """
+  streams.make_robust()
   flags.DEFINE_string('source', None, source_help, required=True)
   flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
 
