@@ -47,6 +47,8 @@ def run(
       return 1
     count = sum(array.size for array in tensors.values())
     print(f'ported {source} ({describe(header)}, {count} parameters) to {target}')
+    for note in header.get('source', {}).get('notes', []):
+      print(note)
     return 0
 
   app.run(main)
