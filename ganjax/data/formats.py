@@ -8,9 +8,12 @@ import os
 
 from PIL import features
 
-READABLE = frozenset(
+_EVERYWHERE = frozenset(
   {'png', 'jpg', 'jpeg', 'jpe', 'jfif', 'mpo', 'webp', 'bmp', 'tif', 'tiff', 'gif'}
-  | {'ppm', 'pgm', 'pbm', 'pnm', 'pfm', 'avif', 'avifs', 'heic', 'heics', 'heif', 'heifs', 'hif'}
+  | {'ppm', 'pgm', 'pbm', 'pnm', 'pfm'}
+)
+READABLE = _EVERYWHERE | frozenset(
+  {'avif', 'avifs', 'heic', 'heics', 'heif', 'heifs', 'hif'}
   | {'jp2', 'j2k', 'j2c', 'jpc', 'jpf', 'jpx'}
 )
 RAW = frozenset(
@@ -66,6 +69,15 @@ _CONTAINER = {b'mif1', b'mif2', b'msf1', b'miaf'}
 def extension(file: str) -> str:
   """'jpg' of 'x/Me.JPG'."""
   return os.path.splitext(file)[1][1:].lower()
+
+
+def precedence(file: str) -> int:
+  """Which of several files that differ in their extension alone has the plain name: the least.
+
+  A copy that every program reads comes before HEIC, and that before what cannot be decoded.
+  """
+  end = extension(file)
+  return 0 if end in _EVERYWHERE else 1 if end in READABLE else 2
 
 
 @functools.cache

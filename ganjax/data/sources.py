@@ -19,7 +19,7 @@ import numpy as np
 
 from ganjax.data.claim import is_output
 from ganjax.data.decode import MAX_FILE_BYTES, ImageError, decode, printable
-from ganjax.data.formats import READABLE, UNREADABLE, extension
+from ganjax.data.formats import READABLE, precedence
 from ganjax.data.names import is_picture, name_of, natural, with_hash
 from ganjax.errors import GanjaxError
 from ganjax.runtime import extras
@@ -266,8 +266,8 @@ def _enter(found: _Folder, entry: os.DirEntry) -> None:
 
 
 def _by_name(file: str) -> tuple:
-  """The order of a folder's pictures: one that cannot be decoded takes no other's name."""
-  return extension(file) in UNREADABLE, natural(file)
+  """The order of a folder's pictures, in which they are named."""
+  return precedence(file), natural(file)
 
 
 def _split_glob(path: pathlib.Path) -> tuple[pathlib.Path, str]:

@@ -79,8 +79,14 @@ def test_both_of_a_pair_are_framed_alike(tmp_path):
 
 def test_what_is_no_pair(tmp_path, pictures):
   write(tmp_path / 'b', '1.png', noise(1))
-  with pytest.raises(SourceError, match=r'0.png: has no truth of the same name, like 1 others'):
-    examples.paired(pictures, Pictures(str(tmp_path / 'b')), 16, None)
+  read, count = examples.paired(pictures, Pictures(str(tmp_path / 'b')), 16, None)
+  assert count == 3
+  read(1, rng())
+  with pytest.raises(ImageError, match=r'0.png: has no truth of the same name in --truth$'):
+    read(0, rng())
+  write(tmp_path / 'c', '7.png', noise(1))
+  with pytest.raises(SourceError, match=r'0.png: has no truth .* so it is with all of --input'):
+    examples.paired(pictures, Pictures(str(tmp_path / 'c')), 16, None)
   with pytest.raises(ImageError, match=r'x.png: 41 px wide'):
     conditions.split_halves(noise(0, 20, 41), 'ab', 'x.png')
 
