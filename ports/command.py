@@ -39,6 +39,8 @@ def run(
       raise app.UsageError(f'unknown arguments {argv[1:]}')
     source, target = flags.FLAGS.source, flags.FLAGS.target
     try:
+      if not target.strip():
+        raise PortError('--target is empty; name the .safetensors file to write')
       tensors, header = port(source)
       with naming(target):
         tensor_file.save(target, tensors, header)

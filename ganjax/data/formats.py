@@ -30,7 +30,7 @@ _OTHER = {
   'exr': 'OpenEXR',
   'tga': 'TGA',
 }
-UNREADABLE = RAW | _OTHER.keys()
+PHOTOGRAPHS = READABLE | RAW | _OTHER.keys()
 
 _RAW_PHOTO, _VIDEO = "a camera's RAW file", 'a video'
 # No photographs: a folder's are passed over, and one that is named itself is told by its name.
@@ -83,9 +83,9 @@ def precedence(file: str) -> int:
 @functools.cache
 def pillow_formats() -> tuple[str, ...]:
   """What Pillow may be asked to open here: none of them runs another program."""
-  built_in = {'avif': 'AVIF', 'jpg_2000': 'JPEG2000'}
-  extra = [name for feature, name in built_in.items() if features.check(feature)]
-  return ('PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM', *extra)
+  optional = {'avif': 'AVIF', 'jpg_2000': 'JPEG2000'}  # builds of Pillow may leave them out
+  built = [name for feature, name in optional.items() if features.check(feature)]
+  return ('PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM', *built)
 
 
 def is_heif(data: bytes) -> bool:

@@ -63,7 +63,7 @@ def face_name(name: str, index: int) -> str:
 
 def is_picture(file: str) -> bool:
   """Whether a file's name ends as a photograph's; not all of these can be decoded."""
-  return formats.extension(file) in formats.READABLE | formats.UNREADABLE
+  return formats.extension(file) in formats.PHOTOGRAPHS
 
 
 def natural(text: str) -> tuple:
