@@ -13,6 +13,7 @@ from ports.ada_modules import Network, check_constants, take_apart
 from ports.table import PortError, Rule, raise_all, show
 from ports.unpickle import Budget, Constructor, Record
 
+STYLEGAN3 = 'this is StyleGAN3; ganjax reads StyleGAN2: name a pickle of that'
 PERSISTENT = 'torch_utils.persistence._reconstruct_persistent_obj'
 
 
@@ -70,6 +71,8 @@ def port(value: dict, limit_bytes: int) -> tuple[dict[str, np.ndarray], dict]:
 
 def _port(record: Record, spec_of, limit_bytes: int, problems: list[str]):
   network = take_apart(record)
+  if any(name == 'SynthesisInput' for name, _ in network.modules.values()):
+    raise PortError(STYLEGAN3)
   spec = spec_of(network)
   check_constants(network, spec, problems)
   filters = layout.check_filters(network.tensors, 'resample_filter', 1, problems)

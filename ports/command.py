@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 
+from ganjax.runtime import streams
 from ganjax.weights import tensor_file
 from ports.table import PortError, naming
 
@@ -29,6 +30,7 @@ def run(
     describe: says in a few words what a header stands for.
     source_help: of --source.
   """
+  streams.make_robust()
   flags.DEFINE_string('source', None, source_help, required=True)
   flags.DEFINE_string('target', None, 'The .safetensors file to write.', required=True)
 
@@ -37,6 +39,8 @@ def run(
       raise app.UsageError(f'unknown arguments {argv[1:]}')
     source, target = flags.FLAGS.source, flags.FLAGS.target
     try:
+      if not target.strip():
+        raise PortError('--target is empty; name the .safetensors file to write')
       tensors, header = port(source)
       with naming(target):
         tensor_file.save(target, tensors, header)
@@ -45,6 +49,8 @@ def run(
       return 1
     count = sum(array.size for array in tensors.values())
     print(f'ported {source} ({describe(header)}, {count} parameters) to {target}')
+    for note in header.get('source', {}).get('notes', []):
+      print(note)
     return 0
 
   app.run(main)

@@ -85,7 +85,14 @@ def port(
 
   Returns:
     (tensors, spec): ours by name, and the header's part with its widths.
+
+  Raises:
+    PortError: its pictures are not RGB, or the tensors claim more than the file holds.
   """
+  if spec['img_channels'] != 3:
+    raise PortError(
+      f'{_name(spec)}: its pictures have {spec["img_channels"]} channels; ganjax works with 3 (RGB)'
+    )
   measure = _measure_generator if _is_generator(spec) else _measure_discriminator
   rules = rules_for(list(shapes(_placeholder(spec))))
   found: list[str] = []

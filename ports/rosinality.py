@@ -1,7 +1,9 @@
 """rosinality's StyleGAN2 checkpoints: {'g_ema', 'd', 'latent_avg'} in a torch file.
 
 The network is always a skip generator with a resnet discriminator; how large they are shows in
-the names and shapes.
+the names and shapes. Converted checkpoints have all three; those that its training saves lack
+`latent_avg`, which is estimated then, and have the generator `g` besides, which is ported where
+there is no moving average of it. A generator's state dict alone will do, too.
 """
 
 import math
@@ -18,30 +20,53 @@ from ports.table import PortError, Rule, raise_all
 _LEARNING_RATE_MULTIPLIER = 0.01  # not in the file; every published network has it
 _GROUP_SIZE = 4
 _UP_GAIN = 4  # its generator's filters hold the gain of up-sampling
-_AVERAGE = 'latent_avg'
+_AVERAGE, _FIRST = 'latent_avg', 'style.1.weight'
+_W_AVG = f'{layout.GENERATOR}mapping.w_avg'
+AVERAGED, AT_ONCE = 10_000, 1000  # samples of z; as many as StyleGAN2-ADA's projector takes
+_EPSILON = 1e-8
 
 
 def is_rosinality(value: object) -> TypeGuard[dict]:
-  return isinstance(value, dict) and isinstance(value.get('g_ema'), dict)
+  return isinstance(value, dict) and _generator(value) is not None
 
 
-def port(value: dict, limit_bytes: int) -> tuple[dict[str, np.ndarray], dict]:
-  """Ports g_ema with latent_avg and, if there is one, d.
+def _generator(value: dict) -> tuple[dict, list[str]] | None:
+  """The generator's state dict, and what has to be said about it; None if there is none."""
+  if isinstance(value.get('g_ema'), dict):
+    return value['g_ema'], []
+  if isinstance(value.get('g'), dict):
+    return value['g'], [
+      "no moving average 'g_ema' in the file: ported 'g', whose faces are rougher"
+    ]
+  bare = torch_file.without_parallel(value)
+  return (bare, []) if _FIRST in bare else None
+
+
+def port(value: dict, limit_bytes: int) -> tuple[dict[str, np.ndarray], dict, list[str]]:
+  """Ports g_ema (or else g) with latent_avg and, if there is one, d.
 
   Args:
     value: what the torch file holds.
     limit_bytes: the size of its data.
 
   Returns:
-    (tensors, specs): ours by name, and the header's {'generator', 'discriminator'}.
+    (tensors, specs, notes): ours by name, the header's {'generator', 'discriminator'}, and what
+    the user should know.
 
   Raises:
     PortError: with everything that does not fit.
   """
   problems: list[str] = []
-  source = torch_file.state_dict(value['g_ema'])
-  if _AVERAGE in value:
+  found = _generator(value)
+  if found is None:
+    raise PortError("no 'g_ema': not rosinality's")
+  source, notes = torch_file.state_dict(found[0]), found[1]
+  if value.get(_AVERAGE) is not None:
     source |= torch_file.state_dict({_AVERAGE: value[_AVERAGE]})
+  is_estimated = _AVERAGE not in source
+  if is_estimated:
+    notes.append(f'no {_AVERAGE} in the file: estimated from {AVERAGED} samples of z')
+    source[_AVERAGE] = np.zeros(_width(source), np.float32)
   kernels = layout.check_filters(source, '.kernel', _UP_GAIN, problems)
   spec = _generator_spec(source)
   tensors, generator = layout.port(spec, source, _generator_rules, kernels, limit_bytes, problems)
@@ -54,7 +79,50 @@ def port(value: dict, limit_bytes: int) -> tuple[dict[str, np.ndarray], dict]:
     more, discriminator = layout.port(spec, source, rules, kernels, limit_bytes, problems)
     tensors |= more
   raise_all(problems)
-  return tensors, {'generator': generator, 'discriminator': discriminator}
+  if is_estimated:
+    tensors[_W_AVG] = average(tensors, generator['mapping']['num_layers'])
+  return tensors, {'generator': generator, 'discriminator': discriminator}, notes
+
+
+def average(tensors: dict[str, np.ndarray], num_layers: int) -> np.ndarray:
+  """The mean of W over samples of z, float32 [w_dim]: what training's moving average tends to.
+
+  Args:
+    tensors: the generator's, by our names.
+    num_layers: of its mapping network.
+  """
+  layers = [f'{layout.GENERATOR}mapping.fc{i}' for i in range(num_layers)]
+  random = np.random.default_rng(0)
+  total = np.zeros_like(tensors[_W_AVG], np.float64)
+  for _ in range(AVERAGED // AT_ONCE):
+    width = tensors[f'{layers[0]}.weight'].shape[0] if layers else total.size
+    w = random.standard_normal((AT_ONCE, width), np.float32)
+    w /= np.sqrt(np.mean(np.square(w), axis=1, keepdims=True) + _EPSILON)
+    for layer in layers:
+      w = _mapped(w, tensors[f'{layer}.weight'], tensors[f'{layer}.bias'])
+    total += w.sum(axis=0, dtype=np.float64)
+  return (total / AVERAGED).astype(np.float32)
+
+
+def _mapped(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+  """One layer of the mapping network: [N, in] -> [N, out]."""
+  rate = np.float32(_LEARNING_RATE_MULTIPLIER)
+  y = x @ (weight * (rate / np.float32(math.sqrt(len(weight))))) + bias * rate
+  return np.where(y < 0, np.float32(0.2) * y, y) * np.float32(math.sqrt(2))
+
+
+def _width(source: dict) -> int:
+  """That of W, as the generator's mapping network has it."""
+  first = source.get(_FIRST, source.get(_AVERAGE))
+  if first is None or first.ndim == 0:
+    raise PortError(f'the generator has no {_FIRST!r}')
+  return first.shape[-1]
+
+
+def _channels(source: dict, name: str, axis: int) -> int:
+  """Of pictures, as the tensor `name` has them; 3 where it is missing, which is told elsewhere."""
+  array = source.get(name)
+  return array.shape[axis] if array is not None and array.ndim > axis else 3
 
 
 def _count(source: dict, prefix: str) -> int:
@@ -70,10 +138,7 @@ def _resolution(log2: float) -> int:
 
 
 def _generator_spec(source: dict) -> dict:
-  first = source.get('style.1.weight', source.get(_AVERAGE))
-  if first is None or first.ndim == 0:
-    raise PortError("the generator has no 'style.1.weight'")
-  w_dim = first.shape[-1]
+  w_dim = _width(source)
   return {
     'architecture': 'skip',
     'resolution': _resolution(_count(source, 'convs.') / 2 + 2),
@@ -89,7 +154,7 @@ def _generator_spec(source: dict) -> dict:
     },
     'conv_clamp': None,
     'use_noise': True,
-    'img_channels': 3,
+    'img_channels': _channels(source, 'to_rgb1.bias', 1),
   }
 
 
@@ -104,7 +169,7 @@ def _discriminator_spec(source: dict) -> dict:
     'conv_clamp': None,
     'mbstd_group_size': _GROUP_SIZE,
     'mbstd_num_channels': 1,
-    'img_channels': 3,
+    'img_channels': _channels(source, 'convs.0.0.weight', 1),
   }
 
 

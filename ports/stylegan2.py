@@ -6,6 +6,7 @@ runs nothing that a file holds.
 """
 
 import pathlib
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -35,24 +36,33 @@ def port(source: pathlib.Path, template: str = 'ffhq') -> tuple[dict[str, np.nda
   source = pathlib.Path(source)
   with naming(source):
     data = read_file(source)
-    kind, tensors, specs = _port(data)
-    origin = {'file': source.name, 'kind': kind, 'sha256': tensor_file.sha256(source)}
+    kind, tensors, specs, notes = _port(data)
+    origin: dict[str, Any] = {'file': source.name, 'kind': kind}
+    origin['sha256'] = tensor_file.sha256(source)
+    if notes:
+      origin['notes'] = notes
   header = {'format': tensor_file.FORMAT, 'family': 'stylegan2', **specs}
   return tensors, header | {'template': TEMPLATES[template]._asdict(), 'source': origin}
 
 
-def _port(data: bytes) -> tuple[str, dict[str, np.ndarray], dict]:
+def _port(data: bytes) -> tuple[str, dict[str, np.ndarray], dict, list[str]]:
+  """(kind, tensors, specs, what the user should know)."""
   if torch_file.is_torch(data):
     value, size = torch_file.read(data)
     if rosinality.is_rosinality(value):
       return 'rosinality', *rosinality.port(value, size)
     raise PortError("a torch file without rosinality's 'g_ema': not a StyleGAN2 that is known")
   budget = Budget()
-  value, _ = load(data, ada.constructors(budget) | tensorflow.CONSTRUCTORS, budget=budget)
+  try:
+    value, _ = load(data, ada.constructors(budget) | tensorflow.CONSTRUCTORS, budget=budget)
+  except PortError:
+    if b'stylegan3' in data:
+      raise PortError(ada.STYLEGAN3) from None
+    raise
   if ada.is_ada(value):
-    return 'ada-pytorch', *ada.port(value, len(data))
+    return 'ada-pytorch', *ada.port(value, len(data)), []
   if tensorflow.is_tensorflow(value):
-    return 'tensorflow', *tensorflow.port(value, len(data))
+    return 'tensorflow', *tensorflow.port(value, len(data)), []
   raise PortError('a pickle, but neither {G, D, G_ema} nor (G, D, Gs): not a StyleGAN2')
 
 

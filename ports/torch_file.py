@@ -151,14 +151,24 @@ def read_state_dict(data: bytes, left_out: str = '') -> tuple[dict[str, np.ndarr
     raise PortError('not a file that torch.save wrote')
   value, size = read(data)
   if left_out and isinstance(value, dict):
+    value = without_parallel(value)
     value = {key: item for key, item in value.items() if not f'{key}'.startswith(left_out)}
   return state_dict(value), size
+
+
+def without_parallel(value: dict) -> dict:
+  """A state dict without the 'module.' that DataParallel puts before every name."""
+  prefix = 'module.'
+  if not value or not all(isinstance(key, str) and key.startswith(prefix) for key in value):
+    return value
+  return {key.removeprefix(prefix): item for key, item in value.items()}
 
 
 def state_dict(value: object) -> dict[str, np.ndarray]:
   """The arrays of a state dict by name; PortError if `value` is anything else."""
   if not isinstance(value, dict):
     raise PortError(f'expected a state dict, found {show(value)}')
+  value = without_parallel(value)
   arrays = {name: as_array(tensor) for name, tensor in value.items() if isinstance(name, str)}
   odd = [name for name in value if arrays.get(name) is None]
   if odd:

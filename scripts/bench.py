@@ -265,7 +265,7 @@ def machine():
   model = platform.processor() or platform.machine()
   information = pathlib.Path('/proc/cpuinfo')
   if information.is_file():
-    names = [x for x in information.read_text().splitlines() if x.startswith('model name')]
+    names = [x for x in information.read_text('utf-8').splitlines() if x.startswith('model name')]
     model = names[0].partition(': ')[2] if names else model
   return {'cpu': model, 'cores': os.cpu_count(), 'load': os.getloadavg()[0]}
 
@@ -305,7 +305,7 @@ def run(argv):
   print(f'images/h at {PER_IMAGE} steps each; of training: pictures shown')
   if FLAGS.output:
     report = {'machine': host, 'precision': FLAGS.precision, 'lines': lines}
-    pathlib.Path(FLAGS.output).write_text(json.dumps(report, indent=2) + '\n')
+    pathlib.Path(FLAGS.output).write_text(json.dumps(report, indent=2) + '\n', 'utf-8')
   sys.exit(any('error' in line for line in lines))
 
 

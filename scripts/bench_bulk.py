@@ -165,7 +165,7 @@ def one_size(folder, photos, count):
   while process.poll() is None:
     status = pathlib.Path(f'/proc/{process.pid}/status')
     try:
-      lines = status.read_text().splitlines()
+      lines = status.read_text('utf-8').splitlines()
     except OSError:
       break
     peak = max([peak, *(int(x.split()[1]) for x in lines if x.startswith('VmHWM'))])
@@ -173,7 +173,7 @@ def one_size(folder, photos, count):
   if process.wait():
     sys.exit(f'bench_bulk: the run over {count} pictures failed')
   whole = time.perf_counter() - started
-  report = json.loads((output / 'status' / '00000-of-00001.json').read_text())
+  report = json.loads((output / 'status' / '00000-of-00001.json').read_text('utf-8'))
   each = 1000 / report['pictures_per_second']
   return f'{count:>9,} {each:>8.1f} {peak / 1024:>9.0f} {whole:>13.1f}'
 

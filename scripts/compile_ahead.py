@@ -72,7 +72,7 @@ def tell_compiled(compiled, device):
   """Prints what the program takes."""
   memory, text = compiled.memory_analysis(), compiled.as_text()
   if FLAGS.dump:
-    with open(FLAGS.dump, 'w') as file:
+    with open(FLAGS.dump, 'w', encoding='utf-8') as file:
       file.write(text)
   gib = 2.0**30
   used = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes

@@ -54,7 +54,7 @@ def restore(name, folder, pictures):
     FLAGS[flag].value = str(value)
   if tasks.run(tasks.from_flags()):
     sys.exit(1)
-  lines = (folder / 'results.jsonl').read_text().splitlines()
+  lines = (folder / 'results.jsonl').read_text('utf-8').splitlines()
   return {record['name']: record for record in map(json.loads, lines)}
 
 

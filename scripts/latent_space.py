@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
   result['walks'] = walks(folder / 'walks', walked, others, options.num_faces)
   if others:
     result |= _without_others(folder, others, options)
-  (folder / 'figures.json').write_text(json.dumps(result, indent=2))
+  (folder / 'figures.json').write_text(json.dumps(result, indent=2), 'utf-8')
   print(f'figures: {folder / "figures.json"}')
 
 
@@ -80,8 +80,8 @@ def _kept(path: pathlib.Path, networks, judge, num_pairs: int) -> dict[str, dict
   if not path.exists():
     found = paths(networks, judge, num_pairs)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=2))
-  return json.loads(path.read_text())
+    path.write_text(json.dumps(found, indent=2), 'utf-8')
+  return json.loads(path.read_text('utf-8'))
 
 
 def paths(networks: weights.Networks, judge: AttributeScorer, num_pairs: int) -> dict[str, dict]:
@@ -207,7 +207,7 @@ def walks(
     layers=(),
   )
   traverse.run(config)
-  return json.loads((folder / 'summary.json').read_text())
+  return json.loads((folder / 'summary.json').read_text('utf-8'))
 
 
 if __name__ == '__main__':

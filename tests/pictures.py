@@ -7,6 +7,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
+ENDINGS = {'JPEG2000': 'jp2'}  # where it is not the format's own name
+
 
 def file_of(image, kind='PNG', **options):
   """The file of a PIL image, as bytes."""
@@ -83,11 +85,11 @@ def bad_files():
     'elf.png': b'\x7fELF' + bytes(100),
     'svg.png': b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>',
   }
-  for kind in ('EPS', 'PDF', 'ICO', 'TGA', 'JPEG2000'):
+  for kind in ('EPS', 'PDF', 'ICO', 'TGA'):
     files[f'really_{kind}.png'] = file_of(image, kind)
-  for kind in ('PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM'):
+  for kind in ('PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM', 'AVIF', 'JPEG2000'):
     whole = file_of(image, kind)
-    files[f'half.{kind.lower()}'] = whole[: len(whole) // 2]
+    files[f'half.{ENDINGS.get(kind, kind.lower())}'] = whole[: len(whole) // 2]
   return files
 
 

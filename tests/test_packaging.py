@@ -29,6 +29,7 @@ OPTIONAL = {
     'tensorflow_datasets',
   ),
   'edit': ('sklearn',),
+  'heif': ('pillow_heif',),
   'train': ('orbax', 'tensorboardX'),
   'ray': ('ray',),
 }

@@ -9,12 +9,12 @@ import warnings
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
+from ganjax.data import formats
 from ganjax.errors import GanjaxError
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_PIXELS = 120_000_000  # a 108-megapixel phone camera's pictures still pass
 MAX_JPEG_SCANS = 2000  # a scan of a few bytes costs a pass over all pixels; cameras write ≤ 12
-FORMATS = ('PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM')  # none runs another program
 
 # Pillow warns through process-wide filters, which only one thread at a time may change.
 _filters = threading.Lock()
@@ -30,7 +30,7 @@ def decode(source: str | os.PathLike | bytes, name: str | None = None) -> np.nda
   The EXIF orientation is applied; a colour profile is converted to sRGB (a broken one is ignored);
   transparency is laid over white; of an animation the first frame is taken. Deep grey pictures
   are scaled so that the depth's white becomes 255; floats are taken as [0, 1], else [0, 255],
-  else [0, 65535], the first that holds all values.
+  else [0, 65535], the first that holds all values. HEIC needs the package pillow-heif.
 
   Args:
     source: a file's path, or its bytes.
@@ -40,7 +40,7 @@ def decode(source: str | os.PathLike | bytes, name: str | None = None) -> np.nda
     uint8 [H, W, 3].
 
   Raises:
-    ImageError: missing, too large, truncated, or no picture in one of `FORMATS`.
+    ImageError: missing, too large, truncated, or in a format that cannot be decoded.
   """
   return decode_with_alpha(source, name)[0]
 
@@ -59,7 +59,7 @@ def decode_with_alpha(
   encoded = isinstance(source, bytes)
   name = printable(name or ('the picture' if encoded else os.fspath(source)))
   try:
-    return _decode(source if isinstance(source, bytes) else _read(source))
+    return _decode(source if isinstance(source, bytes) else _read(source), name)
   except ImageError as error:
     raise ImageError(f'{name}: {error}') from None
 
@@ -105,10 +105,12 @@ def _check_file_size(size: int) -> None:
     raise ImageError(f'{size / 2**20:.0f} MiB, more than {limit} MiB; save it smaller')
 
 
-def _decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+def _decode(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray | None]:
   _check_file_size(len(data))
   if not data:
     raise ImageError('an empty file; copy it again')
+  if kind := formats.unreadable(data, name):
+    raise _not_decoded(kind)
   try:
     with _filters, warnings.catch_warnings():
       warnings.simplefilter('ignore')
@@ -116,8 +118,9 @@ def _decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
   except ImageError:
     raise
   except UnidentifiedImageError:
-    known = ', '.join(FORMATS)
-    raise ImageError(f'no whole picture in a known format; save it as one of {known}') from None
+    if kind := formats.named_as(name):
+      raise _not_decoded(kind) from None
+    raise ImageError('no whole picture in a known format; save it as JPEG or PNG') from None
   except Image.DecompressionBombError:
     raise ImageError(f'more than {MAX_PIXELS:,} pixels; scale it down') from None
   except Exception as error:  # a broken file can make Pillow raise almost anything
@@ -125,16 +128,39 @@ def _decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
     raise ImageError(f'broken or truncated ({reason}); copy it again or save it as PNG') from None
 
 
+def _not_decoded(kind: str) -> ImageError:
+  return ImageError(f'is {kind}, which is not decoded; export it as JPEG or PNG')
+
+
 def _open(data: bytes) -> Image.Image:
   """Parses the header, checks the limits, and only then decodes."""
-  image = Image.open(io.BytesIO(data), formats=FORMATS)
-  width, height = image.size
-  if width * height > MAX_PIXELS:
-    raise ImageError(f'{width} × {height}, more than {MAX_PIXELS:,} pixels; scale it down')
+  if formats.is_heif(data):
+    image = _open_heif(data)
+  elif formats.is_avif(data) and 'AVIF' not in formats.pillow_formats():
+    raise ImageError('is AVIF, which this Pillow cannot read: `pip install --upgrade pillow`')
+  else:
+    image = Image.open(io.BytesIO(data), formats=formats.pillow_formats())
+  _check_pixels(image)
   if image.format in ('JPEG', 'MPO') and data.count(b'\xff\xda') > MAX_JPEG_SCANS:
     raise ImageError(f'more than {MAX_JPEG_SCANS} JPEG scans; save it as PNG')
   image.load()
+  _check_pixels(image)  # HEIF may hold more than its header says
   return image
+
+
+def _open_heif(data: bytes) -> Image.Image:
+  """A HEIF file's primary picture, not yet decoded; it will be upright, and its EXIF says so."""
+  try:
+    from pillow_heif import HeifImageFile  # the extra heif; used without telling Pillow of it
+  except ImportError:
+    raise ImageError('is HEIC, which needs `pip install pillow-heif`') from None
+  return HeifImageFile(io.BytesIO(data))
+
+
+def _check_pixels(image: Image.Image) -> None:
+  width, height = image.size
+  if width * height > MAX_PIXELS:
+    raise ImageError(f'{width} × {height}, more than {MAX_PIXELS:,} pixels; scale it down')
 
 
 def _pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:

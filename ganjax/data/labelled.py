@@ -1,6 +1,5 @@
 """What is said about pictures: their classes, by folder or CSV, and scores by name."""
 
-import csv
 import os
 import pathlib
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ import numpy as np
 
 from ganjax.data.names import name_of
 from ganjax.data.sources import Item, SourceError, find
+from ganjax.data.tables import read_table
 
 
 class Labelled(NamedTuple):
@@ -26,12 +26,16 @@ def find_labelled(path: str | os.PathLike) -> list[Labelled]:
   Args:
     path: a folder whose sub-folders are named after the classes; or a CSV whose first line names
       its columns: `filename` (relative to the CSV's own folder), `label`, and, if wanted, `split`
-      (`train` or `validation`). Lines without a label are left out.
+      (`train` or `validation`). Lines without a label are left out; labels that differ in
+      capitals alone are one class, spelt as in its first line.
 
   Raises:
-    SourceError: nothing is there, columns or labels are missing, or there is but one class.
+    SourceError: nothing is there, columns or labels are missing, lines contradict each other, or
+      there is but one class.
   """
   path = pathlib.Path(path)
+  if not path.exists():
+    raise SourceError(f'{path}: no such folder or CSV; check the path')
   found = _of_folder(path) if path.is_dir() else _of_csv(path)
   classes = sorted({labelled.label for labelled in found})
   if len(classes) < 2:
@@ -51,25 +55,29 @@ def _of_folder(folder: pathlib.Path) -> list[Labelled]:
 
 
 def _of_csv(path: pathlib.Path) -> list[Labelled]:
-  try:
-    with open(path, newline='', encoding='utf-8') as file:
-      reader = csv.DictReader(file)
-      columns = reader.fieldnames or []
-      if missing := [c for c in ('filename', 'label') if c not in columns]:
-        raise SourceError(
-          f'{path}: has no column {" or ".join(missing)}; its first line names them'
-        )
-      rows = [row for row in reader if row['label']]
-  except (OSError, UnicodeError, csv.Error) as error:
-    raise SourceError(f'{path}: cannot be read as a folder or a CSV ({error})') from None
-  found = []
-  for row in rows:
-    split = row.get('split') or ''
+  spelt: dict[str, str] = {}
+  found: dict[str, tuple[int, Labelled]] = {}
+  for line, row in read_table(path, ('filename', 'label')).rows:
+    if not row['label']:
+      continue
+    if not row['filename']:
+      raise SourceError(f'{path}: line {line}: names no file; fill in the column filename')
+    split = row.get('split', '').lower()
     if split not in ('', 'train', 'validation'):
-      raise SourceError(f'{path}: split {split!r} is neither train nor validation')
+      raise SourceError(f'{path}: line {line}: split {split!r} is neither train nor validation')
     item = Item(name_of(row['filename']), path.parent / row['filename'])
-    found.append(Labelled(item, row['label'], split))
-  return found
+    label = spelt.setdefault(row['label'].casefold(), row['label'])
+    labelled = Labelled(item, label, split)
+    first, known = found.setdefault(os.path.normpath(item.path), (line, labelled))
+    if known[1:] != labelled[1:]:
+      raise _contradiction(path, row['filename'], first, line)
+  return [labelled for _, labelled in found.values()]
+
+
+def _contradiction(path: str | os.PathLike, name: str, first: int, second: int) -> SourceError:
+  return SourceError(
+    f'{path}: lines {first} and {second} contradict each other on {name}; delete one of them'
+  )
 
 
 def read_scores(path: str, names: Sequence[str], target: str | None) -> np.ndarray:
@@ -87,23 +95,47 @@ def read_scores(path: str, names: Sequence[str], target: str | None) -> np.ndarr
   Raises:
     SourceError: it cannot be read, columns or classes are missing, or it lists none of the names.
   """
-  try:
-    with open(path, newline='', encoding='utf-8') as file:
-      rows = list(csv.DictReader(file))
-  except (OSError, UnicodeError, csv.Error) as error:
-    raise SourceError(f'{path}: cannot be read as a CSV ({error})') from None
-  if not rows or 'name' not in rows[0] or not {'label', 'score'} & rows[0].keys():
+  columns, rows = read_table(path, ('name',))
+  if not {'label', 'score'} & set(columns):
     raise SourceError(f'{path}: needs the columns name and label, or name and score')
-  if 'score' in rows[0]:
-    try:
-      by_name = {row['name']: float(row['score']) for row in rows if row['score']}
-    except ValueError as error:
-      raise SourceError(f'{path}: a score is no number ({error})') from None
-  else:
-    classes = sorted({row['label'] for row in rows if row['label']})
-    if len(classes) != 2 or (target := target or classes[-1]) not in classes:
-      raise SourceError(f'{path}: needs two classes, one of them --target_class; has {classes}')
-    by_name = {row['name']: 1.0 if row['label'] == target else -1.0 for row in rows if row['label']}
+  scores = _numbers(path, rows) if 'score' in columns else _signs(path, rows, target)
+  by_name: dict[str, float] = {}
+  lines: dict[str, int] = {}
+  for line, name, score in scores:
+    first = lines.setdefault(name, line)
+    if by_name.setdefault(name, score) != score:
+      raise _contradiction(path, name, first, line)
   if not by_name.keys() & set(names):
     raise SourceError(f'{path}: names none of the latents, such as {names[0]}')
   return np.array([by_name.get(name, np.nan) for name in names])
+
+
+_Rows = list[tuple[int, dict[str, str]]]
+_Scores = list[tuple[int, str, float]]  # line, name, score
+
+
+def _numbers(path: str, rows: _Rows) -> _Scores:
+  """The column `score`; many spreadsheets write decimals with a comma."""
+  found: _Scores = []
+  for line, row in rows:
+    try:
+      if row['score']:
+        found.append((line, row['name'], float(row['score'].replace(',', '.'))))
+    except ValueError:
+      raise SourceError(
+        f'{path}: line {line}: {row["score"]!r} is no score; write a number'
+      ) from None
+  return found
+
+
+def _signs(path: str, rows: _Rows, target: str | None) -> _Scores:
+  """±1 of the column `label`, whatever its capitals."""
+  classes = sorted({row['label'].casefold() for _, row in rows if row['label']})
+  wanted = target.casefold() if target else classes[-1] if classes else ''
+  if len(classes) != 2 or wanted not in classes:
+    raise SourceError(f'{path}: needs two classes, one of them --target_class; has {classes}')
+  return [
+    (line, row['name'], 1.0 if row['label'].casefold() == wanted else -1.0)
+    for line, row in rows
+    if row['label']
+  ]

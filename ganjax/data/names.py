@@ -9,10 +9,8 @@ import os
 import re
 import unicodedata
 
-EXTENSIONS = frozenset(
-  {'png', 'jpg', 'jpeg', 'jpe', 'jfif', 'mpo', 'webp', 'bmp', 'tif', 'tiff', 'gif'}
-  | {'ppm', 'pgm', 'pbm', 'pnm', 'pfm'}
-)
+from ganjax.data import formats
+
 MAX_NAME_BYTES = 120  # file systems allow 255, and results add to the name
 _FOLDER = '__'  # stands for '/' in a name
 _HASHED = re.compile(r'-[0-9a-f]{10}$')
@@ -64,8 +62,8 @@ def face_name(name: str, index: int) -> str:
 
 
 def is_picture(file: str) -> bool:
-  """Whether a file's name ends as a picture's."""
-  return os.path.splitext(file)[1][1:].lower() in EXTENSIONS
+  """Whether a file's name ends as a photograph's; not all of these can be decoded."""
+  return formats.extension(file) in formats.PHOTOGRAPHS
 
 
 def natural(text: str) -> tuple:

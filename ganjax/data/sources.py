@@ -6,18 +6,21 @@ that have an index already.) Paths are local, or in a bucket, which etils.epath 
 once `gcsfs` is installed).
 """
 
+import contextlib
 import dataclasses
+import functools
 import glob
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ganjax.data.claim import is_output
 from ganjax.data.decode import MAX_FILE_BYTES, ImageError, decode, printable
-from ganjax.data.names import EXTENSIONS, is_picture, name_of, natural, with_hash
+from ganjax.data.formats import READABLE, precedence
+from ganjax.data.names import is_picture, name_of, natural, with_hash
 from ganjax.errors import GanjaxError
 from ganjax.runtime import extras
 
@@ -120,12 +123,16 @@ def walk(pattern: str) -> Listed:
   """Lists the photos of a file, folder or glob, local or in a bucket, lazily.
 
   A file is taken as it is. A folder gives its pictures, by extension, and those of its
-  sub-folders; hidden ones, links to folders and ganjax's own output folders are left out. A glob
-  (`**` goes into sub-folders) gives what each match would, less the files that are no pictures.
-  `names` says what they are called; of those in one folder that differ in their extension alone,
-  all but the first get a hash of their path.
+  sub-folders; hidden ones and ganjax's own output folders are left out. Photographs that cannot be
+  decoded are listed, too: reading them says why. A glob (`**` goes into sub-folders) gives what
+  each match would, less the files that are no pictures. `names` says what they are called; of those
+  in one folder that differ in their extension alone, all but the first get a hash of their path.
 
-  A folder's own entries are sorted, so memory grows with the largest folder, not with the tree.
+  Every folder is listed once, whatever links lead to it: under its own path where that lies below
+  the root. Linked folders come last.
+
+  A folder's own entries are sorted, so memory grows with the largest folder and the number of
+  folders, not with that of the pictures.
 
   Raises:
     SourceError: nothing is there; while iterating: a folder cannot be listed.
@@ -136,7 +143,7 @@ def walk(pattern: str) -> Listed:
 
 def nothing_in(pattern: str) -> SourceError:
   """What to raise where a walk has come upon no photo."""
-  known = ', '.join(sorted(EXTENSIONS))
+  known = ', '.join(sorted(READABLE))
   return SourceError(
     f'{printable(pattern)}: no pictures found; name a file, or files ending in {known}'
   )
@@ -169,41 +176,98 @@ def _named(relatives: Iterator[str]) -> Iterator[tuple[str, str]]:
     yield name, relative
 
 
-def _below(folder: pathlib.Path, prefix: str) -> Iterator[str]:
-  """The paths, below the walk's root, of the pictures below `folder`."""
-  folders = []
-  for name, is_folder in sorted(_entries(folder), key=lambda entry: natural(entry[0])):
-    if is_folder:
-      folders.append(name)
-    else:
-      yield prefix + name
-  for name in folders:  # after the files, so that one folder's pictures follow one another
-    if not is_output(folder / name):
-      yield from _below(folder / name, f'{prefix}{name}/')
+class _Folder(NamedTuple):
+  """What a folder holds, by name, in the order of the walk."""
+
+  pictures: list[str]
+  folders: list[str]
+  links: list[str]  # to folders
 
 
-def _entries(folder: pathlib.Path) -> Iterator[tuple[str, bool]]:
-  """The pictures and sub-folders in a folder; hidden ones and links to folders are left out."""
-  try:
-    if is_remote(folder):
-      # A question per file would take hours: what is called a picture is no folder here.
-      for path in folder.iterdir():
-        if path.name[0] != '.' and (is_picture(path.name) or path.is_dir()):
-          yield path.name, not is_picture(path.name)
+def _below(top: pathlib.Path, prefix: str) -> Iterator[str]:
+  """The paths, below the walk's root, of the pictures in `top`, which is at `prefix`, and below."""
+  for below, folder in _folders(top, prefix):
+    yield from (below + name for name in folder.pictures)
+
+
+def _folders(top: pathlib.Path, prefix: str) -> Iterator[tuple[str, _Folder]]:
+  """`top` and the folders below it, each with its own prefix, each once.
+
+  Links are followed when all else is listed: a link changes no other picture's name.
+  """
+  seen: set[tuple[int, int]] = set()
+  links: list[tuple[pathlib.Path, str]] = []
+  yield from _descend(top, prefix, seen, links)
+  for folder, below in links:  # grows meanwhile
+    if not is_output(folder):
+      yield from _descend(folder, below, seen, links)
+
+
+def _descend(
+  top: pathlib.Path,
+  prefix: str,
+  seen: set[tuple[int, int]],
+  links: list[tuple[pathlib.Path, str]],
+) -> Iterator[tuple[str, _Folder]]:
+  """As `_folders`, without links; those go to `links`, and what was listed to `seen`."""
+  if not is_remote(top):
+    with _listing(top):
+      status = os.stat(top)
+    if (identity := (status.st_dev, status.st_ino)) in seen:
       return
-    with os.scandir(folder) as found:
-      for entry in found:
-        if entry.name[0] == '.':
-          continue
-        if entry.is_dir(follow_symlinks=False):
-          yield entry.name, True
-        elif is_picture(entry.name) and not os.path.isdir(entry.path):
-          yield entry.name, False
+    seen.add(identity)
+  folder = _entries(top)
+  yield prefix, folder  # before its sub-folders, so that its pictures follow one another
+  links += [(top / name, f'{prefix}{name}/') for name in folder.links]
+  for name in folder.folders:
+    if not is_output(top / name):
+      yield from _descend(top / name, f'{prefix}{name}/', seen, links)
+
+
+@contextlib.contextmanager
+def _listing(folder: pathlib.Path) -> Iterator[None]:
+  """Names the folder that cannot be listed."""
+  try:
+    yield
   except OSError as error:
     reason = error.strerror or printable(str(error))
     raise SourceError(
       f'{printable(str(folder))}: cannot be listed ({reason}); check its permissions'
     ) from None
+
+
+def _entries(folder: pathlib.Path) -> _Folder:
+  """The pictures and sub-folders in a folder; hidden ones are left out."""
+  found = _Folder([], [], [])
+  with _listing(folder):
+    if is_remote(folder):
+      # A question per file would take hours: what is called a picture is no folder here.
+      for path in folder.iterdir():
+        if path.name[0] != '.' and (is_picture(path.name) or path.is_dir()):
+          (found.pictures if is_picture(path.name) else found.folders).append(path.name)
+    else:
+      with os.scandir(folder) as entries:
+        for entry in entries:
+          if entry.name[0] != '.':
+            _enter(found, entry)
+  found.pictures.sort(key=_by_name)
+  found.folders.sort(key=natural)
+  found.links.sort(key=natural)
+  return found
+
+
+def _enter(found: _Folder, entry: os.DirEntry) -> None:
+  if entry.is_dir(follow_symlinks=False):
+    found.folders.append(entry.name)
+  elif os.path.isdir(entry.path):
+    found.links.append(entry.name)
+  elif is_picture(entry.name):
+    found.pictures.append(entry.name)
+
+
+def _by_name(file: str) -> tuple:
+  """The order of a folder's pictures, in which they are named."""
+  return precedence(file), natural(file)
 
 
 def _split_glob(path: pathlib.Path) -> tuple[pathlib.Path, str]:
@@ -222,14 +286,26 @@ def _matches(root: pathlib.Path, rest: str) -> Iterator[str]:
       found[relative] = None
     elif match.is_dir() and not is_output(match):
       found.update(dict.fromkeys(_below(match, '' if relative == '.' else f'{relative}/')))
-  return iter(
-    sorted(found, key=lambda relative: (natural(os.path.dirname(relative)), natural(relative)))
-  )
+  chosen = list(found) if is_remote(root) else _without_detours(root, found)
+  return iter(sorted(chosen, key=lambda path: (natural(os.path.dirname(path)), _by_name(path))))
+
+
+def _without_detours(root: pathlib.Path, relatives: Iterable[str]) -> Iterable[str]:
+  """Of the paths by which links lead to one picture, its own, or else the first."""
+  real = functools.cache(os.path.realpath)
+  chosen: dict[tuple[str, str], tuple] = {}
+  for relative in relatives:
+    folder, name = os.path.split(relative)
+    target = real(root / folder)
+    is_detour = target != os.path.normpath(os.path.join(real(root), folder))
+    candidate = is_detour, natural(relative), relative
+    chosen[target, name] = min(candidate, chosen.get((target, name), candidate))
+  return [path for _, _, path in chosen.values()]
 
 
 def _glob(root: pathlib.Path, rest: str) -> Iterator[pathlib.Path]:
   if not is_remote(root):
-    yield from map(pathlib.Path, glob.iglob(os.path.join(root, rest), recursive=True))
+    yield from _local_glob(root, rest)
     return
   try:
     for match in root.glob(rest):
@@ -239,6 +315,18 @@ def _glob(root: pathlib.Path, rest: str) -> Iterator[pathlib.Path]:
     raise SourceError(
       f'{root / rest}: no ** in buckets; name the folder itself, which has its sub-folders with it'
     ) from None
+
+
+def _local_glob(root: pathlib.Path, rest: str) -> Iterator[pathlib.Path]:
+  """As `glob.iglob`, in which `**` would never come back from links that lead in a circle."""
+  before, deep, after = f'/{rest}'.partition('/**')
+  if not deep or after[:1] not in ('', '/'):
+    yield from map(pathlib.Path, glob.iglob(os.path.join(glob.escape(str(root)), rest)))
+    return
+  for top in _local_glob(root, before[1:]) if before else [root]:
+    if top.is_dir():
+      for prefix, _ in _folders(top, ''):
+        yield from _local_glob(top / prefix, after[1:]) if after[1:] else [top / prefix]
 
 
 def path_of(spec: str) -> pathlib.Path:

@@ -95,7 +95,13 @@ def masked(picture: np.ndarray, visible: np.ndarray, truth: np.ndarray | None, s
 
 
 def conditioned(condition: np.ndarray, truth: np.ndarray | None, side: int) -> Case:
-  """A picture that is a condition as it is; nothing of the answer is known."""
+  """A picture that is a condition as it is; nothing of the answer is known.
+
+  Raises:
+    ValueError: the truth is of another shape.
+  """
+  if truth is not None and (reason := conditions.misfit(condition, truth)):
+    raise ValueError(reason)
   condition = conditions.resized(condition, side)
   known = np.zeros((side, side, 1), np.uint8)
   truth = None if truth is None else conditions.resized(truth, side)

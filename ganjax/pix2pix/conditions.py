@@ -13,6 +13,9 @@ from ganjax.degradations import Pipeline, RandomBoxMask
 from ganjax.pix2pix.masks import Corner
 from ganjax.pixels import to_bytes, to_float
 
+HALVES_TOLERANCE = 0.05  # of 2 : 1
+PAIR_TOLERANCE = 0.01
+
 
 class Example(NamedTuple):
   condition: np.ndarray  # uint8 [S, S, 3]
@@ -21,16 +24,36 @@ class Example(NamedTuple):
 
 
 def split_halves(picture: np.ndarray, order: Order, name: str) -> tuple[np.ndarray, np.ndarray]:
-  """(condition, truth) of a side-by-side picture.
+  """(condition, truth) of a side-by-side picture: two squares of one size.
 
   Raises:
-    ImageError: its width is odd.
+    ImageError: it is not twice as wide as high, so it is another kind of picture; or its width is
+      odd.
   """
-  width = picture.shape[1]
+  height, width = picture.shape[:2]
+  if abs(width / (2 * height) - 1) > HALVES_TOLERANCE:
+    raise ImageError(
+      f'{name}: {width}×{height} px, but two squares side by side are twice as wide as high; '
+      'join condition and truth, or name folders by --input and --truth'
+    )
   if width % 2:
     raise ImageError(f'{name}: {width} px wide, so it has no halves; join pictures of one size')
   left, right = picture[:, : width // 2], picture[:, width // 2 :]
   return (left, right) if order == 'ab' else (right, left)
+
+
+def misfit(condition: np.ndarray, truth: np.ndarray) -> str:
+  """What is wrong with a pair whose shapes differ; '' where at most the resolution does.
+
+  The sides' ratio may differ by `PAIR_TOLERANCE`, or by what rounding to whole px makes of it.
+  """
+  small, large = sorted((condition.shape[:2], truth.shape[:2]))
+  expected = large[1] * small[0] / large[0]
+  error = abs(small[1] - expected)
+  if error < 1 or error <= PAIR_TOLERANCE * expected:
+    return ''
+  sizes = [f'{picture.shape[1]}×{picture.shape[0]}' for picture in (condition, truth)]
+  return f'is {sizes[0]}, its truth {sizes[1]}; crop both to one shape'
 
 
 def degrade(truth: np.ndarray, pipeline: Pipeline, key: jax.Array) -> tuple[Example, Pipeline]:

@@ -1,14 +1,14 @@
 """The two tables of hole filling: where holes are (read), and what was put there (written).
 
 Masks: a CSV with the columns `filename, x1, y1, x2, y2`, the top-left corners of two boxes in px.
-The header may be missing, and a column of row numbers may stand before the names.
+The header may be missing, and a column of row numbers may stand before the names; `data.tables`
+has the forms that a CSV may have.
 
 Submission: a CSV `filename_box_pixel,value`. Boxes count from 1. Pixels count from 0, row by row,
 each with its three channels in turn; values lie in [0, 1] and are written so that the very same
 float32 is read back.
 """
 
-import csv
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -17,12 +17,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ganjax.data.decode import printable
+from ganjax.data.tables import TableError, read_lines
 from ganjax.errors import GanjaxError
 
 COLUMNS = ('filename', 'x1', 'y1', 'x2', 'y2')
 HEADER = 'filename_box_pixel,value'
 MAX_COORDINATE = 10**6
-_NUMBER = re.compile(r'\s*\+?(\d{1,9})(\.0*)?\s*')  # spreadsheets write whole numbers as 12.0
+_NUMBER = re.compile(r'\+?(\d{1,9})(\.0*|,0{0,2})?')  # spreadsheets write whole numbers as 12.0
 
 Corner = tuple[int, int]  # x, y
 
@@ -55,34 +56,32 @@ def read_masks(path: str | os.PathLike) -> tuple[list[Row], list[BadRow]]:
   """
   shown = printable(os.fspath(path))
   try:
-    with open(path, encoding='utf-8-sig', newline='') as file:
-      lines = [(reader.line_num, fields) for reader in [csv.reader(file)] for fields in reader]
-  except OSError as error:
-    raise MasksError(f'{shown}: cannot be read ({error.strerror}); check --masks') from None
-  except (UnicodeDecodeError, csv.Error) as error:
-    raise MasksError(f'{shown}: no CSV in UTF-8 ({error}); save it again as one') from None
-  lines = [(line, fields) for line, fields in lines if any(field.strip() for field in fields)]
+    lines = read_lines(path)
+  except TableError as error:
+    raise MasksError(str(error)) from None
   if not lines:
     raise MasksError(f'{shown}: empty; give rows of {", ".join(COLUMNS)}')
   places, has_header = _places(*lines[0], shown)
   rows: list[Row] = []
   problems: list[BadRow] = []
-  seen: dict[str, int] = {}
+  seen: dict[str, Row] = {}
   for line, fields in lines[has_header:]:
     row = _row(line, fields, places)
-    if isinstance(row, Row) and row.filename in seen:
-      row = BadRow(line, row.filename, f'{row.filename} is in line {seen[row.filename]} already')
+    first = seen.get(row.filename)
     if isinstance(row, BadRow):
       problems.append(row)
-    else:
+    elif first is None:
       rows.append(row)
-      seen[row.filename] = line
+      seen[row.filename] = row
+    elif first.corners != row.corners:
+      reason = f'{row.filename} is in line {first.line} already'
+      problems.append(BadRow(line, row.filename, reason))
   return rows, problems
 
 
 def _places(line: int, fields: list[str], shown: str) -> tuple[list[int], bool]:
   """Which column holds what, and whether the line is a header."""
-  names = [field.strip().lower() for field in fields]
+  names = [field.lower() for field in fields]
   if all(name in names for name in COLUMNS):
     return [names.index(name) for name in COLUMNS], True
   if len(fields) in (5, 6) and any(_NUMBER.fullmatch(field) for field in fields[-4:]):
@@ -95,7 +94,7 @@ def _places(line: int, fields: list[str], shown: str) -> tuple[list[int], bool]:
 def _row(line: int, fields: list[str], places: list[int]) -> Row | BadRow:
   if len(fields) <= max(places):
     return BadRow(line, '', f'{len(fields)} fields where {max(places) + 1} are needed')
-  filename = fields[places[0]].strip()
+  filename = fields[places[0]]
   if not filename:
     return BadRow(line, '', 'the filename is missing')
   filename = printable(filename)

@@ -63,7 +63,7 @@ def machine() -> str:
   information = pathlib.Path('/proc/cpuinfo')
   if information.is_file():
     wanted = ('model name', 'flags', 'CPU part', 'Features')
-    lines = information.read_text(errors='replace').splitlines()
+    lines = information.read_text('utf-8', errors='replace').splitlines()
     told += '\n'.join(sorted({line for line in lines if line.startswith(wanted)}))
   digest = hashlib.sha256(told.encode()).hexdigest()[:8]
   return f'{platform.system()}-{platform.machine()}-{digest}'.lower()

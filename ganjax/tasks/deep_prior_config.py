@@ -86,7 +86,8 @@ def configuration(degrade_first: bool = False, **given: Any) -> DeepPriorTaskCon
   from ganjax.tasks import deep_prior_study  # which needs JAX; the settings do without
 
   require_input()
-  first = is_degraded_first(degrade_first or FLAGS.assumed_degradation is not None)
+  is_study = bool(FLAGS.assumed_degradation or (FLAGS.sweep and not FLAGS.truth))
+  first = is_degraded_first(degrade_first or is_study)
   spec = given.pop('degradation', None) or FLAGS.degradation
   if spec is None:
     spec = STUDIED if first else AS_IT_IS

@@ -15,7 +15,7 @@ from absl import app, flags, logging
 
 import ganjax
 from ganjax.errors import GanjaxError, closest
-from ganjax.runtime import heap
+from ganjax.runtime import heap, streams
 from ganjax.tasks import help
 from ganjax.tasks.config import COMMON, Config
 from ganjax.tasks.settings import FLAGS, ConfigError, setting
@@ -43,10 +43,10 @@ class Always:
 
 def main() -> None:
   """Runs `python -m ganjax`."""
+  streams.make_robust()
   define_flags()
   text = _help(sys.argv)
   if text is not None:
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may have read enough
     print(text)
   else:
     app.run(_run, flags_parser=_parse)
@@ -133,7 +133,18 @@ def from_flags() -> Config:
   """
   if FLAGS.task is None:
     raise ConfigError(f'--task is missing; it is one of {", ".join(TASKS)}')
+  _check_output(FLAGS.output)
   return TASKS[FLAGS.task].kind().from_flags()
+
+
+def _check_output(output: str | None) -> None:
+  """Raises ConfigError where --output is given, and can be no folder of a run's own."""
+  if output is None:
+    return
+  if not output.strip():
+    raise ConfigError('--output is empty; name a folder for the results')
+  if pathlib.Path(output).is_file():
+    raise ConfigError(f'--output={output}: is a file; name a folder for the results')
 
 
 def _run(argv: list[str]) -> None:

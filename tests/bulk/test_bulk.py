@@ -86,7 +86,12 @@ def test_a_data_set_is_read_back_exactly_as_it_was_made(configure, tmp_path):
 
 def test_what_pictures_show_is_put_back(configure, tmp_path):
   spec = 'mask(missing=0.5) | grayscale'
-  assert main.run(configure(f'--degradation={spec}', '--export=npz,png', '--previews=1')) == 2
+  assert (
+    main.run(
+      configure(f'--degradation={spec}', '--degrade_first', '--export=npz,png', '--previews=1')
+    )
+    == 2
+  )
   folder = tmp_path / 'out'
   examples = tfds.builder_from_directory(folder).as_data_source()['train']
   lines = [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
@@ -154,13 +159,23 @@ def test_faces_are_called_as_in_all_tasks_and_no_file_hides_another(
   Image.fromarray(photo).save(folder / 'x_1.png')
   spec = 'mask(missing=0.5) | grayscale'
   config = configure(
-    f'--input={folder}', '--align=auto', f'--degradation={spec}', '--export=npz,png'
+    f'--input={folder}',
+    '--align=auto',
+    f'--degradation={spec}',
+    '--degrade_first',
+    '--export=npz,png',
   )
   assert main.run(config) == 0
   examples = finalize.read(tmp_path / 'out')
   assert [example['name'] for example in examples] == [b'x_0', b'x_1', b'x_1']
   (several,) = ganjax.restore_photos(
-    folder / 'x.png', spec, weights.load(weights_file), task='invert', num_steps=4, batch_size=4
+    folder / 'x.png',
+    spec,
+    weights.load(weights_file),
+    task='invert',
+    degrade_first=True,
+    num_steps=4,
+    batch_size=4,
   )
   assert [face.name for face in several.faces] == ['x_0', 'x_1']
   for face, example in zip(several.faces, examples, strict=False):  # one name, one random key

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import sys
 import threading
 import warnings
 
@@ -11,6 +12,7 @@ import pytest
 from pictures import bad_files, endless_scans, file_of, png_header, text_bomb
 from PIL import Image, ImageCms, ImageOps
 
+from ganjax.data import formats
 from ganjax.data.decode import ImageError, decode, encode_png
 
 BAD = bad_files()
@@ -18,6 +20,8 @@ BAD = bad_files()
 LIMITS = decode.__globals__  # the function's name hides its module's
 
 HEIGHT, WIDTH = 24, 32
+
+KINDS = 'PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM', 'AVIF', 'JPEG2000'
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def grey():
   return np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) * 65535 // (HEIGHT * WIDTH - 1)
 
 
-@pytest.mark.parametrize('kind', ['PNG', 'BMP', 'TIFF', 'PPM'])
+@pytest.mark.parametrize('kind', ['PNG', 'BMP', 'TIFF', 'PPM', 'JPEG2000'])
 def test_lossless_formats_give_the_pixels(kind, pixels):
   decoded = decode(file_of(Image.fromarray(pixels), kind))
   assert decoded.dtype == np.uint8
@@ -71,6 +75,22 @@ def test_png_round_trip_is_exact_and_repeatable(pixels):
 def test_encode_refuses_what_is_no_picture(wrong):
   with pytest.raises(ImageError, match='uint8'):
     encode_png(wrong)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_avif_is_turned_once(orientation):
+  image, upright = oriented(orientation)
+  decoded = decode(file_of(image, 'AVIF', quality=100, exif=image.getexif())).astype(int)
+  assert decoded.shape == upright.shape
+  assert np.abs(decoded - upright).max() <= 4
+
+
+def oriented(orientation):
+  """A picture with an EXIF orientation, and its pixels when it is upright."""
+  block = np.kron(np.arange(6).reshape(2, 3) * 40, np.ones((64, 64))).astype(np.uint8)
+  image = Image.fromarray(block).convert('RGB')
+  image.getexif()[0x0112] = orientation
+  return image, np.asarray(ImageOps.exif_transpose(image)).astype(int)
 
 
 @pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'WEBP', 'TIFF'])
@@ -298,7 +318,7 @@ def test_a_huge_file_is_not_read(tmp_path):
     decode(path)
 
 
-@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM'])
+@pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('part', [0.01, 0.1, 0.5, 0.9])
 def test_truncated_files_are_refused(kind, part, pixels):
   data = file_of(Image.fromarray(pixels), kind)
@@ -312,9 +332,90 @@ def test_zero_bytes_text_and_zero_size():
   refusal(b'P6 0 5 255\n')
 
 
-@pytest.mark.parametrize('kind', ['EPS', 'PDF', 'ICO', 'TGA', 'JPEG2000'])
-def test_other_formats_are_not_even_tried(kind, pixels):
-  assert 'known format' in refusal(file_of(Image.fromarray(pixels), kind))
+@pytest.mark.parametrize(
+  ('kind', 'reason'),
+  [('EPS', 'a vector drawing'), ('PDF', 'a PDF'), ('ICO', 'known format'), ('TGA', 'known format')],
+)
+def test_other_formats_are_not_even_tried(kind, reason, pixels):
+  assert reason in refusal(file_of(Image.fromarray(pixels), kind))
+
+
+@pytest.mark.parametrize(
+  ('name', 'data', 'kind'),
+  [
+    ('x.CR2', b'II*\0\x10\0\0\0CR\x02\0', "a camera's RAW file"),
+    ('x.bin', b'II*\0\x10\0\0\0CR\x02\0', "a camera's RAW file"),
+    ('x.cr3', b'\0\0\0\x18ftypcrx \0\0\0\x01crx isom', "a camera's RAW file"),
+    ('x.NEF', file_of(Image.new('RGB', (16, 16)), 'TIFF'), "a camera's RAW file"),
+    ('x.kdc', b'of no known form', "a camera's RAW file"),
+    ('x.psd', b'8BPS\0\x01', 'a Photoshop document'),
+    ('x.jpg', b'\0\0\0\x0cJXL \r\n\x87\n', 'JPEG XL'),
+    ('x.mov', b'\0\0\0\x14ftypqt  \0\0\0\0qt  ', 'a video'),
+    ('x.jpg', b'\0\0\0\x18ftypmp42\0\0\0\0isommp42', 'a video'),
+    ('x.mkv', b'of no known form', 'a video'),
+    ('x.svg', b'<?xml version="1.0"?><svg/>', 'a vector drawing'),
+    ('x.pdf', b'%PDF-1.7', 'a PDF'),
+  ],
+)
+def test_known_files_that_are_no_plain_picture_say_what_they_are(name, data, kind):
+  assert refusal(data, name) == (
+    f'{name}: is {kind}, which is not decoded; export it as JPEG or PNG'
+  )
+
+
+@pytest.mark.parametrize('name', ['x.HEIC', 'x.jpg', 'x.cr2'])
+def test_what_a_file_holds_counts_more_than_its_name(name, pixels):
+  np.testing.assert_array_equal(decode(encode_png(pixels), name), pixels)
+
+
+@pytest.mark.parametrize('brands', [b'heic\0\0\0\0mif1heic', b'mif1\0\0\0\0mif1heic'])
+@pytest.mark.parametrize('name', ['x.HEIC', 'x.jpg'])
+def test_heic_names_the_package_that_it_needs(brands, name, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'pillow_heif', None)
+  data = b'\0\0\0\x18ftyp' + brands + bytes(100)
+  assert refusal(data, name) == f'{name}: is HEIC, which needs `pip install pillow-heif`'
+
+
+def test_a_pillow_without_avif_says_so(monkeypatch, pixels):
+  monkeypatch.setattr(formats, 'pillow_formats', lambda: ('PNG',))
+  assert 'pip install --upgrade pillow' in refusal(file_of(Image.fromarray(pixels), 'AVIF'))
+
+
+@pytest.fixture
+def heif():
+  return pytest.importorskip('pillow_heif')
+
+
+def heic_of(heif, image):
+  file = io.BytesIO()
+  container = heif.from_pillow(Image.fromarray(np.asarray(image)))
+  container[0].info['exif'] = image.getexif().tobytes()
+  container.save(file, quality=-1, chroma=444)
+  return file.getvalue()
+
+
+def test_heic_gives_the_pixels(heif, pixels):
+  decoded = decode(heic_of(heif, Image.fromarray(pixels))).astype(int)
+  assert np.abs(decoded - pixels).max() <= 4
+
+
+def test_broken_heic_is_refused(heif, pixels):
+  whole = heic_of(heif, Image.fromarray(pixels))
+  for part in (0.1, 0.5, 0.9):
+    refusal(whole[: int(len(whole) * part)])
+
+
+def test_heic_keeps_the_pixel_limit(heif, pixels, monkeypatch):
+  monkeypatch.setitem(LIMITS, 'MAX_PIXELS', HEIGHT * WIDTH - 1)
+  assert f'{WIDTH} × {HEIGHT}' in refusal(heic_of(heif, Image.fromarray(pixels)))
+
+
+@pytest.mark.parametrize('orientation', [1, 3, 6, 8])
+def test_heic_is_turned_once(heif, orientation):
+  image, upright = oriented(orientation)
+  decoded = decode(heic_of(heif, image)).astype(int)
+  assert decoded.shape == upright.shape
+  assert np.abs(decoded - upright).max() <= 4
 
 
 def test_jpeg_of_endless_scans_is_refused():
@@ -346,7 +447,7 @@ def test_odd_names_stay_on_one_line():
   assert str(caught.value).startswith('a?b?[31m?.png: ')
 
 
-@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'PPM'])
+@pytest.mark.parametrize('kind', KINDS)
 def test_damaged_bytes_raise_nothing_but_image_errors(kind, pixels):
   rng = np.random.default_rng(7)
   data = np.frombuffer(file_of(Image.fromarray(pixels), kind), np.uint8)

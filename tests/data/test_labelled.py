@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ganjax.data import SourceError
-from ganjax.data.labelled import find_labelled
+from ganjax.data.labelled import find_labelled, read_scores
 
 
 def picture(path):
@@ -40,7 +40,11 @@ def test_a_csv_names_files_beside_it(tmp_path):
     ('file,label\na.png,1\n', 'no column filename'),
     ('filename,label\na.png,1\nb.png,1\n', "only the class '1'"),
     ('filename,label\n', 'no labels'),
-    ('filename,label,split\na.png,1,test\n', "split 'test'"),
+    ('filename,label,split\na.png,1,test\n', "line 2: split 'test'"),
+    ('filename,label\na.png,1\nb.png,0\nx/../a.png,0\n', 'lines 2 and 4 contradict .* on x/../a'),
+    ('filename,label,split\na.png,1,train\nb.png,0,\na.png,1,\n', 'lines 2 and 4 contradict'),
+    ('filename,label\n,1\nb.png,0\n', 'line 2: names no file'),
+    ('filename,label\na,b.png,1\nb.png,0\n', 'line 2: 3 fields, but 2 columns'),
   ],
 )
 def test_a_wrong_csv_is_named(tmp_path, text, message):
@@ -50,7 +54,7 @@ def test_a_wrong_csv_is_named(tmp_path, text, message):
 
 
 def test_wrong_folders_are_named(tmp_path):
-  with pytest.raises(SourceError, match='cannot be read as a folder or a CSV'):
+  with pytest.raises(SourceError, match='no such folder or CSV'):
     find_labelled(tmp_path / 'missing.csv')
   picture(tmp_path / 'one/a.png')
   with pytest.raises(SourceError, match="only the class 'one'"):
@@ -58,3 +62,70 @@ def test_wrong_folders_are_named(tmp_path):
   picture(tmp_path / 'b.png')
   with pytest.raises(SourceError, match='lies in no class folder'):
     find_labelled(tmp_path)
+
+
+PLAIN = 'Filename, Label ,SPLIT\np 1.png, Yes,Train\n\nß.png,no ,\nc.png,YES,\nc.png,yes,\n,,\n'
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'cp1252'])
+@pytest.mark.parametrize('delimiter', [',', ';', '\t'])
+@pytest.mark.parametrize('line_end', ['\n', '\r\n', '\r'])
+def test_csvs_as_spreadsheet_programs_write_them(tmp_path, encoding, delimiter, line_end):
+  text = PLAIN.replace(',', delimiter).replace('\n', line_end)
+  path = tmp_path / 'labels.csv'
+  path.write_bytes(text.encode(encoding))
+  assert [(one.item.path.name, one.label, one.split) for one in find_labelled(path)] == [
+    ('p 1.png', 'Yes', 'train'),
+    ('ß.png', 'no', ''),
+    ('c.png', 'Yes', ''),
+  ]
+
+
+def test_csvs_that_name_their_delimiter_or_quote_it(tmp_path):
+  path = tmp_path / 'labels.csv'
+  path.write_text('sep=;\n"filename";"label"\n"a;b.png";1\n"c,d.png"; "0"\n')
+  found = find_labelled(path)
+  assert [(one.item.path.name, one.label) for one in found] == [('a;b.png', '1'), ('c,d.png', '0')]
+
+
+@pytest.mark.parametrize(
+  'content',
+  [b'PK\x03\x04 xlsx', b'\xd0\xcf\x11\xe0 xls', 'filename'.encode('utf-16-be'), b'\x81\xff'],
+)
+def test_what_is_no_csv_says_how_to_get_one(tmp_path, content):
+  (tmp_path / 'labels.csv').write_bytes(content)
+  with pytest.raises(SourceError, match=r'labels\.csv: .*save it as CSV \(UTF-8\)'):
+    find_labelled(tmp_path / 'labels.csv')
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    '\ufeffname,label\n1,yes\n2,no\n1,YES\n',
+    'Name;Score\n1;0,5\n2;-1,25\n',
+    'name\tscore\n1\t.5\n2\t-1\n3\t\n',
+  ],
+)
+def test_scores_by_name(tmp_path, text):
+  path = tmp_path / 'scores.csv'
+  path.write_text(text, 'utf-8')
+  scores = read_scores(str(path), ['2', '1', '3'], None)
+  np.testing.assert_array_equal(np.sign(scores), [-1, 1, np.nan])
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('name,label\n1,yes\n2,no\n1,no\n', 'lines 2 and 4 contradict each other on 1'),
+    ('name,score\n1,much\n', "line 2: 'much' is no score"),
+    ('label\nyes\n', 'no column name'),
+    ('name,note\n1,x\n', 'needs the columns name and label'),
+    ('name,label\n1,yes\n', 'needs two classes'),
+    ('name,score\n7,1\n', 'names none of the latents'),
+  ],
+)
+def test_wrong_scores_are_named(tmp_path, text, message):
+  path = tmp_path / 'scores.csv'
+  path.write_text(text)
+  with pytest.raises(SourceError, match=message):
+    read_scores(str(path), ['1'], None)

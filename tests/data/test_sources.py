@@ -74,6 +74,52 @@ def test_walking_is_lazy(tree):
   assert ('b__late', 'b/late.png') in list(pictures)
 
 
+def listed(pattern):
+  return [name for name, _ in sources.walk(str(pattern)).photos]
+
+
+def test_photographs_that_cannot_be_decoded_are_listed(tmp_path, tree):
+  for name in ('a.HEIC', 'a.CR2', 'b.psd', '10.arw', '10.avif'):
+    (tree / name).write_bytes(b'whatever')
+  for name in ('a.aae', 'a.xmp', 'a.mov', 'list.json', '.c.heic', 'drawing.svg'):
+    (tree / name).write_bytes(b'whatever')
+  found = [item.path.name for item in data.find(tree / '*.*')]
+  assert found == ['2.png', '10.arw', '10.avif', '10.png', 'a.CR2', 'a.HEIC', 'b.psd']
+  names = listed(tree)
+  assert names[:2] == ['2', '10']  # of the PNG
+  assert 'a' in names  # of the HEIC
+  assert len(set(names)) == len(names) == 10
+
+
+def test_linked_folders_are_followed_once(tmp_path, tree):
+  album = tmp_path / 'album'
+  write(album / 'z.png')
+  write(album / 'deep' / 'y.png')
+  before = listed(tree)
+  (tree / '0').symlink_to(album)
+  (tree / 'a' / 'same').symlink_to(album / 'deep')
+  (album / 'back').symlink_to(tree)
+  (album / 'self').symlink_to(album)
+  (tree / 'loop').symlink_to('loop')
+  assert listed(tree) == [*before, '0__z', '0__deep__y']
+  assert sorted(item.name for item in data.find(tree)) == sorted(listed(tree))
+
+
+@pytest.mark.parametrize('pattern', ['**/*.png', '**/', '**', '*/**/*.p*g', '0/**/y.png'])
+def test_globs_come_back_from_links_that_lead_in_a_circle(tmp_path, tree, pattern):
+  write(tree / '0' / 'deep' / 'y.png')
+  for name in ('one', 'two', 'three'):
+    (tree / '0' / name).symlink_to(tree)
+  found = data.find(tree / pattern)
+  assert tree / '0' / 'deep' / 'y.png' in [item.path for item in found]
+  assert len({item.path.resolve() for item in found}) == len(found)
+
+
+def test_a_glob_finds_a_linked_picture_under_its_own_path(tree):
+  assert [path for _, path in sources.walk(str(tree / '*/x.png')).photos] == ['b/x.png']
+  assert [path for _, path in sources.walk(str(tree / 'l*/x.png')).photos] == ['link/x.png']
+
+
 def test_output_folders_are_no_input(tmp_path, tree):
   with data.Store.open(tree / 'out', {}) as store:
     store.write_image('restored', 'x', noise())

@@ -25,6 +25,9 @@ def written(tmp_path, text, encoding='utf-8'):
     '0,a.png,3,4,50,60\n',
     ',filename,x1,y1,x2,y2\r\n0,a.png,3,4,50,60\r\n\r\n',
     '\ufeffx2,y2,Filename, x1,y1\n50,60,"a.png",3.0,4',
+    'FILENAME;X1;Y1;X2;Y2\r\na.png;3,0;4;50;60\r\n',
+    'a.png\t3\t4\t50\t60\n',
+    'a.png,3,4,50,60\na.png,3,4,50,60\n',
   ],
 )
 def test_the_forms_of_a_table(tmp_path, text):
@@ -60,7 +63,7 @@ def test_every_bad_line_is_named_and_the_others_stand(tmp_path):
     ('', 'utf-8', 'empty'),
     ('name,left,top\na.png,1,2\n', 'utf-8', 'line 1: neither a header'),
     ('a.png,one,two,three,four\n', 'utf-8', 'line 1: neither a header'),
-    ('filename,x1,y1,x2,y2\nä.png,1,2,3,4', 'utf-16', 'no CSV in UTF-8'),
+    ('filename,x1,y1,x2,y2\nä.png,1,2,3,4', 'utf-16-le', 'no text'),
   ],
 )
 def test_no_table(tmp_path, text, encoding, reason):

@@ -99,6 +99,14 @@ def test_the_command_says_what_it_ported(shared, tmp_path):
   assert target.is_file()
 
 
+def test_an_empty_target_is_refused(tmp_path):
+  result = command('ports.stylegan2', f'--source={tmp_path}', '--target=')
+  assert result.returncode == 1
+  assert result.stderr == (
+    'ports.stylegan2: --target is empty; name the .safetensors file to write\n'
+  )
+
+
 @pytest.mark.parametrize('module', ['ports.stylegan2', 'ports.vgg16', 'ports.inception'])
 def test_the_command_refuses_in_one_line(tmp_path, module):
   source, target = tmp_path / 'x.pkl', tmp_path / 'x.safetensors'

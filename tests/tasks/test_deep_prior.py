@@ -37,7 +37,9 @@ def folder(tmp_path):
 @pytest.mark.parametrize('degradation', ['noise(sigma=0.1)', 'downsample(factor=4)'])
 def test_pictures_of_any_size_are_restored_and_the_others_named(folder, tmp_path, degradation):
   output = tmp_path / 'out'
-  settings = config(f'--input={folder}', f'--output={output}', f'--degradation={degradation}')
+  settings = config(
+    f'--input={folder}', f'--output={output}', f'--degradation={degradation}', '--degrade_first'
+  )
   assert main.run(settings) == 2
   lines = [json.loads(line) for line in (output / 'results.jsonl').read_text().splitlines()]
   assert {line['name'] for line in lines} == {'odd', 'grey'}
@@ -51,13 +53,10 @@ def test_pictures_of_any_size_are_restored_and_the_others_named(folder, tmp_path
   assert 'smaller than 32 px' in failures
 
 
-def test_already_degraded_pictures_are_taken_as_they_are(folder, tmp_path):
+def test_pictures_are_taken_as_they_are(folder, tmp_path):
   output = tmp_path / 'out'
   settings = config(
-    f'--input={folder / "grey.png"}',
-    f'--output={output}',
-    '--degradation=downsample(factor=2)',
-    '--already_degraded',
+    f'--input={folder / "grey.png"}', f'--output={output}', '--degradation=downsample(factor=2)'
   )
   assert main.run(settings) == 0
   assert data.decode(output / 'restored' / 'grey.png').shape == (80, 80, 3)
@@ -82,7 +81,7 @@ def test_restarts_are_averaged_and_their_deviation_drawn(folder, tmp_path):
 def test_known_pixels_can_be_kept_exactly(folder, tmp_path):
   output = tmp_path / 'out'
   hole = '--degradation=mask(box=4:12:4:12)'
-  settings = config(f'--input={folder / "odd.png"}', f'--output={output}', hole)
+  settings = config(f'--input={folder / "odd.png"}', f'--output={output}', hole, '--degrade_first')
   assert main.run(settings) == 0
   whole, restored, truth = (
     data.decode(output / kind / 'odd.png') for kind in ('completed', 'restored', 'aligned')
@@ -95,6 +94,38 @@ def test_known_pixels_can_be_kept_exactly(folder, tmp_path):
   assert line['metrics']['psnr_completed'] > line['metrics']['psnr']
   # degraded · restored · completed · truth, of 256 px each
   assert 4 * 256 < data.decode(output / 'grid.png').shape[1] < 5 * 256
+
+
+def test_masks_and_transparency_are_holes_in_pictures_of_any_size(folder, tmp_path):
+  output = tmp_path / 'out'
+  alpha = np.full((40, 80), 255, np.uint8)
+  alpha[20:26, 30:50] = 0
+  colours = np.random.default_rng(1).integers(0, 256, (40, 80, 3), np.uint8)
+  for name in ('photo', 'glass'):
+    (tmp_path / name).mkdir()
+  Image.fromarray(np.dstack([colours, alpha])).save(tmp_path / 'glass' / 'a.png')
+  Image.fromarray(colours).save(tmp_path / 'photo' / 'a.png')
+  Image.fromarray(alpha).save(tmp_path / 'mask.png')
+  masked = config(
+    f'--input={tmp_path / "photo"}',
+    f'--output={output}',
+    f'--mask={tmp_path / "mask.png"}',
+    '--max_side=40',
+  )
+  assert masked.degradation == f"mask(file='{tmp_path / 'mask.png'}')"
+  assert main.run(masked) == 0
+  shown = data.decode(output / 'masks' / 'a.png')[..., 0]
+  assert shown.shape == (20, 40)
+  assert not shown[10:13, 15:25].any()
+  assert shown[:8].all()
+  erased = config(
+    f'--input={tmp_path / "glass"}',
+    f'--output={tmp_path / "erased"}',
+    '--degradation=mask()',
+    '--max_side=40',
+  )
+  assert main.run(erased) == 0
+  np.testing.assert_array_equal(data.decode(tmp_path / 'erased' / 'masks' / 'a.png')[..., 0], shown)
 
 
 def test_a_study_is_one_command(folder, tmp_path):
@@ -126,6 +157,7 @@ def test_a_study_is_one_command(folder, tmp_path):
     '--degradation=mask(box=2:30:2:30)',
     '--network=1-double',
     '--learning_rate=0.1',
+    '--degrade_first',
   )
   assert main.run(settings) == 0
   own = data.decode(alone / 'restored' / 'odd.png').astype(int)
@@ -145,7 +177,6 @@ def test_noise_is_measured_and_the_truth_drawn_beside(folder, tmp_path):
     f'--input={tmp_path / "noisy"}',
     f'--truth={tmp_path / "true"}',
     f'--output={output}',
-    '--degradation=noise(sigma=?)',
     '--already_degraded',
     '--stopping=noise',
   )
@@ -160,9 +191,7 @@ def test_a_truth_that_is_missing_or_of_another_shape_is_a_failure(folder, tmp_pa
   truths = tmp_path / 'truths'
   truths.mkdir()
   Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(truths / 'grey.png')
-  settings = config(
-    f'--input={folder}', f'--truth={truths}', f'--output={tmp_path / "out"}', '--already_degraded'
-  )
+  settings = config(f'--input={folder}', f'--truth={truths}', f'--output={tmp_path / "out"}')
   assert main.run(settings) == 4
   failures = pathlib.Path(tmp_path, 'out', 'failures.jsonl').read_text()
   assert 'holds no picture called odd' in failures
@@ -176,15 +205,16 @@ def test_a_truth_that_is_missing_or_of_another_shape_is_a_failure(folder, tmp_pa
     ('--sweep=learning_rate=fast', 'learning_rate=fast'),
     ('--sweep=prior_loss=l3', 'prior_loss=l3'),
     ('--sweep=averaging=1', 'averaging'),
-    ('--truth=true', '--already_degraded'),
+    ('--truth=true --degrade_first', '--truth'),
     ('--stopping=noise', 'has no noise'),
     ('--assumed_degradation=blur(variance=?)', 'find no other'),
     ('--network=deep', '--network=deep'),
     ('--network=0-single', '--network=0-single'),
     ('--network=2-triple', '--network=2-triple'),
-    ('--degradation=blur(variance=?)', 'cannot be done'),
+    ('--degradation=blur(variance=?) --degrade_first', 'cannot be done'),
+    ('--degradation=mask(strokes=3)', 'has its own holes'),
   ],
 )
 def test_wrong_flags_are_named(flag, message):
   with pytest.raises(ConfigError, match=message):
-    config('--input=x.png', '--degradation=blur(variance=4)', flag)
+    config('--input=x.png', '--degradation=blur(variance=4)', *flag.split())

@@ -49,7 +49,9 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, 
     ('colorize', 'S', 'robust (completed)'),
     ('super_resolve+inpaint', 'M', 'degraded'),
     ('super_resolve+inpaint', 'M', 'ganjax'),
+    ('super_resolve+inpaint', 'M', 'ganjax (completed)'),
     ('super_resolve+inpaint', 'M', 'robust'),
+    ('super_resolve+inpaint', 'M', 'robust (completed)'),
   ]
   for line in lines:
     for column in ('psnr', 'ssim', 'perceptual'):

@@ -57,6 +57,50 @@ def test_wrong_flags_are_one_line(tmp_path, flags, message):
   assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize('task', table.TASKS)
+@pytest.mark.parametrize(
+  ('output', 'message'),
+  [('', '--output is empty; name a folder'), (' ', '--output is empty'), ('it', '--output=it: is')],
+)
+def test_results_go_into_a_folder_of_their_own(tmp_path, monkeypatch, task, output, message):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'it').write_text('a file')
+  if 'task' not in settings.FLAGS:
+    main.define_flags()
+  for flag in settings.FLAGS:
+    settings.FLAGS[flag].unparse()
+  settings.FLAGS(['ganjax', f'--task={task}', f'--output={output}'])
+  with pytest.raises(settings.ConfigError, match=message):
+    main.from_flags()
+
+
+def test_an_empty_output_is_refused_in_the_short_form(tmp_path):
+  result = ganjax('align', str(pathlib.Path(ASTRONAUT).resolve()), '--output=', cwd=tmp_path)
+  assert result.returncode == 1
+  assert result.stderr == 'ganjax: --output is empty; name a folder for the results\n'
+  assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('encoding', ['ascii', 'latin-1', 'cp1252'])
+@pytest.mark.parametrize('flags', [['--help'], ['--helpfull'], ['help', 'deep_prior'], ['…']])
+def test_terminals_need_not_be_utf_8(flags, encoding):
+  environment = {**os.environ, 'PYTHONIOENCODING': encoding}
+  command = [sys.executable, '-m', 'ganjax', *flags]
+  result = subprocess.run(command, capture_output=True, env=environment)
+  assert result.returncode == (flags == ['…'])
+  assert b'Traceback' not in result.stderr
+  assert result.stdout.decode(encoding) or result.stderr.decode(encoding)
+
+
+def test_a_run_whose_pipe_is_closed_goes_on(tmp_path):
+  output = tmp_path / 'out'
+  flags = f'--task=align --input={ASTRONAUT} --align=never --output={output}'
+  command = f'{sys.executable} -m ganjax {flags} | true'
+  result = subprocess.run(command, shell=True, capture_output=True, text=True)
+  assert result.stderr == ''
+  assert (output / 'report.html').is_file()
+
+
 @pytest.mark.parametrize('flags', [[], ['--help'], ['-h'], ['help']])
 def test_help_lists_every_task(tmp_path, flags):
   result = ganjax(*flags, cwd=tmp_path)

@@ -12,13 +12,14 @@ from jax.sharding import PartitionSpec
 from ganjax import data, degradations, training
 from ganjax.models.patchgan import PATCHES, PatchGANConfig
 from ganjax.models.unet import UNetConfig
-from ganjax.pix2pix import predict
+from ganjax.pix2pix import conditions, predict
 from ganjax.pixels import to_bytes
 from ganjax.runtime import devices, precision, programs
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train.pix2pix_config import Pix2pixTrainConfig
 from ganjax.tasks.train.training_run import WEIGHTS, Run, intervals, opened, progress
+from ganjax.training.feed import MAX_NEIGHBOURS
 from ganjax.training.pix2pix import examples, trainer
 from ganjax.weights import pix2pix
 
@@ -63,11 +64,21 @@ def _check_batch(config: Pix2pixTrainConfig, num_devices: int) -> None:
 
 
 def _side(pictures: training.Pictures, config: Pix2pixTrainConfig) -> int:
-  """The largest power of two that the first picture holds."""
-  height, width = pictures.read(0).shape[:2]
-  if config.side_by_side:
-    width //= 2
-  return min(LARGEST_SIDE, 2 ** int(math.log2(min(height, width))))
+  """The largest power of two that the first picture holds, of those that can be used.
+
+  Raises:
+    SourceError: many in a row cannot.
+  """
+  for index in range(min(len(pictures), MAX_NEIGHBOURS)):
+    try:
+      picture = pictures.read(index)
+      if config.side_by_side:
+        source = pictures.entry(index).source
+        picture, _ = conditions.split_halves(picture, config.side_by_side, source)
+      return min(LARGEST_SIDE, 2 ** int(math.log2(min(picture.shape[:2]))))
+    except data.ImageError as error:
+      last = error
+  raise data.SourceError(f'none of the first pictures can be used; {last}')
 
 
 def _plan(config: Pix2pixTrainConfig, side: int) -> trainer.Pix2PixPlan:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ganjax.choices import Order
-from ganjax.data import SourceError
+from ganjax.data import ImageError, SourceError
 from ganjax.degradations import Pipeline
 from ganjax.pix2pix import conditions
 from ganjax.pix2pix.conditions import Example
@@ -22,6 +22,7 @@ class Jitter:
   mirror: bool = True
 
 
+_ALONE = 'has no truth of the same name in --truth'
 Read = Callable[[int, np.random.Generator], Example]
 
 
@@ -40,28 +41,31 @@ def paired(
 ) -> tuple[Read, int]:
   """Pictures of two sources that belong together by their names; also says how many there are.
 
+  `read` raises ImageError where a condition has no truth, or one of another shape
+  (`conditions.misfit`).
+
   Raises:
-    SourceError: a condition has no truth; names the first.
+    SourceError: no condition has a truth; names the first.
   """
   places = {truths.entry(i).name: i for i in range(len(truths))}
-  missing = [
-    entry.source for entry in map(inputs.entry, range(len(inputs))) if entry.name not in places
-  ]
-  if missing:
-    raise SourceError(
-      f'{missing[0]}: has no truth of the same name, like {len(missing) - 1} others; '
-      'give every picture of --input one in --truth'
-    )
+  entries = map(inputs.entry, range(len(inputs)))
+  if not any(entry.name in places for entry in entries):
+    raise SourceError(f'{inputs.entry(0).source}: {_ALONE}, and so it is with all of --input')
 
   def read(index: int, rng: np.random.Generator) -> Example:
-    truth = truths.read(places[inputs.entry(index).name])
-    return conditions.without_known(*_framed([inputs.read(index), truth], side, jitter, rng))
+    entry = inputs.entry(index)
+    if entry.name not in places:
+      raise ImageError(f'{entry.source}: {_ALONE}')
+    pair = [inputs.read(index), truths.read(places[entry.name])]
+    if reason := conditions.misfit(*pair):
+      raise ImageError(f'{entry.source}: {reason}')
+    return conditions.without_known(*_framed(pair, side, jitter, rng))
 
   return read, len(inputs)
 
 
 def side_by_side(pictures: Pictures, order: Order, side: int, jitter: Jitter | None) -> Read:
-  """Pictures whose halves are condition and truth."""
+  """Pictures whose halves are condition and truth (`conditions.split_halves`)."""
 
   def read(index: int, rng: np.random.Generator) -> Example:
     halves = conditions.split_halves(pictures.read(index), order, pictures.entry(index).source)

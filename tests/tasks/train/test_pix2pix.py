@@ -1,6 +1,7 @@
 """Whole runs of pix2pix on tiny pictures: learn, be killed, go on, predict, be scored."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -185,8 +186,35 @@ class TestTrain:
 def test_the_default_side_is_the_data_s(folder):
   pictures = pix2pix.training.Pictures(str(folder))
   assert pix2pix._side(pictures, config(*small(folder, 'out'))) == SIDE
-  halves = config(*small(folder, 'out', '--side_by_side=ab'))
-  assert pix2pix._side(pictures, halves) == SIDE // 2
+
+
+def pairs(folder):
+  """Two pictures that are no pairs, and two that are."""
+  folder.mkdir()
+  (folder / '0.png').write_bytes(b'broken')
+  for seed in range(1, 4):
+    halves = [scene(seed), 255 - scene(seed)]
+    joined = halves[0] if seed == 1 else np.concatenate(halves, axis=1)
+    Image.fromarray(joined).save(folder / f'{seed}.png')
+  return folder
+
+
+def test_pictures_that_are_no_pairs_do_not_cost_the_others(tmp_path, capsys):
+  halves = config(*small(pairs(tmp_path / 'in'), tmp_path / 'out', '--side_by_side=ab'))
+  pictures = pix2pix.training.Pictures(halves.input)
+  assert pix2pix._side(pictures, halves) == SIDE
+  assert main.run(halves) == 2
+  said = capsys.readouterr().err
+  assert '1.png: 16×16 px, but two squares side by side are twice as wide as high' in said
+  assert (tmp_path / 'out' / 'generator.safetensors').is_file()
+
+
+@pytest.mark.parametrize('more', [[], ['--side=8']])
+def test_no_pairs_at_all(folder, tmp_path, more):
+  learn = config(*small(folder, tmp_path / 'out', '--side_by_side=ab'))
+  learn = dataclasses.replace(learn, side=8 if more else None)
+  with pytest.raises(data.SourceError, match='twice as wide as high'):
+    main.run(learn)
 
 
 @pytest.fixture(scope='module')

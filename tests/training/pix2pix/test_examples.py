@@ -79,10 +79,51 @@ def test_both_of_a_pair_are_framed_alike(tmp_path):
 
 def test_what_is_no_pair(tmp_path, pictures):
   write(tmp_path / 'b', '1.png', noise(1))
-  with pytest.raises(SourceError, match=r'0.png: has no truth of the same name, like 1 others'):
-    examples.paired(pictures, Pictures(str(tmp_path / 'b')), 16, None)
-  with pytest.raises(ImageError, match=r'x.png: 5 px wide'):
-    conditions.split_halves(noise(0, 4, 5), 'ab', 'x.png')
+  read, count = examples.paired(pictures, Pictures(str(tmp_path / 'b')), 16, None)
+  assert count == 3
+  read(1, rng())
+  with pytest.raises(ImageError, match=r'0.png: has no truth of the same name in --truth$'):
+    read(0, rng())
+  write(tmp_path / 'c', '7.png', noise(1))
+  with pytest.raises(SourceError, match=r'0.png: has no truth .* so it is with all of --input'):
+    examples.paired(pictures, Pictures(str(tmp_path / 'c')), 16, None)
+  with pytest.raises(ImageError, match=r'x.png: 41 px wide'):
+    conditions.split_halves(noise(0, 20, 41), 'ab', 'x.png')
+
+
+@pytest.mark.parametrize('size', [(64, 64), (64, 96), (64, 48), (64, 192), (90, 160), (64, 140)])
+def test_pictures_that_are_not_side_by_side(size):
+  with pytest.raises(ImageError, match=rf'x.png: {size[1]}×{size[0]} px, .* twice as wide as high'):
+    conditions.split_halves(noise(0, *size), 'ab', 'x.png')
+  conditions.split_halves(noise(0, 64, 130), 'ab', 'x.png')  # with a line between
+
+
+@pytest.mark.parametrize('other', [(60, 40), (30, 20), (33, 22), (601, 401), (600, 403)])
+def test_pairs_may_differ_in_resolution(other):
+  assert conditions.misfit(noise(0, 60, 40), noise(1, *other)) == ''
+  assert conditions.misfit(noise(1, *other), noise(0, 60, 40)) == ''
+
+
+@pytest.mark.parametrize('other', [(40, 60), (60, 60), (60, 41), (600, 410), (60, 43)])
+def test_pairs_of_other_shapes_are_refused(tmp_path, other):
+  write(tmp_path / 'a', '0.png', noise(0, 60, 40))
+  write(tmp_path / 'b', '0.png', noise(1, *other))
+  read, _ = examples.paired(Pictures(str(tmp_path / 'a')), Pictures(str(tmp_path / 'b')), 16, None)
+  reason = f'is 40×60, its truth {other[1]}×{other[0]}; crop both to one shape'
+  with pytest.raises(ImageError, match=f'0.png: {reason}'):
+    read(0, rng())
+  with pytest.raises(ValueError, match=reason):
+    cases.conditioned(noise(0, 60, 40), noise(1, *other), 16)
+
+
+def test_a_pair_of_two_resolutions_is_framed_alike(tmp_path):
+  small = np.kron(noise(0, 4, 4), np.ones((8, 8, 1), np.uint8))
+  write(tmp_path / 'a', '0.png', small)
+  write(tmp_path / 'b', '0.png', np.kron(small, np.ones((4, 4, 1), np.uint8)))
+  pair = (Pictures(str(tmp_path / name)) for name in 'ab')
+  read, _ = examples.paired(*pair, 16, Jitter(1.3))
+  condition, truth, _ = read(0, rng())
+  assert np.abs(condition.astype(int) - truth).mean() < 6
 
 
 class TestCases:

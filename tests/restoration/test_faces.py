@@ -1,0 +1,168 @@
+"""From photos to faces: masks and sizes follow, and what does not fit is told."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganjax import faces
+from ganjax.degradations import DegradationError, parse
+from ganjax.restoration.faces import Photo, Search, faces_of, find_faces
+
+SIDE = 32
+PIXELS = np.random.default_rng(0).integers(60, 200, (96, 96, 3)).astype(np.uint8)
+
+
+def photo(pixels=PIXELS, name='me'):
+  return Photo(name, f'{name}.png', lambda: pixels)
+
+
+def search(*specs, **options):
+  given = {'align': 'never', 'as_is': True, **options}
+  return Search(faces.TIGHT, SIDE, degradations=tuple(map(parse, specs)), **given)
+
+
+def drawn(tmp_path, shape=(96, 96), where=(slice(24, 48), slice(30, 60)), name='mask.png'):
+  mask = np.full(shape, 255, np.uint8)
+  mask[where] = 0
+  Image.fromarray(mask).save(tmp_path / name)
+  return str(tmp_path / name)
+
+
+def visible(face, spec):
+  return np.asarray(face.located(parse(spec), SIDE).visible(SIDE, SIDE))[:, :, 0] > 0
+
+
+def test_a_mask_of_the_photos_size_is_reduced_with_it(tmp_path):
+  spec = f"mask(file='{drawn(tmp_path)}')"
+  (face,) = faces_of(photo(), search(spec))
+  shown = visible(face, spec)
+  expected = np.ones((SIDE, SIDE), bool)
+  expected[8:16, 10:20] = False
+  assert not shown[~expected].any()
+  # Only pixels into which none of the hole is mixed count as visible: a rim of two at most.
+  grown = np.ones((SIDE, SIDE), bool)
+  grown[6:18, 8:22] = False
+  assert shown[grown].all()
+  np.testing.assert_array_equal(
+    face.holes.visible, np.asarray(Image.open(tmp_path / 'mask.png')) > 0
+  )
+
+
+def test_a_mask_of_the_crops_size_serves_as_it_is(tmp_path):
+  spec = f"mask(file='{drawn(tmp_path, (SIDE, SIDE), (slice(3, 9), slice(4, 5)))}')"
+  (face,) = faces_of(photo(), search(spec))
+  np.testing.assert_array_equal(
+    visible(face, spec), np.asarray(Image.open(tmp_path / 'mask.png')) > 0
+  )
+  assert not face.holes.are_of_photo
+
+
+def test_a_mask_of_another_size_is_refused_with_both_sizes(tmp_path):
+  spec = f"mask(file='{drawn(tmp_path, (50, 60))}')"
+  with pytest.raises(DegradationError, match=r'is 60×50 px, the photo 96×96, its crop 32×32'):
+    faces_of(photo(), search(spec))
+
+
+def test_a_mask_goes_where_the_crop_goes(tmp_path):
+  """A mask that was cut out with the face lies where the face's own hole lies."""
+  pixels = np.full((200, 300, 3), 128, np.uint8)
+  hole = slice(90, 110), slice(140, 170)
+  pixels[hole] = 255
+  path = drawn(tmp_path, (200, 300), hole)
+  corners = np.array([(110, 60), (90, 140), (170, 160), (190, 80)], float)  # turned by 14°
+  crop = faces.Crop(faces.cut(pixels, corners, SIDE), corners)
+  shown = faces.crop_mask(np.asarray(Image.open(path)) > 0, corners, SIDE, SIDE)
+  white = crop.image.min(axis=2) > 250
+  assert white.sum() > 40
+  assert not shown[white].any()
+  assert np.abs(crop.image[shown].astype(int) - 128).max() <= 8  # nothing of the hole is mixed in
+
+
+def test_transparent_pixels_are_holes():
+  alpha = np.full((96, 96), 255, np.uint8)
+  alpha[24:48, 30:60] = 0
+  (face,) = faces_of(photo(np.dstack([PIXELS, alpha])), search('mask()'))
+  assert 0 < (~visible(face, 'mask()')).mean() < 0.2
+  # With any other damage, too.
+  (face,) = faces_of(photo(np.dstack([PIXELS, alpha])), search('blur(kernel_size=3, variance=1)'))
+  assert not visible(face, 'blur(kernel_size=3, variance=1)').all()
+  # Studies have whole photos.
+  (face,) = faces_of(photo(np.dstack([PIXELS, alpha])), search('grayscale', as_is=False))
+  assert visible(face, 'grayscale').all()
+
+
+def test_without_holes_the_ways_to_say_where_they_are_are_named():
+  with pytest.raises(DegradationError, match=r'--mask=.*transparent.*box'):
+    faces_of(photo(), search('mask()'))
+
+
+def test_a_face_of_which_nothing_is_hidden_is_left_as_it_was(tmp_path, monkeypatch):
+  quads = [faces.full_quad(PIXELS[:40, :40]) + np.array([x, 0]) for x in (0, 50)]
+  crops = [faces.Crop(faces.cut(PIXELS, quad, SIDE), quad) for quad in quads]
+  monkeypatch.setattr(faces, 'align', lambda *args, **kwargs: crops)
+  spec = f"mask(file='{drawn(tmp_path, where=(slice(10, 20), slice(60, 70)))}')"
+  (face,) = faces_of(photo(), search(spec))
+  assert (face.name, face.number, face.num_faces) == ('me_1', 0, 1)
+  assert 'a face is left as it was: the mask hides nothing' in face.notes[0]
+  spec = f"mask(file='{drawn(tmp_path, where=(slice(80, 90), slice(60, 70)))}')"
+  with pytest.raises(DegradationError, match='hides nothing of the face'):
+    faces_of(photo(), search(spec))
+
+
+def test_what_lies_outside_of_the_face_is_told(tmp_path, monkeypatch):
+  quad = faces.full_quad(PIXELS[:40, :40])
+  crop = faces.Crop(faces.cut(PIXELS, quad, SIDE), quad)
+  monkeypatch.setattr(faces, 'align', lambda *args, **kwargs: [crop])
+  (face,) = faces_of(photo(), search(f"mask(file='{drawn(tmp_path)}')"))
+  assert face.notes[0].startswith('74% of the hole lies outside of the face and stays')
+
+
+@pytest.mark.parametrize(('width', 'size'), [(16, 16), (21, 21), (12, 12), (31, 31)])
+def test_the_factor_of_a_small_face_follows_from_its_size(width, size):
+  small = PIXELS[:width, :width]
+  (face,) = faces_of(photo(small), search('downsample(factor=?)'))
+  np.testing.assert_array_equal(face.crop.image, small)
+  assert face.located(parse('downsample(factor=?)'), SIDE).output_shape(SIDE, SIDE) == (size, size)
+  assert face.scale == pytest.approx(SIDE / width)
+
+
+def test_faces_cut_out_of_photos_have_few_sizes(monkeypatch):
+  quad = faces.full_quad(PIXELS[:60, :60]) / 3 + 0.3  # 20 px
+  turned = quad @ np.array([[1.0, 0.1], [-0.1, 1.0]])  # 20.1 px
+  crops = [faces.Crop(faces.cut(PIXELS, one, SIDE), one) for one in (quad, turned + 20)]
+  monkeypatch.setattr(faces, 'align', lambda *args, **kwargs: crops)
+  found = faces_of(photo(), search('downsample(factor=?)'))
+  assert [len(face.crop.image) for face in found] == [20, 21]
+  assert found[0].scale == found[1].scale == pytest.approx(1.6)
+
+
+def test_a_large_face_has_nothing_to_enlarge_and_a_wrong_factor_is_refused():
+  with pytest.raises(faces.FaceError, match=r'96 px wide, and .* 32: there is nothing to enlarge'):
+    faces_of(photo(), search('downsample(factor=?)'))
+  with pytest.raises(faces.FaceError, match=r'16 px wide, but .* one of 8 px .* factor, 2'):
+    faces_of(photo(PIXELS[:16, :16]), search('downsample(factor=4)'))
+  (face,) = faces_of(photo(PIXELS[:8, :8]), search('downsample(factor=4)'))
+  np.testing.assert_array_equal(face.crop.image, PIXELS[:8, :8])
+
+
+def test_a_photo_is_not_enlarged_without_end(monkeypatch):
+  monkeypatch.setattr('ganjax.restoration.faces.MAX_ENLARGED', 96 * 96 * 2)
+  quad = faces.full_quad(PIXELS[:8, :8])
+  crop = faces.Crop(faces.cut(PIXELS, quad, SIDE), quad)
+  monkeypatch.setattr(faces, 'align', lambda *args, **kwargs: [crop])
+  (face,) = faces_of(photo(), search('downsample(factor=?)'))
+  assert face.scale == pytest.approx(2**0.5)
+
+
+def test_a_name_that_another_photo_took_fails_the_whole_photo(monkeypatch):
+  crop = faces.Crop(PIXELS[:SIDE, :SIDE], faces.full_quad(PIXELS))
+  monkeypatch.setattr(
+    faces, 'align', lambda pixels, *args, **kwargs: [crop] * (2 if pixels.shape[0] == 96 else 1)
+  )
+  photos = [photo(PIXELS[:95], 'me_1'), photo(PIXELS, 'me')]
+  failures = []
+  found = find_faces(photos, search(), lambda *failure: failures.append(failure))
+  assert [face.name for face in found] == ['me_1']
+  ((source, _, reason),) = failures
+  assert source == 'me.png'
+  assert 'me_1.png shows a face that is called me_1' in reason
