@@ -9,8 +9,10 @@ import sys
 
 import pytest
 from absl import flags
+from PIL import Image
 
 from ganjax import degradations
+from ganjax.restoration import defaults
 from ganjax.tasks import main, restore_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -30,16 +32,27 @@ def declared():
 
 
 def test_all_commands_are_of_a_known_kind():
-  known = ('python -m ganjax ', 'python -m ports.', 'bash scripts/', 'python scripts/')
+  known = ('ganjax ', 'python -m ganjax ', 'python -m ports.', 'bash scripts/', 'python scripts/')
   assert [line for line in COMMANDS if not line.startswith(known)] == []
 
 
-@pytest.mark.parametrize('command', commands('python -m ganjax '))
-def test_ganjax_commands_make_a_configuration(command):
+@pytest.fixture
+def masks(tmp_path, monkeypatch):
+  """A working folder that has the masks which commands name."""
+  (tmp_path / 'masks').mkdir()
+  drawn = Image.new('L', (64, 64), 'white')
+  drawn.paste(0, (20, 20, 30, 30))
+  drawn.save(tmp_path / 'scratches.png')
+  monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize('command', commands('python -m ganjax ') + commands('ganjax '))
+def test_ganjax_commands_make_a_configuration(command, masks):
   flags.FLAGS.unparse_flags()
   for flag in flags.FLAGS:
     flags.FLAGS[flag].unparse()
-  assert flags.FLAGS(shlex.split(command)[2:]) == ['ganjax']
+  words = shlex.split(command.removeprefix('python -m '), comments=True)
+  assert main._parse(words) == ['ganjax']
   made = main.from_flags()
   if made.task in restore_config.RESTORATIONS:
     degradations.parse(made.degradation).check(128, 128)
@@ -48,8 +61,11 @@ def test_ganjax_commands_make_a_configuration(command):
 @pytest.mark.parametrize('task', restore_config.RESTORATIONS)
 def test_the_table_names_the_defaults(task):
   spec = restore_config.RESTORATIONS[task].get('degradation', '')
+  found = defaults.AS_IT_IS.get(task, spec)
   row = next(line for line in README.splitlines() if line.startswith(f'| `{task}`'))
   assert task in ('invert', 'restore') or f'`{spec}`' in row
+  if task in ('deblur', 'denoise', 'dejpeg'):
+    assert f'`{found}`' in row
 
 
 def test_every_task_has_an_example():

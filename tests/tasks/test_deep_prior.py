@@ -9,6 +9,7 @@ from absl import flags
 from PIL import Image
 
 from ganjax import data
+from ganjax.degradations import DegradationError
 from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
 
@@ -94,6 +95,11 @@ def test_known_pixels_can_be_kept_exactly(folder, tmp_path):
   assert line['metrics']['psnr_completed'] > line['metrics']['psnr']
   # degraded · restored · completed · truth, of 256 px each
   assert 4 * 256 < data.decode(output / 'grid.png').shape[1] < 5 * 256
+
+
+def test_holes_at_random_are_refused_in_pictures_that_have_their_own():
+  with pytest.raises(DegradationError, match='has its own holes'):
+    config('--input=x.png', '--degradation=mask(strokes=3)')
 
 
 def test_masks_and_transparency_are_holes_in_pictures_of_any_size(folder, tmp_path):
@@ -212,7 +218,6 @@ def test_a_truth_that_is_missing_or_of_another_shape_is_a_failure(folder, tmp_pa
     ('--network=0-single', '--network=0-single'),
     ('--network=2-triple', '--network=2-triple'),
     ('--degradation=blur(variance=?) --degrade_first', 'cannot be done'),
-    ('--degradation=mask(strokes=3)', 'has its own holes'),
   ],
 )
 def test_wrong_flags_are_named(flag, message):
