@@ -2,6 +2,7 @@
 
 from ganjax.faces.align import Mode, align, is_aligned
 from ganjax.faces.appearance import MEASURES, appearance
+from ganjax.faces.boxes import parse_box
 from ganjax.faces.cropping import Crop, crop, full_quad, paste
 from ganjax.faces.identity import FRECHET_UNIT, SAME_PERSON, descriptor
 from ganjax.faces.landmarks import detect, detect_largest
@@ -25,5 +26,6 @@ __all__ = [
   'detect_largest',
   'full_quad',
   'is_aligned',
+  'parse_box',
   'paste',
 ]
