@@ -43,9 +43,10 @@ _SURE = 0.8
 # Where nothing else is seen: so small a score is no more than a hint at where the network may look.
 _HINTS = _Look(1600, 6000, margin=0.0, threshold=-0.3, zoom=1.25)
 _MAX_QUESTIONS = 6  # asked of the network, a third of a second each
-_NETWORK_SIDE = 640  # px, of the whole photo for the network: three seconds
+_NETWORK_SIDE = 560  # px, of the whole photo for the network, without its margin: three seconds
 _QUESTION_WIDTH = 100  # px, of a face that the network is asked about
 _LOCAL_WIDTH = 160  # px, of a face whose turn is looked for
+_LOOSE_WIDTH = 480  # px, of a box that may be much wider than its face
 _TURNS = range(4)
 
 
@@ -98,8 +99,9 @@ def detect_in(image: np.ndarray, box: np.ndarray) -> np.ndarray:
     FaceError: as `detect` does.
   """
   check_rgb(image)
-  if face := _best_turn(image, box, threshold=0.0):
-    return face.landmarks
+  for width in (_LOCAL_WIDTH, _LOOSE_WIDTH):
+    if face := _best_turn(image, box, width, _FAR.threshold):
+      return face.landmarks
   view = views.around(image, box, _QUESTION_WIDTH)
   for seen in _ask_network(view):
     if boxes.same_face(seen, box):
@@ -138,32 +140,46 @@ def _find_thoroughly(photo: np.ndarray) -> list[_Found]:
 
 def _overlooked(photo: np.ndarray, found: list[_Found]) -> list[_Found]:
   """Small and weak faces beside those that were found."""
-  added: list[_Found] = []
+  candidates = _look(photo, _FAR, found[0].turn)
+  return _confirmed(photo, [face for face in candidates if not _is_among(face.box, found)])
+
+
+def _confirmed(photo: np.ndarray, candidates: list[_Found]) -> list[_Found]:
+  """Those that are strong or that the network sees as well, each once."""
+  found: list[_Found] = []
   num_questions = 0
-  for face in _strongest_first(_look(photo, _FAR, found[0].turn)):
-    if any(boxes.same_face(face.box, other.box) for other in found + added):
+  for face in _strongest_first(candidates):
+    if _is_among(face.box, found):
       continue
     if face.score < _SURE:
       num_questions += 1
-      view = views.around(photo, face.box, _QUESTION_WIDTH, face.turn)
-      if num_questions > _MAX_QUESTIONS or not any(
-        boxes.same_face(seen, face.box) for seen in _ask_network(view)
-      ):
+      if num_questions > _MAX_QUESTIONS or not _is_seen(photo, face):
         continue
-    added.append(face)
-  return added
+    found.append(face)
+  return found
+
+
+def _is_seen(photo: np.ndarray, face: _Found) -> bool:
+  view = views.around(photo, face.box, _QUESTION_WIDTH, face.turn)
+  return any(boxes.same_face(seen, face.box) for seen in _ask_network(view))
 
 
 def _hinted(photo: np.ndarray) -> list[_Found]:
-  """What the network sees near the hints of the HOG detector, in any quarter turn."""
-  hints: list[_Found] = []
-  for hint in _strongest_first([face for turn in _TURNS for face in _look(photo, _HINTS, turn)]):
-    if not any(boxes.same_face(hint.box, other.box) for other in hints):
-      hints.append(hint)
+  """Small faces in any quarter turn, else what the network sees near mere hints of faces."""
+  hints = _strongest_first([face for turn in _TURNS for face in _look(photo, _HINTS, turn)])
+  if _best_score(hints) >= _SURE:
+    turn, least = hints[0].turn, _FAR.threshold
+    return _confirmed(photo, [face for face in hints if face.turn == turn and face.score >= least])
+  asked: list[_Found] = []
   found: list[_Found] = []
-  for hint in hints[:_MAX_QUESTIONS]:
+  for hint in hints:
+    if len(asked) == _MAX_QUESTIONS:
+      break
+    if _is_among(hint.box, asked):
+      continue
+    asked.append(hint)
     for seen in _ask_network(views.around(photo, hint.box, _QUESTION_WIDTH, hint.turn)):
-      if not any(boxes.same_face(seen, other.box) for other in found):
+      if not _is_among(seen, found):
         found.append(_in_box(photo, seen))
   return found
 
@@ -198,16 +214,16 @@ def _ask_network(view: views.View) -> list[np.ndarray]:
 
 def _in_box(photo: np.ndarray, box: np.ndarray) -> _Found:
   """The face in a box [4] that the network has seen, in the turn that looks most like a face."""
-  hint = _best_turn(photo, box, threshold=-1.0)
+  hint = _best_turn(photo, box, _LOCAL_WIDTH, threshold=-1.0)
   return _predict_in(photo, box, hint.turn if hint else 0)
 
 
-def _best_turn(photo: np.ndarray, box: np.ndarray, threshold: float) -> _Found | None:
+def _best_turn(photo: np.ndarray, box: np.ndarray, width: float, threshold: float) -> _Found | None:
   """The strongest face that the HOG detector sees in a box [4], in any quarter turn."""
   found = [
     face
     for turn in _TURNS
-    for face in _run_hog(views.around(photo, box, _LOCAL_WIDTH, turn), threshold)
+    for face in _run_hog(views.around(photo, box, width, turn), threshold)
     if boxes.same_face(face.box, box)
   ]
   return max(found, key=lambda face: face.score, default=None)
@@ -223,6 +239,10 @@ def _predict(view: views.View, rectangle) -> np.ndarray:
   """Landmarks [68, 2] in the photo's pixels; `rectangle` is dlib's, in the view's."""
   parts = detectors.predictor()(view.pixels, rectangle).parts()
   return view.to_photo(np.array([(p.x, p.y) for p in parts], np.float64) + 0.5)
+
+
+def _is_among(box: np.ndarray, found: list[_Found]) -> bool:
+  return any(boxes.same_face(box, face.box) for face in found)
 
 
 def _strongest_first(found: list[_Found]) -> list[_Found]:

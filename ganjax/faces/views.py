@@ -58,7 +58,9 @@ def around(photo: np.ndarray, box: np.ndarray, width: float, turn: int = 0) -> V
   """
   size = np.maximum(box[2:] - box[:2], 1)
   left, top = np.maximum(np.floor(box[:2] - _CONTEXT * size), 0).astype(int).tolist()
-  right, bottom = np.minimum(np.ceil(box[2:] + _CONTEXT * size), photo.shape[1::-1]).astype(int).tolist()
+  right, bottom = (
+    np.minimum(np.ceil(box[2:] + _CONTEXT * size), photo.shape[1::-1]).astype(int).tolist()
+  )
   return _view(photo, (left, top, right, bottom), width / float(size.max()), 0.1, turn)
 
 
