@@ -1,6 +1,9 @@
-"""Filling what a photo does not show, before faces are looked for."""
+"""Filling what a photo does not show, and finding its scratches, before faces are looked for."""
 
 import numpy as np
+
+_LEAST_CONTRAST = 45  # of a scratch, of 255
+_LEAST_LENGTH = 0.1  # of a scratch, in longer sides of the photo
 
 
 def fill(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -17,6 +20,34 @@ def fill(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     return image
   filled = _pull_push(image.astype(np.float32), (~hidden).astype(np.float32)[..., None])
   return np.where(hidden[..., None], np.rint(filled), image).astype(np.uint8)
+
+
+def scratches(image: np.ndarray, width: int) -> np.ndarray:
+  """Guesses where a photo is scratched: long and thin lines, much lighter or darker than around.
+
+  Top hats (Serra 1982), of which long pieces are kept. Wires and edges of glasses are taken for
+  scratches as well, so this is for looking only.
+
+  Args:
+    image: uint8 [H, W, 3].
+    width: what is as wide as this, px, is no scratch.
+
+  Returns:
+    bool [H, W].
+  """
+  from scipy import ndimage
+
+  luma = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+  light = luma - ndimage.grey_opening(luma, size=width)
+  dark = ndimage.grey_closing(luma, size=width) - luma
+  found = np.zeros(luma.shape, bool)
+  for contrast in (light, dark):
+    pieces, _ = ndimage.label(contrast > _LEAST_CONTRAST, np.ones((3, 3)))
+    for number, place in enumerate(ndimage.find_objects(pieces), start=1):
+      if max(part.stop - part.start for part in place) >= _LEAST_LENGTH * max(luma.shape):
+        found[place] |= pieces[place] == number
+  rim = 2 * (width // 6) + 1  # the edges of a scratch are soft
+  return ndimage.binary_dilation(found, np.ones((rim, rim)))
 
 
 def _pull_push(image: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganjax.faces import boxes, detectors, views
+from ganjax.faces import boxes, detectors, holes, views
 from ganjax.faces.template import FaceError
 
 
@@ -42,6 +42,10 @@ _FAR = _Look(480, 6000, margin=0.0, threshold=0.0, zoom=1.25)
 _SURE = 0.8
 # Where nothing else is seen: so small a score is no more than a hint at where the network may look.
 _HINTS = _Look(1600, 6000, margin=0.0, threshold=-0.3, zoom=1.25)
+# For scratches without a mask: the copy of the photo in which they are guessed, and how wide, px,
+# they may be there. Wide ones lie over large faces; of small faces they leave nothing.
+_REPAIRED_SIDE = 480
+_SCRATCH_WIDTHS = (7, 12, 15)
 _MAX_QUESTIONS = 6  # asked of the network, a third of a second each
 _NETWORK_SIDE = 560  # px, of the whole photo for the network, without its margin: three seconds
 _QUESTION_WIDTH = 100  # px, of a face that the network is asked about
@@ -60,9 +64,9 @@ def detect(image: np.ndarray, thorough: bool = False) -> list[np.ndarray]:
   Args:
     image: uint8 RGB [H, W, 3].
     thorough: whether to look for small faces in large photos as well and, where no face is seen,
-      in the photo turned by quarters, and with dlib's convolutional detector (King 2015), which
-      sees scratched faces. A photo of a face takes little longer then, one without a face ten
-      seconds.
+      in the photo turned by quarters, behind what may be scratches, and with dlib's convolutional
+      detector (King 2015). A photo of a face takes little longer then, 12 megapixels three
+      seconds, and a photo without a face ten.
 
   Returns:
     One array [68, 2] per face, float64, x and y in the photo's pixels (see `template`), ordered
@@ -105,7 +109,7 @@ def detect_in(image: np.ndarray, box: np.ndarray) -> np.ndarray:
   view = views.around(image, box, _QUESTION_WIDTH)
   for seen in _ask_network(view):
     if boxes.same_face(seen, box):
-      return _in_box(image, seen).landmarks
+      return _in_box(image, seen, 0).landmarks
   centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).mean() / 2
   return _predict_in(image, np.append(centre - half, centre + half), turn=0).landmarks
 
@@ -133,9 +137,9 @@ def _find_thoroughly(photo: np.ndarray) -> list[_Found]:
   if _best_score(upright) >= _LOOKS[0].threshold:
     return upright + _overlooked(photo, upright)
   turned = max((_look(photo, _LOOKS[0], turn) for turn in _TURNS[1:]), key=_best_score)
-  if _best_score(turned) >= _SURE:  # what was seen upright is too weak to speak against it
+  if turned and (not upright or _best_score(turned) >= _SURE):
     return turned + _overlooked(photo, turned)
-  return upright or _hinted(photo) or _seen_by_network(photo)
+  return upright or _behind_scratches(photo) or _hinted(photo) or _seen_by_network(photo)
 
 
 def _overlooked(photo: np.ndarray, found: list[_Found]) -> list[_Found]:
@@ -180,15 +184,26 @@ def _hinted(photo: np.ndarray) -> list[_Found]:
     asked.append(hint)
     for seen in _ask_network(views.around(photo, hint.box, _QUESTION_WIDTH, hint.turn)):
       if not _is_among(seen, found):
-        found.append(_in_box(photo, seen))
+        found.append(_in_box(photo, seen, hint.turn))
   return found
+
+
+def _behind_scratches(photo: np.ndarray) -> list[_Found]:
+  """Faces in a copy of which everything that may be a scratch is filled, in any quarter turn."""
+  copy = views.whole(photo, _REPAIRED_SIDE, margin=0.0)
+  for width in _SCRATCH_WIDTHS:
+    repaired = holes.fill(copy.pixels, holes.scratches(copy.pixels, width))
+    found = max((_look(repaired, _LOOKS[0], turn) for turn in _TURNS), key=_best_score)
+    if found:
+      return [face._replace(landmarks=copy.to_photo(face.landmarks)) for face in found]
+  return []
 
 
 def _seen_by_network(photo: np.ndarray) -> list[_Found]:
   """What the network sees in the whole photo; it knows lying faces, but none upside down."""
   for turn in (0, 2):
     if seen := _ask_network(views.whole(photo, _NETWORK_SIDE, margin=0.1, turn=turn)):
-      return [_in_box(photo, box) for box in seen]
+      return [_in_box(photo, box, turn) for box in seen]
   return []
 
 
@@ -212,10 +227,10 @@ def _ask_network(view: views.View) -> list[np.ndarray]:
   return [boxes.around_points(view.to_photo(np.array(pair, np.float64))) for pair in corners]
 
 
-def _in_box(photo: np.ndarray, box: np.ndarray) -> _Found:
-  """The face in a box [4] that the network has seen, in the turn that looks most like a face."""
-  hint = _best_turn(photo, box, _LOCAL_WIDTH, threshold=-1.0)
-  return _predict_in(photo, box, hint.turn if hint else 0)
+def _in_box(photo: np.ndarray, box: np.ndarray, turn: int) -> _Found:
+  """The face that the network has seen in a box [4], in the turn that looks most like a face."""
+  hint = _best_turn(photo, box, _LOCAL_WIDTH, threshold=-0.5)
+  return _predict_in(photo, box, hint.turn if hint else turn)
 
 
 def _best_turn(photo: np.ndarray, box: np.ndarray, width: float, threshold: float) -> _Found | None:

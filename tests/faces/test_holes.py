@@ -26,3 +26,16 @@ def test_without_holes_or_all_hole_nothing_changes():
   image = np.full((8, 8, 3), 50, np.uint8)
   assert holes.fill(image, np.zeros((8, 8), bool)) is image
   assert holes.fill(image, np.ones((8, 8), bool)) is image
+
+
+@pytest.mark.parametrize('colour', [10, 240])
+def test_scratches_are_long_thin_and_unlike_their_surroundings(colour):
+  image = np.full((200, 300, 3), 120, np.uint8)
+  image[20:180, 60:64] = colour  # a scratch
+  image[50:100, 100:150] = colour  # too wide
+  image[150:154, 200:220] = colour  # too short
+  image[:, 250:254] = 130  # too faint
+  found = holes.scratches(image, width=9)
+  expected = np.zeros((200, 300), bool)
+  expected[19:181, 59:65] = True
+  np.testing.assert_array_equal(found, expected)

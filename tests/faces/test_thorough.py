@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ganjax import faces
-from ganjax.faces import detectors
+from ganjax.faces import detectors, landmarks
 
 
 def side(quad):
@@ -74,11 +74,42 @@ def test_scratches_with_a_mask_cost_nothing(photograph, no_network, unscratched)
   assert (crop.image > 225).all(axis=2).mean() > 0.1  # cut from the scratched photo itself
 
 
-def test_scratches_without_a_mask(photograph, unscratched):
+def test_scratches_without_a_mask(photograph, no_network, unscratched):
   photo = photograph('scratched.jpg')
   assert faces.detect(photo) == []
   (crop,) = faces.align(photo, faces.TIGHT, 96)
+  assert misfit(crop, unscratched) < 0.1
+
+
+def test_the_network_sees_what_nothing_else_does(photograph, monkeypatch, unscratched):
+  monkeypatch.setattr(landmarks, '_behind_scratches', lambda photo: [])
+  (crop,) = faces.align(photograph('scratched.jpg'), faces.TIGHT, 96)
   assert misfit(crop, unscratched) < 0.25
+
+
+def test_a_strong_turned_face_outdoes_a_weak_upright_one(monkeypatch):
+  weak, strong = (landmarks._Found(np.full((68, 2), score), score, 0) for score in (0.1, 1.2))
+  monkeypatch.setattr(landmarks, '_find_upright', lambda photo: [weak])
+  monkeypatch.setattr(landmarks, '_overlooked', lambda photo, found: [])
+  seen = {1: [strong]}
+  monkeypatch.setattr(landmarks, '_look', lambda photo, look, turn: seen.get(turn, []))
+  photo = np.zeros((9, 9, 3), np.uint8)
+  assert faces.detect(photo, thorough=True)[0][0, 0] == 1.2
+  seen.clear()
+  assert faces.detect(photo, thorough=True)[0][0, 0] == 0.1
+
+
+def test_weak_faces_are_asked_of_the_network(monkeypatch):
+  places = np.array([(0, 0), (40, 0), (80, 0)])
+  shape = np.stack([np.arange(68) % 9, np.arange(68) // 9], axis=1) * 2.0
+  candidates = [
+    landmarks._Found(shape + place, score, 0)
+    for place, score in zip(places, (1.1, 0.5, 0.4), strict=True)
+  ]
+  monkeypatch.setattr(landmarks, '_ask_network', lambda view: [candidates[1].box])
+  photo = np.zeros((60, 120, 3), np.uint8)
+  found = landmarks._confirmed(photo, candidates[::-1] + candidates)
+  assert [face.score for face in found] == [1.1, 0.5]
 
 
 def test_no_face_is_made_up(astronaut):
