@@ -170,13 +170,15 @@ def _is_seen(photo: np.ndarray, face: _Found) -> bool:
 
 def _hinted(photo: np.ndarray) -> list[_Found]:
   """Small faces in any quarter turn, else what the network sees near mere hints of faces."""
-  hints = _strongest_first([face for turn in _TURNS for face in _look(photo, _HINTS, turn)])
-  if _best_score(hints) >= _SURE:
-    turn, least = hints[0].turn, _FAR.threshold
-    return _confirmed(photo, [face for face in hints if face.turn == turn and face.score >= least])
+  hints: list[_Found] = []
+  for turn in _TURNS:
+    candidates = _look(photo, _HINTS, turn)
+    if _best_score(candidates) >= _SURE:
+      return _confirmed(photo, [face for face in candidates if face.score >= _FAR.threshold])
+    hints += candidates
   asked: list[_Found] = []
   found: list[_Found] = []
-  for hint in hints:
+  for hint in _strongest_first(hints):
     if len(asked) == _MAX_QUESTIONS:
       break
     if _is_among(hint.box, asked):
