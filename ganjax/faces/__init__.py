@@ -1,7 +1,8 @@
 """Landmarks (dlib), the crop template, warping, pasting back; uint8 pictures, on the host."""
 
-from ganjax.faces.align import Mode, align, is_aligned, parse_box
+from ganjax.faces.align import Mode, align, is_aligned
 from ganjax.faces.appearance import MEASURES, appearance
+from ganjax.faces.boxes import parse_box
 from ganjax.faces.cropping import (
   Crop,
   Placed,

@@ -4,7 +4,8 @@ import functools
 
 import numpy as np
 
-from ganjax.faces.landmarks import check_rgb, model_path
+from ganjax.faces.detectors import model_path
+from ganjax.faces.landmarks import check_rgb
 
 SAME_PERSON = 0.6  # below this distance dlib takes two pictures for the same person
 FRECHET_UNIT = 1e-3  # of Fréchet distances between sets of descriptors, for legible figures

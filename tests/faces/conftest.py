@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from ganjax import faces
+from ganjax.faces import detectors
 
 ASTRONAUT = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
+PHOTOGRAPHS = pathlib.Path(__file__).resolve().parents[1] / 'photographs'
 
 
 @pytest.fixture(scope='session')
@@ -39,3 +41,20 @@ def make_face():
     return landmarks
 
   return make
+
+
+@pytest.fixture(scope='session')
+def photograph():
+  """Reads one of `tests/photographs`; a mask is bool [H, W], True where it is white."""
+
+  def read(name: str) -> np.ndarray:
+    with Image.open(PHOTOGRAPHS / name) as file:
+      return np.array(file) > 127 if file.mode == 'L' else np.array(file.convert('RGB'))
+
+  return read
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+  """The test fails if the slow detector is asked."""
+  monkeypatch.setattr(detectors, 'mmod', lambda: pytest.fail('the slow detector was asked'))

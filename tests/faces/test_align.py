@@ -58,7 +58,7 @@ def test_never_refuses_an_oblong(astronaut):
 
 def test_detects_once(astronaut, monkeypatch):
   calls = []
-  monkeypatch.setattr(module, 'detect', lambda image: calls.append(1) or faces.detect(image))
+  monkeypatch.setattr(module, 'detect', lambda *a, **k: calls.append(1) or faces.detect(*a, **k))
   faces.align(astronaut, faces.FFHQ, 64)
   assert len(calls) == 1
 
@@ -76,9 +76,24 @@ def test_every_face_of_a_photo(astronaut):
 
 
 @pytest.mark.parametrize('mode', ['auto', 'always'])
-def test_no_face_is_an_error_with_a_remedy(mode):
-  with pytest.raises(faces.FaceError, match=r'no face found.*--align=never'):
+def test_no_face_is_an_error_with_a_remedy(monkeypatch, mode):
+  monkeypatch.setattr(module, 'detect', lambda image, thorough: [])
+  with pytest.raises(faces.FaceError, match=r'no face found.*--face=left.*--align=never'):
     faces.align(np.full((120, 160, 3), 200, np.uint8), faces.FFHQ, 64, mode=mode)
+
+
+def test_each_cause_has_its_message(astronaut):
+  with pytest.raises(faces.FaceError, match=r'15×10 px, too small to show a face'):
+    faces.align(astronaut[:10, :15], faces.TIGHT, 64)
+  tiny = np.asarray(Image.fromarray(astronaut).resize((64, 64), Image.Resampling.LANCZOS))
+  with pytest.raises(faces.FaceError, match=r'was found.* 1\d px wide.*larger copy'):
+    faces.align(tiny, faces.TIGHT, 64)
+  with pytest.raises(faces.FaceError, match=r'--face=600:0:700:90 .*outside.*512×512 px'):
+    faces.align(astronaut, faces.TIGHT, 64, box=(600, 0, 700, 90))
+  with pytest.raises(faces.FaceError, match=r'--face .*--align=never.*leave one out'):
+    faces.align(astronaut, faces.TIGHT, 64, mode='never', box=(0, 0, 9, 9))
+  with pytest.raises(faces.FaceError, match=r'holes of 9×5 px.*512×512 px'):
+    faces.align(astronaut, faces.TIGHT, 64, hidden=np.zeros((5, 9), bool))
 
 
 def test_refuses_an_unknown_mode(astronaut):

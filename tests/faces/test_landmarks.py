@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ganjax import faces
-from ganjax.faces import landmarks as module
+from ganjax.faces import detectors
 
 NO_FACES = {
   'black': np.zeros((300, 300, 3), np.uint8),
@@ -48,7 +48,8 @@ def test_positions_are_exact(monkeypatch, height, width):
     return SimpleNamespace(parts=lambda: [spot] * 68)
 
   detector = SimpleNamespace(run=lambda *_: (['box'], [1.0], [0]))
-  monkeypatch.setattr(module, '_models', lambda: (detector, centroid))
+  monkeypatch.setattr(detectors, 'hog', lambda: detector)
+  monkeypatch.setattr(detectors, 'predictor', lambda: centroid)
   y, x = np.mgrid[:height, :width] + 0.5
   spot = 255 * np.exp(-((x - 61.3) ** 2 + (y - 44.6) ** 2) / 200)
   (face,) = faces.detect(np.repeat(spot[..., None], 3, axis=2).astype(np.uint8))
@@ -122,16 +123,16 @@ def test_threads_find_what_one_finds(astronaut):
 
 @pytest.fixture
 def unloaded(monkeypatch):
-  monkeypatch.setattr(module, '_own', threading.local())
-  module._predictor.cache_clear()
+  monkeypatch.setattr(detectors, '_own', threading.local())
+  detectors.predictor.cache_clear()
   yield
-  module._predictor.cache_clear()
+  detectors.predictor.cache_clear()
 
 
-def test_says_how_to_install_the_landmark_model(monkeypatch, unloaded):
+def test_says_how_to_install_the_landmark_model(astronaut, monkeypatch, unloaded):
   monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
   with pytest.raises(faces.FaceError, match='pip install face_recognition_models'):
-    faces.detect(NO_FACES['black'])
+    faces.detect(astronaut)
 
 
 def test_says_how_to_install_dlib(monkeypatch, unloaded):

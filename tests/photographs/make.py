@@ -1,0 +1,70 @@
+"""Makes the photographs of this folder from the demo's; run it after changing what they show."""
+
+import pathlib
+
+from PIL import Image, ImageDraw, ImageOps
+
+HERE = pathlib.Path(__file__).resolve().parent
+ASTRONAUT = HERE.parents[1] / 'scripts' / 'demo' / 'astronaut.png'
+SCRATCHES = [  # from, to, px of scratched.jpg
+  ((96, 30), (180, 318)),
+  ((232, 0), (140, 270)),
+  ((30, 150), (300, 92)),
+  ((60, 216), (310, 176)),
+  ((150, 20), (256, 250)),
+  ((112, 84), (226, 70)),
+  ((118, 128), (212, 152)),
+]
+
+
+def main() -> None:
+  photo = Image.open(ASTRONAUT).convert('RGB')
+  portrait = photo.crop((60, 0, 380, 320))
+  scratched, mask = scratch(portrait)
+  _save(scratched, 'scratched.jpg')
+  mask.save(HERE / 'scratched_mask.png', optimize=True)
+  _save(sepia(portrait), 'sepia.jpg')
+  _save(group(photo), 'group.jpg')
+  _save(photo.resize((400, 400)).transpose(Image.Transpose.ROTATE_90), 'sideways.jpg')
+  _save(scan(portrait), 'border.jpg')
+
+
+def scratch(photo: Image.Image) -> tuple[Image.Image, Image.Image]:
+  """White scratches, and the mask of them: white where the photo is lost."""
+  mask = Image.new('L', photo.size)
+  for start, end in SCRATCHES:
+    ImageDraw.Draw(mask).line((start, end), fill=255, width=5)
+  return Image.composite(Image.new('RGB', photo.size, (245, 243, 238)), photo, mask), mask
+
+
+def sepia(photo: Image.Image) -> Image.Image:
+  """A faded print."""
+  grey = ImageOps.autocontrast(ImageOps.grayscale(photo))
+  return ImageOps.colorize(grey, (52, 36, 24), (236, 216, 178))
+
+
+def group(photo: Image.Image) -> Image.Image:
+  """Three of her, of three sizes; the middle one is mirrored."""
+  heads = photo.crop((96, 0, 352, 256))
+  page = Image.new('RGB', (600, 300), (176, 170, 164))
+  page.paste(heads.resize((220, 220)), (10, 80))
+  page.paste(ImageOps.mirror(heads.resize((300, 300))), (240, 0))
+  page.paste(heads.resize((150, 150)), (445, 150))
+  return page
+
+
+def scan(photo: Image.Image) -> Image.Image:
+  """A print that lies a little tilted on a scanner's white bed."""
+  print_ = ImageOps.expand(photo.resize((170, 170)), 6, (250, 246, 235))
+  page = Image.new('RGB', (560, 420), (255, 255, 255))
+  turned = print_.convert('RGBA').rotate(8, Image.Resampling.BICUBIC, expand=True)
+  page.paste(turned, (300, 170), turned)
+  return page
+
+
+def _save(photo: Image.Image, name: str) -> None:
+  photo.save(HERE / name, quality=88)
+
+
+if __name__ == '__main__':
+  main()
