@@ -5,12 +5,15 @@ import importlib.util
 import pathlib
 import threading
 
+import numpy as np
+
 from ganjax.faces.template import FaceError
 
 _PREDICTOR = 'shape_predictor_68_face_landmarks.dat'
 _NETWORK = 'mmod_human_face_detector.dat'
-# The detectors keep what they work on: two threads that shared one would crash the process.
+# The detectors keep what they work on: two threads that used one at once would crash the process.
 _own = threading.local()
+_one_at_a_time = threading.Lock()
 
 
 def hog():
@@ -20,14 +23,19 @@ def hog():
   return _own.hog
 
 
-def mmod():
-  """dlib's convolutional detector (King 2015), for faces of 80 px and more.
+def mmod(pixels: np.ndarray) -> list:
+  """What dlib's convolutional detector (King 2015) finds: rectangles of faces of 80 px and more.
 
-  It sees scratched, tilted and lying faces, too, and takes fifty times as long.
+  It sees scratched, tilted and lying faces, too, and takes fifty times as long, and much memory:
+  all threads share one, in turn.
   """
-  if not hasattr(_own, 'mmod'):
-    _own.mmod = _dlib().cnn_face_detection_model_v1(str(model_path(_NETWORK)))
-  return _own.mmod
+  with _one_at_a_time:
+    return [seen.rect for seen in _mmod()(pixels, 0)]
+
+
+@functools.cache
+def _mmod():
+  return _dlib().cnn_face_detection_model_v1(str(model_path(_NETWORK)))
 
 
 @functools.cache

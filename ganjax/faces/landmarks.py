@@ -224,7 +224,7 @@ def _run_hog(view: views.View, threshold: float) -> list[_Found]:
 
 def _ask_network(view: views.View) -> list[np.ndarray]:
   """The boxes [4] of the faces that the network sees, in the photo's pixels."""
-  rectangles = [seen.rect for seen in detectors.mmod()(view.pixels, 0)]
+  rectangles = detectors.mmod(view.pixels)
   corners = [((r.left(), r.top()), (r.right() + 1, r.bottom() + 1)) for r in rectangles]
   return [boxes.around_points(view.to_photo(np.array(pair, np.float64))) for pair in corners]
 
