@@ -135,17 +135,22 @@ def _find_thoroughly(photo: np.ndarray) -> list[_Found]:
   """One look after another, the cheap ones first, until one sees a face."""
   upright = _find_upright(photo)
   if _best_score(upright) >= _LOOKS[0].threshold:
-    return upright + _overlooked(photo, upright)
+    return _with_company(photo, upright)
   turned = max((_look(photo, _LOOKS[0], turn) for turn in _TURNS[1:]), key=_best_score)
   if turned and (not upright or _best_score(turned) >= _SURE):
-    return turned + _overlooked(photo, turned)
+    return _with_company(photo, turned)
   return upright or _behind_scratches(photo) or _hinted(photo) or _seen_by_network(photo)
 
 
-def _overlooked(photo: np.ndarray, found: list[_Found]) -> list[_Found]:
-  """Small and weak faces beside those that were found."""
-  candidates = _look(photo, _FAR, found[0].turn)
-  return _confirmed(photo, [face for face in candidates if not _is_among(face.box, found)])
+def _with_company(photo: np.ndarray, found: list[_Found]) -> list[_Found]:
+  """The strongest face, and all beside it, small ones too, that are strong or seen by the network.
+
+  A badge on somebody's chest may score as a weak face does.
+  """
+  strongest, *others = _strongest_first(found)
+  candidates = others + _look(photo, _FAR, strongest.turn)
+  beside = [face for face in candidates if not _is_among(face.box, [strongest])]
+  return [strongest, *_confirmed(photo, beside)]
 
 
 def _confirmed(photo: np.ndarray, candidates: list[_Found]) -> list[_Found]:

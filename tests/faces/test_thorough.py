@@ -90,13 +90,24 @@ def test_the_network_sees_what_nothing_else_does(photograph, monkeypatch, unscra
 def test_a_strong_turned_face_outdoes_a_weak_upright_one(monkeypatch):
   weak, strong = (landmarks._Found(np.full((68, 2), score), score, 0) for score in (0.1, 1.2))
   monkeypatch.setattr(landmarks, '_find_upright', lambda photo: [weak])
-  monkeypatch.setattr(landmarks, '_overlooked', lambda photo, found: [])
+  monkeypatch.setattr(landmarks, '_with_company', lambda photo, found: found)
   seen = {1: [strong]}
   monkeypatch.setattr(landmarks, '_look', lambda photo, look, turn: seen.get(turn, []))
   photo = np.zeros((9, 9, 3), np.uint8)
   assert faces.detect(photo, thorough=True)[0][0, 0] == 1.2
   seen.clear()
   assert faces.detect(photo, thorough=True)[0][0, 0] == 0.1
+
+
+def test_a_badge_beside_a_face_is_asked_about_too(monkeypatch):
+  shape = np.stack([np.arange(68) % 9, np.arange(68) // 9], axis=1) * 2.0
+  face, badge = (landmarks._Found(shape + x, score, 0) for x, score in ((0, 1.2), (40, 0.33)))
+  monkeypatch.setattr(landmarks, '_find_upright', lambda photo: [badge, face])
+  monkeypatch.setattr(landmarks, '_look', lambda photo, look, turn: [])
+  photo = np.zeros((60, 120, 3), np.uint8)
+  for seen, count in (([], 1), ([badge.box], 2)):
+    monkeypatch.setattr(landmarks, '_ask_network', lambda view, seen=seen: seen)
+    assert len(faces.detect(photo, thorough=True)) == count
 
 
 def test_weak_faces_are_asked_of_the_network(monkeypatch):
