@@ -125,8 +125,9 @@ def restore_photos(
   degrade_first = assumed_degradation is not None if degrade_first is None else degrade_first
   found = _photos(photos, names)
   values = _values(task, preset, degrade_first, settings)
+  masks_only = mask is not None and task == 'inpaint'
   method = Method(
-    degradation=_masked(degradation or values['degradation'], mask),
+    degradation=_masked(degradation or ('mask()' if masks_only else values['degradation']), mask),
     preset=_preset(preset, values),
     hyper=_hyper(values, stop_when_settled),
     task=task,

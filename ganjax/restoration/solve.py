@@ -30,6 +30,9 @@ Watch = Callable[[str, list[str], int], contextlib.AbstractContextManager[Show]]
 Frames = list[tuple[int, np.ndarray]]  # (step, uint8 image, or one of each image of a batch)
 
 
+MOST_UNTOLD = 25  # steps between two signs of life
+
+
 @dataclasses.dataclass(frozen=True)
 class Method:
   """How the faces of a run are degraded and restored."""
@@ -248,7 +251,9 @@ def _solve(
 
     def on_progress(progress: inversion.Progress) -> None:
       show(progress)
-      if method.save_every and progress.step < num_steps:
+      before = frames[-1][0] if frames else 0
+      is_due = method.save_every and progress.step >= before + method.save_every
+      if is_due and progress.step < num_steps:
         frames.append((progress.step, to_bytes(progress.render())))
 
     solved = inversion.run(
@@ -256,11 +261,19 @@ def _solve(
       inversion.stages_of(method.preset),
       inversion.stack(problems),
       on_progress,
-      method.save_every or inversion.CHUNK_STEPS,
+      _told_every(method.save_every),
     )
   if method.save_every:
     frames.append((int(np.max(solved.num_steps)), to_bytes(np.asarray(solved.image))))
   return solved, frames
+
+
+def _told_every(save_every: int) -> int:
+  """Steps after which progress is shown: at most `MOST_UNTOLD`, if frames can fall among them."""
+  parts = max(1, -(-save_every // MOST_UNTOLD))
+  if not save_every:
+    return MOST_UNTOLD
+  return save_every if save_every % parts else save_every // parts
 
 
 def _rows(solved: inversion.Restoration, rows: slice) -> inversion.Restoration:
