@@ -204,6 +204,9 @@ def _depth(length: int, before: int, after: int) -> np.ndarray:
 
 def _unwarp(restored: np.ndarray, quad: np.ndarray, size: tuple[int, int]) -> np.ndarray:
   """Draws `restored` into `quad` on a canvas of `size` (width, height); float32 [H, W, 3]."""
+  if np.array_equal(quad, [(0, 0), (0, size[1]), size, (size[0], 0)]):
+    whole = Image.fromarray(restored).resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(whole, np.float32)
   face = Image.fromarray(restored)
   side = max(1, round(side_of(quad) * _OVERSAMPLING))
   if side < face.width:  # else the canvas would skip pixels: aliasing

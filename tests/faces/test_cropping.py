@@ -185,7 +185,7 @@ def test_no_seam_where_nothing_changes(ramp_photo, feather):
 def test_full_quad_is_replaced_as_a_whole(astronaut):
   face = astronaut[40:240, 120:320]
   result = faces.paste(np.zeros_like(face), face, faces.full_quad(face))
-  assert psnr(result, face) > 38
+  np.testing.assert_array_equal(result, face)
   white = np.full((128, 128, 3), 255, np.uint8)
   assert (faces.paste(face, white, faces.full_quad(face)) == 255).all()
 

@@ -216,6 +216,118 @@ def generate_config(config, output):
   )
 
 
+@pytest.fixture(scope='module')
+def group(tmp_path_factory):
+  """A photo of two faces, damaged on the right one alone, and its mask."""
+  folder = tmp_path_factory.mktemp('group')
+  photo = np.asarray(Image.open(ASTRONAUT).convert('RGB'))
+  both = np.concatenate([photo, photo], axis=1)
+  visible = np.full(both.shape[:2], 255, np.uint8)
+  visible[110:125, photo.shape[1] + 215 : photo.shape[1] + 240] = 0
+  both[visible == 0] = 255
+  Image.fromarray(both).save(folder / 'both.png')
+  Image.fromarray(visible).save(folder / 'mask.png')
+  return folder
+
+
+def test_a_photo_is_given_back_whole_and_resumed_so(config, group, tmp_path):
+  config = dataclasses.replace(
+    config, input=str(group / 'both.png'), degradation='grayscale', degrade_first=False
+  )
+  assert main.run(config) == 0
+  first, second = listed(config.output)
+  assert [first['name'], second['name']] == ['both_0', 'both_1']
+  assert first['files']['pasted'] == second['files']['pasted'] == 'pasted/both.png'
+  assert first['files']['photo'] == second['files']['photo'] == 'photos/both.png'
+  folder = pathlib.Path(config.output)
+  whole = (folder / 'pasted/both.png').read_bytes()
+  colours = np.ptp(data.decode(folder / 'pasted/both.png').astype(int), axis=2)
+  photo = data.decode(group / 'both.png').astype(int)
+  luma = np.rint(photo @ [0.299, 0.587, 0.114])
+  for record in (first, second):
+    quad = np.load(folder / record['files']['latent'])['quad']
+    left, top = quad.min(axis=0).astype(int) + 20
+    inside = np.s_[top : top + 60, left : left + 60]
+    shown = data.decode(folder / 'pasted/both.png')[inside] @ [0.299, 0.587, 0.114]
+    assert np.median(np.abs(shown - luma[inside])) < 1.5  # its own brightness, at its resolution
+  assert colours.mean() > 0
+  # A run that was killed between the two faces.
+  lines = (folder / 'results.jsonl').read_text().splitlines()
+  (folder / 'results.jsonl').write_text(lines[0] + '\n')
+  (folder / 'pasted/both.png').unlink()
+  assert main.run(config) == 0
+  assert (folder / 'pasted/both.png').read_bytes() == whole
+  assert [record['name'] for record in listed(config.output)] == ['both_0', 'both_0', 'both_1']
+
+
+def test_a_mask_of_the_photo_is_filled_where_it_lies_and_nowhere_else(config, group, capsys):
+  spec = f"mask(file='{group / 'mask.png'}')"
+  config = dataclasses.replace(
+    config, input=str(group / 'both.png'), degradation=spec, degrade_first=False
+  )
+  assert main.run(config) == 0
+  (record,) = listed(config.output)  # the left face has no hole
+  assert record['name'] == 'both_1'
+  assert 0 < record['hidden'] < 0.1
+  assert 'a face is left as it was: the mask hides nothing' in record['notes'][0]
+  assert f'{record["hidden"]:.1%} of its crop is hidden' in capsys.readouterr().out
+  folder = pathlib.Path(config.output)
+  pasted, photo = data.decode(folder / 'pasted/both.png'), data.decode(group / 'both.png')
+  changed = np.any(pasted != photo, axis=2)
+  hidden = data.decode(group / 'mask.png')[..., 0] == 0
+  assert changed[hidden].mean() > 0.95
+  rows, columns = np.nonzero(changed)
+  assert (rows.min(), rows.max()) == (109, 125)
+  assert (columns.min(), columns.max()) == (512 + 214, 512 + 240)
+  mask = data.decode(folder / 'masks/both_1.png')[..., 0]
+  assert set(np.unique(mask)) == {0, 255}
+  assert (mask == 0).mean() == pytest.approx(record['hidden'], abs=1e-3)
+  assert data.decode(folder / 'outlined/both_1.png').shape[0] >= 256
+
+
+@pytest.mark.parametrize(
+  ('degradation', 'message'),
+  [('mask()', '--mask='), ("mask(file='{other}')", 'is 20×30 px, the photo 512×512')],
+)
+def test_holes_that_nobody_located_cost_a_failure(config, tmp_path, degradation, message):
+  other = np.full((30, 20), 255, np.uint8)
+  other[3:9] = 0
+  Image.fromarray(other).save(tmp_path / 'other.png')
+  spec = degradation.format(other=tmp_path / 'other.png')
+  assert main.run(dataclasses.replace(config, degradation=spec, degrade_first=False)) == 1
+  (failure,) = data.read_results(config.output)[2]
+  assert message in failure['reason']
+
+
+def test_holes_at_random_are_refused_in_a_photo_that_has_its_own(config):
+  changed = dataclasses.replace(config, degradation='mask(strokes=3)', degrade_first=False)
+  with pytest.raises(GanjaxError, match=r'has its own holes, and .*--mask='):
+    main.run(changed)
+  assert not pathlib.Path(config.output).exists()
+
+
+def test_a_small_face_is_enlarged_by_its_own_factor(config, tmp_path):
+  small = Image.open(ASTRONAUT).convert('RGB').crop((180, 60, 270, 150)).resize((13, 13))
+  small.save(tmp_path / 'small.png')
+  changed = dataclasses.replace(
+    config,
+    input=str(tmp_path / 'small.png'),
+    degradation='downsample(factor=?)',
+    degrade_first=False,
+    align='never',
+  )
+  assert main.run(changed) == 0
+  (record,) = listed(config.output)
+  assert record['degradation'] == 'downsample(size=13)'
+  np.testing.assert_array_equal(
+    data.decode(f'{config.output}/degraded/small.png'), np.asarray(small)
+  )
+  whole = data.decode(f'{config.output}/completed/small.png')
+  np.testing.assert_array_equal(data.decode(f'{config.output}/pasted/small.png'), whole)
+  again = Image.fromarray(whole).resize((13, 13), Image.Resampling.BOX)
+  assert np.abs(np.asarray(again).astype(int) - np.asarray(small)).mean() < 2
+
+
 def test_report_of_several_runs(config, tmp_path):
   runs = tmp_path / 'runs'
   main.run(dataclasses.replace(config, output=str(runs / 'restore')))
