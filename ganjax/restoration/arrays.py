@@ -12,7 +12,7 @@ from ganjax.inversion.presets import PRESETS, Hyper, Preset
 from ganjax.inversion.problem import Prior, make_prior, make_problem, stack
 from ganjax.inversion.spaces import Space
 from ganjax.inversion.stages import stages_of
-from ganjax.restoration.defaults import RESTORATIONS, TUNED_PRESET, defaults_of
+from ganjax.restoration.defaults import RESTORATIONS, TUNED_PRESET, defaults_of, preset_of
 from ganjax.weights import Networks
 
 NO_DEGRADATION = "say what happened to the photos: degradation='blur() | jpeg()', or task='deblur'"
@@ -24,7 +24,7 @@ def restore(
   photos: np.ndarray,
   degradation: str | Operator | Sequence[str | Operator] | None = None,
   names: Sequence[str] | None = None,
-  preset: str | Preset = TUNED_PRESET,
+  preset: str | Preset | None = None,
   seed: int = 0,
   task: str | None = None,
   perceptual: str | Perceptual | None = None,
@@ -42,7 +42,8 @@ def restore(
       is unknown in it is found first. None for that of the task.
     names: one each; an image's randomness depends on its name and `seed` alone, so that its
       result is the same in any batch. Defaults to '0', '1', ….
-    preset: a preset's name, or a `Preset`; it has the defaults of all hyperparameters.
+    preset: a preset's name, or a `Preset`; it has the defaults of all hyperparameters. None for the
+      task's, or 'projector'.
     seed: for all randomness.
     task: a restoration task such as 'deblur', whose hyperparameters hold, as on the command line:
       its results are this function's then. None for the preset's own.
@@ -67,6 +68,8 @@ def restore(
   shared = _prior(networks, perceptual)
   count = len(photos)
   names = [str(i) for i in range(count)] if names is None else list(names)
+  if preset is None:
+    preset = TUNED_PRESET if task is None else preset_of(task)
   defaults = {} if task is None else _defaults(task, preset)
   degradation = degradation or defaults.get('degradation')
   if not degradation:

@@ -8,6 +8,7 @@ from ganjax.inversion.presets import PRESETS
 
 AUTO = 'auto'  # of latent_dist_reg_weight: found for each image
 TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
+BEST_PRESET = 'robust'  # what restores best, with one set of numbers for all damage
 SETTLED_WITHIN = 0.01  # what `stop_when_settled` means by settled; see `Hyper`
 
 # What holds where a task has no other value; tuned on photographs for the bundled weights.
@@ -85,6 +86,15 @@ AS_IT_IS: dict[str, str] = {
 }
 
 
+def preset_of(task: str) -> str:
+  """The preset of a task of `RESTORATIONS` where nothing else is said.
+
+  `invert` keeps to W+, whose latents can be edited; in `colorize`, whose details are the input's,
+  the tuned projector has the better colours.
+  """
+  return TUNED_PRESET if task in ('invert', 'colorize') else BEST_PRESET
+
+
 _FILE = re.compile(r"""mask\([^()]*?\bfile=('[^']*'|"[^"]*"|[^\s,()|]+)""")
 
 
@@ -119,16 +129,16 @@ def of_preset(preset: str) -> dict[str, Any]:
 
 
 def defaults_of(
-  task: str, preset: str = TUNED_PRESET, degrade_first: bool = False
+  task: str, preset: str | None = None, degrade_first: bool = False
 ) -> dict[str, Any]:
   """What holds for a task of `RESTORATIONS` and a preset of `PRESETS`.
 
   Args:
     task: a restoration task.
-    preset: the optimisation.
+    preset: the optimisation; None for that of the task.
     degrade_first: whether the photos are clean; else they are restored as they are.
   """
-  known = {**BASE, **RESTORATIONS[task], **of_preset(preset)}
+  known = {**BASE, **RESTORATIONS[task], **of_preset(preset or preset_of(task))}
   if not degrade_first and task in AS_IT_IS:
     known['degradation'] = AS_IT_IS[task]
   return known

@@ -19,6 +19,7 @@ from ganjax.restoration.defaults import (
   SETTLED_WITHIN,
   TUNED_PRESET,
   defaults_of,
+  preset_of,
   with_mask,
 )
 from ganjax.restoration.faces import Face, Photo, find_faces
@@ -57,7 +58,7 @@ def restore_photos(
   box: tuple[float, ...] | None = None,
   assumed_degradation: Degradation | None = None,
   align: faces.Mode = 'auto',
-  preset: str = TUNED_PRESET,
+  preset: str | None = None,
   perceptual: str | inversion.Perceptual = 'discriminator',
   seed: int = 0,
   batch_size: int = 8,
@@ -93,7 +94,8 @@ def restore_photos(
     assumed_degradation: what the restoration takes for granted instead of `degradation`; '?' stands
       for what it has to find out.
     align: whether faces are looked for and cropped, as `faces.align` takes it.
-    preset: one of `PRESETS`; the tasks' own defaults are for 'projector'.
+    preset: one of `PRESETS`; None for the task's, or for 'projector' where a setting is given that
+      only it has. The tasks' own numbers are for 'projector'.
     perceptual: how images are compared, by name or as an object.
     seed: for all randomness.
     batch_size: faces that are restored together; it changes no result.
@@ -118,6 +120,8 @@ def restore_photos(
     WeightsError, StoreError: the networks cannot be read, or the folder cannot be written.
   """
   _check_choice('task', task, RESTORATIONS)
+  if preset is None:
+    preset = TUNED_PRESET if _is_tuned(settings) else preset_of(task)
   _check_choice('preset', preset, PRESETS)
   _check_choice('align', align, get_args(faces.Mode))
   if min(batch_size, restarts) < 1:
@@ -310,6 +314,12 @@ def _values(
   values = {**defaults, **settings}
   _check_choice('noise_maps', values['noise_maps'], NOISE_MAPS)
   return values
+
+
+def _is_tuned(settings: dict[str, Any]) -> bool:
+  """Whether a setting is given that only the tuned projector has."""
+  is_auto = settings.get('latent_dist_reg_weight') == AUTO
+  return is_auto or bool({'space', 'noise_maps'} & settings.keys())
 
 
 def _preset(name: str, values: dict[str, Any]) -> Preset:

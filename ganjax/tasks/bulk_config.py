@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, ClassVar, Literal, Self
 
 from ganjax.choices import Export
+from ganjax.restoration.defaults import TUNED_PRESET
 from ganjax.tasks.config import BATCH_AUTO, PROCESSES, WithProcesses
 from ganjax.tasks.restore_config import AUTO, RESTORATIONS, RestoreConfig, configuration
 from ganjax.tasks.settings import FLAGS, ConfigError, setting
@@ -69,7 +70,9 @@ class BulkConfig(WithShards, RestoreConfig):
     """See `Config.from_flags`."""
     if FLAGS.finalize and not FLAGS.input:
       FLAGS.input = FLAGS.output or cls.defaults('bulk')['output']  # it is not read
-    config = configuration(cls, FLAGS.restoration or RESTORATION)
+    # Latents of W+ can be edited, and take 6 KiB; those of W++ most of a MiB.
+    preset = FLAGS.preset or TUNED_PRESET
+    config = configuration(cls, FLAGS.restoration or RESTORATION, preset)
     _check(config)
     return config
 

@@ -16,9 +16,10 @@ PUBLISHED: dict[str, Any] = {
   'pixel_weight': 0.0,
   'latent_dist_reg_weight': 0.0,
 }
-# Method -> (preset, what differs from the task's defaults).
-METHODS: dict[str, tuple[str, dict[str, Any]]] = {
-  'ganjax': ('projector', {}),
+# Method -> (preset, or None for the task's own; what differs from the task's defaults).
+METHODS: dict[str, tuple[str | None, dict[str, Any]]] = {
+  'ganjax': (None, {}),
+  'projector': ('projector', {}),
   'projector_w': ('projector', {**PUBLISHED, 'space': 'w'}),
   'projector_w_plus': ('projector', {**PUBLISHED, 'space': 'w_plus'}),
   'robust': ('robust', {}),

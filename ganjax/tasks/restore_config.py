@@ -7,13 +7,13 @@ from ganjax.choices import WEIGHT_GRID
 from ganjax.inversion.presets import PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES
 from ganjax.restoration.defaults import (
-  AS_IT_IS,
   AUTO,
   BASE,
   RESTORATIONS,
   SETTLED_WITHIN,
   TUNED_PRESET,
-  of_preset,
+  defaults_of,
+  preset_of,
   with_inverted,
   with_mask,
 )
@@ -55,8 +55,8 @@ class RestoreConfig(
 
   space: str = setting('Latent space that is searched.', BASE['space'], choices=list(SPACES)[:2])
   preset: str = setting(
-    "The optimisation: 'projector' (Adam in one space; tuned by task), 'robust' (one set of "
-    "numbers for all damage; W+, then W++), 'robust_published' (W, W+, W++; steps of fixed length, "
+    "The optimisation: 'robust' (one set of numbers for all damage; W+, then W++), 'projector' "
+    "(Adam in one space; tuned by task), 'robust_published' (W, W+, W++; steps of fixed length, "
     "compared at several scales), or 'pivotal' (a latent in W, then the generator itself is tuned "
     "to the picture, for faithful inversion). All but 'projector' have defaults of their own.",
     TUNED_PRESET,
@@ -95,8 +95,7 @@ class RestoreConfig(
     """See `Config.defaults`; where a run has several of `RESTORATIONS`, what they agree on."""
     known = super().defaults(task)
     if task in RESTORATIONS:
-      as_it_is = {'degradation': AS_IT_IS[task]} if task in AS_IT_IS else {}
-      return known | RESTORATIONS[task] | as_it_is
+      return known | defaults_of(task) | {'preset': preset_of(task)}
     varied = {name for own in RESTORATIONS.values() for name in own}
     return {name: value for name, value in known.items() if name not in varied}
 
@@ -120,10 +119,8 @@ class RestoreConfig(
 
 def _degradation(task: str, known: dict[str, Any], degradation: str | None) -> str:
   """What happened to the input, or is done to it; with the masks of --mask."""
-  spec = degradation or FLAGS.degradation or known.get('degradation')
+  spec = degradation or known.get('degradation')
   is_default = not (degradation or FLAGS.degradation)
-  if is_default and known['degrade_first']:
-    spec = RESTORATIONS[task].get('degradation', spec)
   if not spec:
     raise ConfigError(
       "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
@@ -133,12 +130,17 @@ def _degradation(task: str, known: dict[str, Any], degradation: str | None) -> s
   return spec if known['invert_mask'] is None else with_inverted(spec, known['invert_mask'])
 
 
-def _of_preset(name: str) -> dict[str, Any]:
-  """What holds for a preset where no flag says otherwise."""
+def _default_preset(task: str) -> str:
+  """That of the task, unless a flag is given that only the tuned projector has."""
+  is_tuned = FLAGS.space or FLAGS.noise_maps or FLAGS.latent_dist_reg_weight == AUTO
+  return TUNED_PRESET if is_tuned else preset_of(task)
+
+
+def _check_preset(name: str) -> None:
+  """Raises ConfigError where a flag says what a preset has of its own."""
   for flag in ('space', 'noise_maps'):
     if name != TUNED_PRESET and FLAGS[flag].value is not None:
       raise ConfigError(f'--{flag}: --preset={name} has its own; leave one of them out')
-  return of_preset(name)
 
 
 C = TypeVar('C', bound=RestoreConfig)
@@ -157,7 +159,7 @@ def configuration(
   Args:
     kind: the configuration's class.
     task: whose defaults hold where no flag says otherwise.
-    preset: in place of --preset.
+    preset: in place of --preset; None for that, or else the task's own.
     degradation: in place of --degradation.
     degrade_first: whether the input is clean, where no flag says so.
     **more: fields that `kind` adds.
@@ -168,10 +170,12 @@ def configuration(
   require_input()
   if FLAGS.batch_size == BATCH_AUTO and FLAGS.task != 'bulk':
     raise ConfigError(f'--batch_size={BATCH_AUTO}: only --task=bulk can choose; give a number')
-  preset = preset or FLAGS.preset or TUNED_PRESET
+  preset = preset or FLAGS.preset or _default_preset(task)
   first = is_degraded_first(degrade_first or FLAGS.assumed_degradation is not None)
   more |= {'degrade_first': first, 'already_degraded': None}
-  known = {**kind.defaults(task), 'mask': None, 'invert_mask': None, **_of_preset(preset)}
+  _check_preset(preset)
+  known = {**kind.defaults(task), 'mask': None, 'invert_mask': None}
+  known |= defaults_of(task, preset, first)
   known.update(given(kind), **more)
   more['degradation'] = _degradation(task, known, degradation)
   if known['latent_dist_reg_weight'] == AUTO and known['restarts'] > 1:

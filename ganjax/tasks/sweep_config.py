@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Self
 
+from ganjax.restoration.defaults import TUNED_PRESET
 from ganjax.tasks.config import WithSweep
 from ganjax.tasks.restore_config import AUTO, RestoreConfig, configuration
 from ganjax.tasks.settings import FLAGS, ConfigError
@@ -29,7 +30,9 @@ class SweepConfig(WithSweep, RestoreConfig):
     if not FLAGS.degradation:
       raise ConfigError("--degradation is missing, such as --degradation='blur(variance=7)'")
     operator = FLAGS.degradation.partition('(')[0].partition('|')[0].strip()
-    config = configuration(cls, TASK_OF.get(operator, 'restore'), degrade_first=True)
+    # One phase, in one space: what each number does is seen best there.
+    preset = FLAGS.preset or TUNED_PRESET
+    config = configuration(cls, TASK_OF.get(operator, 'restore'), preset, degrade_first=True)
     if config.restarts > 1 or config.latent_dist_reg_weight == AUTO or '?' in config.degradation:
       raise ConfigError("--sweep: leave out --restarts, 'auto' and '?'; sweep their values instead")
     return config

@@ -112,13 +112,13 @@ def test_help_lists_every_task(tmp_path, flags):
 
 
 @pytest.mark.parametrize(
-  'flags', [['--task=deblur', '--help'], ['deblur', '-h'], ['help', 'deblur']]
+  'flags', [['--task=colorize', '--help'], ['colorize', '-h'], ['help', 'colorize']]
 )
 def test_help_on_a_task_has_its_own_defaults(flags):
   result = ganjax(*flags)
   assert result.returncode == 0
-  entry = ' '.join(result.stdout.partition('--learning_rate')[2].partition('  --')[0].split())
-  assert entry.endswith('default: 0.2)')
+  entry = result.stdout.partition('--noise_reg_weight')[2].partition('  --')[0]
+  assert ' '.join(entry.split()).endswith('default: 10)')
   assert result.stdout.index('--input') < result.stdout.index('--w_noise')
   assert '--max_side' not in result.stdout  # of another task
 
