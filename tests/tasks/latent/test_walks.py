@@ -273,7 +273,7 @@ def test_wrong_files_are_refused(files, tmp_path):
     ('name,label\n0,a\n1,a\n', 'two classes'),
     ('name,label\nx,a\ny,b\n', 'names none'),
     ('file,label\n0,a\n', 'no column name'),
-    ('name,score\n0,much\n', 'no number'),
+    ('name,score\n0,much\n', 'no score'),
     ('name,label\n0,a\n1,b\n', '1 latents have it'),
   ]:
     labels.write_text(text)
