@@ -107,8 +107,12 @@ def completed_photo(
     kept = placed.face + _through(colours, given) - _through(colours, placed.face)
   filled, share = kept, np.zeros_like(placed.weight)
   if hidden.any():
+    from scipy import ndimage  # other tasks do without it
+
     side = faces.side_of(quad)
-    filled = _matched(kept, placed.face, hidden, inside & ~hidden, _MATCH * side)
+    rim = inside & (ndimage.distance_transform_edt(~hidden) < _MATCH * 4 * side) & ~hidden
+    filled = _matched(kept, placed.face, hidden, rim, _MATCH * side)
+    filled = _grained(filled, kept, hidden, rim)
     share = _outwards(hidden, max(_FEATHER * side, 1.5)) * inside[:, :, None]
   weight = np.maximum(placed.weight if colours.operators else 0, share)
   result = photo.copy()
@@ -154,6 +158,30 @@ def _matched(
   matched = face.copy()
   matched[rows, columns] += np.stack(mean, axis=-1) / (near + _FORGET)[:, :, None]
   return matched
+
+
+def _grained(
+  filled: np.ndarray, known: np.ndarray, hidden: np.ndarray, rim: np.ndarray
+) -> np.ndarray:
+  """The filling with as much grain as what is known around it has: float32 [h, w, 3].
+
+  Grain is what a small blur takes away, of the brightness; the filling has hardly any of its own,
+  since the generator's image is enlarged.
+  """
+  from scipy import ndimage
+
+  def grain(luma: np.ndarray) -> np.ndarray:
+    return luma - ndimage.gaussian_filter(luma, 1.0)
+
+  def deviation(values: np.ndarray) -> float:
+    return float(np.median(np.abs(values)) / 0.6745) if values.size else 0.0
+
+  noise = np.random.default_rng(0).standard_normal(hidden.shape).astype(np.float32)
+  there, here = (
+    deviation(grain(x.mean(axis=2))[part]) for x, part in ((known, rim), (filled, hidden))
+  )
+  missing = max(there**2 - here**2, 0.0) ** 0.5 / deviation(grain(noise))
+  return filled + missing * noise[:, :, None]
 
 
 def _around(found: np.ndarray, margin: int) -> slice:
