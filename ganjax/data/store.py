@@ -5,6 +5,7 @@ half-written last line is dropped on opening. `claim` says what may be replaced 
 """
 
 import io
+import json
 import os
 import pathlib
 from collections.abc import Collection, Iterable
@@ -151,11 +152,17 @@ class Store:
 
     Args:
       record: 'name', 'source' and what else JSON can say; numbers that are not finite become
-        null. 'num_results' says how many results its source gives (1 if absent).
+        null. 'num_results' says how many results its source gives (1 if absent). It takes the place
+        of an earlier one of its name.
     """
     record = journal.to_jsonable(record)
-    journal.append(self.folder / RESULTS, record)
-    self._results[record['name']] = record
+    listed = {**self._results, record['name']: record}
+    if len(listed) > len(self._results):
+      journal.append(self.folder / RESULTS, record)
+    else:
+      lines = ''.join(json.dumps(one) + '\n' for one in listed.values())
+      journal.replace(self.folder / RESULTS, lines.encode(), self.folder / claim.PRIVATE)
+    self._results = listed
     _enter(self._sources, record)
 
   def add_failure(self, source: str | os.PathLike, name: str, reason: str | Exception) -> None:

@@ -11,12 +11,15 @@ from PIL import Image
 
 from ganjax import data, faces
 from ganjax.degradations import DegradationError, PictureMask, Pipeline
+from ganjax.degradations.masks.file import WHITE
 from ganjax.restoration import holes
 from ganjax.restoration.holes import Holes
 
 PHOTO_SIDE = 1024  # px, the longer side of the photo's copy that the report shows
 MAX_ENLARGED = 40_000_000  # pixels of a photo that is enlarged together with its faces
 _STEPS = 32  # sizes of small faces below the generator's: each has a program of its own
+CLEAR = 16  # alpha below which a pixel has been erased
+_LEAST_SHOWN = 0.05  # of a face, below which any other would do as well
 _SLACK = 1.25  # by which a face may be larger than a degradation says
 
 
@@ -153,7 +156,9 @@ def _holes(photo: Photo, search: Search) -> tuple[np.ndarray, Holes]:
   """A photo's colours, and where it has holes."""
   pixels = photo.read()
   pixels, alpha = pixels[..., :3], pixels[..., 3] if pixels.shape[-1] == 4 else None
-  opaque = alpha == 255 if alpha is not None and search.as_is else None
+  opaque = None
+  if search.as_is and alpha is not None and alpha.min() < CLEAR:  # else it is no mask
+    opaque = alpha >= WHITE
   return pixels, holes.of_photo(
     photo.name, pixels.shape[:2], opaque, search.degradations, search.side
   )
@@ -194,6 +199,8 @@ def _fitted(face: Face, pixels: np.ndarray, search: Search) -> Face:
   masks = [operator for operator in operators if isinstance(operator, PictureMask)]
   if len(masks) == len(operators) and all(np.all(mask.shown) for mask in masks):
     raise DegradationError('the mask hides nothing of the face')
+  if any(np.mean(mask.shown) < _LEAST_SHOWN for mask in masks):
+    raise DegradationError('the mask hides the whole face, so that nothing tells whose it is')
   return face
 
 
@@ -203,6 +210,8 @@ def _small_size(width: float, side: int) -> int:
     return round(width)
   step = max(1, side // _STEPS)
   size = int(np.ceil(width / step)) * step
+  if size >= side:
+    size = int(np.ceil(width))
   if size >= side:
     raise faces.FaceError(
       f"the face is {width:.0f} px wide, and the generator's are {side}: there is nothing to "
@@ -230,7 +239,8 @@ def _left(own: Holes, crops: list[faces.Crop]) -> list[str]:
   if share < 0.01:
     return []
   return [
-    f'{share:.0%} of the hole lies outside of the face and stays; --task=deep_prior fills all'
+    f'{share:.0%} of the hole lies outside of the face and stays: --task=deep_prior fills holes '
+    'anywhere, at the size that --max_side says'
   ]
 
 

@@ -16,7 +16,8 @@ from ganjax.degradations import (
 )
 
 NOWHERE = (
-  'nothing says where its holes are: paint them black on a copy of the photo and give --mask=COPY, '
+  'nothing says where its holes are: draw them black on white, in a picture of its size, and give '
+  '--mask=FILE, '
   "make them transparent, or write --degradation='mask(box=top:bottom:left:right)'"
 )
 

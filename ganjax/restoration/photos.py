@@ -75,7 +75,8 @@ def restore_photos(
   Each face is found, cropped, restored, completed where the degradation allows it, measured and
   put back into its photo. A transparent pixel is a hole. All results are held in memory: a
   whole data set is for `--task=bulk`. On a CPU they equal the command's to the last bit if, as
-  there, `ganjax.runtime.devices.disable_cpu_fusion_emitters()` is called before all else.
+  there, `one_per_core()` and `disable_cpu_fusion_emitters()` of `ganjax.runtime.devices` are called
+  before all else.
 
   Args:
     photos: a file, a folder or a glob of photos; or one photo's pixels, uint8 [H, W, 3] or floats

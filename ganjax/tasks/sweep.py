@@ -81,11 +81,15 @@ def _solve(
   settings: list[dict[str, str]],
 ) -> inversion.Restoration:
   """All combinations of one face, [N] leading every leaf."""
-  base = method.problem(prior, face, degraded)
+  base, assumed = method.problem(prior, face, degraded), method.assumed or method.degradation
   problems = [
     sweeps.problem(
       base,
-      drawn(sweeps.degradation(degraded.degradation, setting), face.name, method.seed)[0],
+      drawn(
+        face.located(sweeps.degradation(assumed, setting), prior.generator.config.resolution),
+        face.name,
+        method.seed,
+      )[0],
       sweeps.hyper(method.hyper, setting),
     )
     for setting in settings

@@ -190,6 +190,9 @@ def drawings():
   yield 'half erased', np.dstack([colour, with_hole(120, 255)])
   black = np.zeros((8, 12, 3), np.uint8)
   yield 'strokes on a layer', np.dstack([black, with_hole(255, 0)])
+  red = black + np.uint8([230, 20, 30])
+  yield 'red strokes on a layer', np.dstack([red, with_hole(255, 0)])
+  yield 'red strokes on white', np.where(HOLE[..., None], red, np.uint8(255))
 
 
 @pytest.mark.parametrize(
@@ -233,6 +236,13 @@ def test_files_that_are_no_masks_are_refused(tmp_path):
   ):
     with pytest.raises(DegradationError, match=message):
       FileMask.create(str(path))
+
+
+def test_a_photograph_is_no_mask(tmp_path):
+  photo = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+  photo[HOLE] = 0
+  with pytest.raises(DegradationError, match='is no mask but a picture'):
+    FileMask.create(save(photo, tmp_path / 'copy.png'))
 
 
 def test_a_folder_has_a_mask_for_each_photo_by_name(tmp_path, monkeypatch):

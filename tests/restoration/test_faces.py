@@ -91,6 +91,19 @@ def test_transparent_pixels_are_holes():
   assert visible(face, 'grayscale').all()
 
 
+@pytest.mark.parametrize('alpha', [254, 200])
+def test_a_photo_that_is_nowhere_erased_has_no_holes(alpha):
+  pixels = np.dstack([PIXELS, np.full((96, 96), alpha, np.uint8)])
+  (face,) = faces_of(photo(pixels), search('grayscale'))
+  assert face.holes.opaque is None
+
+
+def test_a_face_that_is_hidden_as_a_whole_is_refused(tmp_path):
+  spec = f"mask(file='{drawn(tmp_path, where=(slice(0, 95), slice(0, 95)))}', inverted=0)"
+  with pytest.raises(DegradationError, match='hides the whole face'):
+    faces_of(photo(), search(spec))
+
+
 def test_without_holes_the_ways_to_say_where_they_are_are_named():
   with pytest.raises(DegradationError, match=r'--mask=.*transparent.*box'):
     faces_of(photo(), search('mask()'))

@@ -257,7 +257,7 @@ def test_a_photo_is_given_back_whole_and_resumed_so(config, group, tmp_path):
   (folder / 'pasted/both.png').unlink()
   assert main.run(config) == 0
   assert (folder / 'pasted/both.png').read_bytes() == whole
-  assert [record['name'] for record in listed(config.output)] == ['both_0', 'both_0', 'both_1']
+  assert [record['name'] for record in listed(config.output)] == ['both_0', 'both_1']
 
 
 def test_a_mask_of_the_photo_is_filled_where_it_lies_and_nowhere_else(config, group, capsys):

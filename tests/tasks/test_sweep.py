@@ -3,9 +3,11 @@
 import json
 import pathlib
 
+import numpy as np
 import pytest
 import tiny
 from absl import flags
+from PIL import Image
 
 from ganjax import data
 from ganjax.inversion.sweeps import SweepError
@@ -40,6 +42,20 @@ def config(output, weights_file, sweep, *more):
     ]
   )
   return main.from_flags()
+
+
+def test_a_mask_of_the_photo_is_swept_with(tmp_path, weights_file):
+  mask = np.full((512, 512), 255, np.uint8)
+  mask[110:125, 215:240] = 0
+  Image.fromarray(mask).save(tmp_path / 'mask.png')
+  spec = f"--degradation=grayscale(mode=luma) | mask(file='{tmp_path / 'mask.png'}')"
+  axes = 'grayscale.mode=luma; learning_rate=0.1,0.2'
+  for more in ([], ['--already_degraded']):
+    output = tmp_path / f'out{len(more)}'
+    assert main.run(config(output, weights_file, axes, spec, *more)) == 0
+    record = json.loads((output / 'results.jsonl').read_text())
+    assert len(record['sweep']) == 2
+    assert 0 < record['hidden'] < 0.2
 
 
 def test_every_combination_is_run_and_the_best_is_marked(tmp_path, weights_file):

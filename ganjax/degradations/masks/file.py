@@ -17,6 +17,8 @@ from ganjax.degradations.pytrees import frozen_pytree
 
 WHITE = 250  # from here on a grey level counts as white: it lets less than 2 % of a hole through
 _GREY = range(16, 240)  # levels that no pen and no JPEG leaves behind on black or white
+_ONE_COLOUR = 24  # levels by which strokes of one pen differ
+_MOST_GREY = 0.5  # share from which on a picture is no mask
 _TOLD_GREY = 0.01  # share of grey pixels from which on it is told
 _MOST_HIDDEN = 0.6  # share from which on a mask looks inverted
 
@@ -33,9 +35,9 @@ class FileMask(Mask):
   """Holes drawn in a picture: black, or transparent; white is visible.
 
   Grey levels hide: they let something of a hole through. A file with transparency is read by its
-  alpha alone: transparent pixels are holes; unless little but dark strokes was drawn on a
-  transparent layer, which then are the holes. `file` may be a folder, which has a mask for each
-  photo, by name.
+  alpha alone: transparent pixels are holes; unless strokes of one colour, other than white, were
+  drawn on a transparent layer, which then are the holes. `file` may be a folder, which has a mask
+  for each photo, by name.
   """
 
   picture: Leaf | None  # bool [h, w], True = visible; None while `file` is a folder
@@ -113,6 +115,12 @@ def _read(path: str, inverted: bool | None) -> Drawing:
     levels = 255 - levels
   visible = levels >= WHITE
   hidden = float(np.mean(~visible))
+  grey = float(np.mean((levels >= _GREY.start) & (levels < _GREY.stop)))
+  if grey > _MOST_GREY:
+    raise DegradationError(
+      f"mask: file='{path}' is no mask but a picture: draw one that is white where the photograph "
+      'is whole, and black in its holes'
+    )
   if not hidden:
     raise DegradationError(
       f"mask: file='{path}' hides nothing: paint holes black in it, or make them transparent"
@@ -126,16 +134,16 @@ def _read(path: str, inverted: bool | None) -> Drawing:
       f"mask: file='{path}' hides {hidden:.0%} of the picture: black is a hole, white is visible. "
       'Is it inverted? Then give --invert_mask, or inverted=1 in the mask; if not, --noinvert_mask'
     )
-  grey = np.mean((levels >= _GREY.start) & (levels < _GREY.stop))
-  return Drawing(visible, float(grey) if grey >= _TOLD_GREY else 0.0)
+  return Drawing(visible, grey if grey >= _TOLD_GREY else 0.0)
 
 
 def _levels(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
   """How much of the photograph shows, uint8 [h, w]; 255 where it is whole."""
-  brightest = pixels.max(axis=2)
+  darkest = pixels.min(axis=2)  # so that strokes may have any colour
   if alpha is None:
-    return brightest
-  opaque = alpha == 255
-  if np.any(opaque) and np.all(brightest[opaque] < 128) and opaque.mean() < 0.5:
+    return darkest
+  painted = pixels[alpha == 255]
+  is_one_colour = len(painted) and np.all(np.ptp(painted, axis=0) <= _ONE_COLOUR)
+  if is_one_colour and painted.min() < WHITE:
     return 255 - alpha  # strokes on a layer of their own
   return alpha
