@@ -45,11 +45,11 @@ def make_face():
 
 @pytest.fixture(scope='session')
 def photograph():
-  """Reads one of `tests/photographs`; a mask is bool [H, W], True where it is white."""
+  """Reads one of `tests/photographs`; a mask is bool [H, W], True in holes, which are black."""
 
   def read(name: str) -> np.ndarray:
     with Image.open(PHOTOGRAPHS / name) as file:
-      return np.array(file) > 127 if file.mode == 'L' else np.array(file.convert('RGB'))
+      return np.array(file) < 128 if file.mode == 'L' else np.array(file.convert('RGB'))
 
   return read
 
@@ -57,4 +57,4 @@ def photograph():
 @pytest.fixture
 def no_network(monkeypatch):
   """The test fails if the slow detector is asked."""
-  monkeypatch.setattr(detectors, 'mmod', lambda: pytest.fail('the slow detector was asked'))
+  monkeypatch.setattr(detectors, 'mmod', lambda pixels: pytest.fail('the slow detector was asked'))

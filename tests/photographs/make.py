@@ -30,11 +30,13 @@ def main() -> None:
 
 
 def scratch(photo: Image.Image) -> tuple[Image.Image, Image.Image]:
-  """White scratches, and the mask of them: white where the photo is lost."""
-  mask = Image.new('L', photo.size)
+  """White scratches, and the mask of them: black where the photo is lost."""
+  lost = Image.new('L', photo.size)
   for start, end in SCRATCHES:
-    ImageDraw.Draw(mask).line((start, end), fill=255, width=5)
-  return Image.composite(Image.new('RGB', photo.size, (245, 243, 238)), photo, mask), mask
+    ImageDraw.Draw(lost).line((start, end), fill=255, width=5)
+  return Image.composite(
+    Image.new('RGB', photo.size, (245, 243, 238)), photo, lost
+  ), ImageOps.invert(lost)
 
 
 def sepia(photo: Image.Image) -> Image.Image:
