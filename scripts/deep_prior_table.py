@@ -49,7 +49,8 @@ def restore(name, folder, pictures):
   """Runs the task on all pictures; returns its results."""
   from ganjax.tasks import main as tasks
 
-  given = {'task': 'deep_prior', 'degradation': TASKS[name], 'input': pictures, 'output': folder}
+  given = {'task': 'deep_prior', 'degradation': TASKS[name], 'degrade_first': True}
+  given |= {'input': pictures, 'output': folder}
   for flag, value in given.items():
     FLAGS[flag].value = str(value)
   if tasks.run(tasks.from_flags()):

@@ -1,6 +1,6 @@
 """Compares ways of filling holes, on the pictures of a run of `--task=pix2pix_predict`.
 
-  python -m ganjax --task=pix2pix_predict --input=photos --output=out/filled
+  python -m ganjax --task=pix2pix_predict --input=photos --output=out/filled --degrade_first
   python scripts/holes_table.py --run=out/filled
 
 Every method sees the same pictures with the same boxes; its squared error is measured in the boxes

@@ -171,7 +171,7 @@ class TestTheWheel:
     for flags, made in (
       (['--task=align', f'--input={PHOTO}'], 'aligned/astronaut.png'),
       (
-        ['--task=inpaint', f'--input={PHOTO}', '--num_steps=2', '--save_every=0'],
+        ['--task=inpaint', f'--input={PHOTO}', '--num_steps=2', '--degrade_first'],
         'restored/astronaut.png',
       ),
       (['--task=generate', '--seeds=0'], 'report.html'),

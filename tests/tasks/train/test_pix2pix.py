@@ -242,7 +242,7 @@ def results(output):
 @pytest.mark.slow
 class TestPredict:
   def test_eight_pictures_are_known_by_heart(self, overfitted, folder, tmp_path):
-    assert predict(overfitted, folder, tmp_path / 'out') == 0
+    assert predict(overfitted, folder, tmp_path / 'out', '--degrade_first') == 0
     assert data.decode(tmp_path / 'out' / 'grid.png').size
     errors = [result['metrics']['mse_holes'] for result in results(tmp_path / 'out')]
     assert len(errors) == 8
@@ -250,7 +250,7 @@ class TestPredict:
 
   def test_tables_make_the_round_trip(self, overfitted, folder, tmp_path):
     first, second = tmp_path / 'first', tmp_path / 'second'
-    assert predict(overfitted, folder, first) == 0
+    assert predict(overfitted, folder, first, '--degrade_first') == 0
     assert predict(overfitted, folder, second, f'--masks={first / "masks.csv"}') == 0
     assert (first / 'submission.csv').read_bytes() == (second / 'submission.csv').read_bytes()
     with open(second / 'submission.csv', newline='') as file:
@@ -315,7 +315,7 @@ class TestPredict:
     [
       (['--masks=x', '--degradation=blur()'], 'leave --degradation'),
       (['--box_size=3'], '--box_size belongs to --masks'),
-      (['--already_degraded', '--degradation=blur()'], 'exclude each other'),
+      (['--already_degraded', '--degradation=blur()'], 'goes with --degrade_first'),
     ],
   )
   def test_flags_that_make_no_sense(self, folder, more, reason):
