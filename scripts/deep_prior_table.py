@@ -52,7 +52,7 @@ def restore(name, folder, pictures):
   given = {'task': 'deep_prior', 'degradation': TASKS[name], 'degrade_first': True}
   given |= {'input': pictures, 'output': folder}
   for flag, value in given.items():
-    FLAGS[flag].value = str(value)
+    FLAGS[flag].value = value if value is True else str(value)
   if tasks.run(tasks.from_flags()):
     sys.exit(1)
   lines = (folder / 'results.jsonl').read_text('utf-8').splitlines()
