@@ -164,7 +164,6 @@ class Worker:
     self._stages = inversion.stages_of(settings.preset)
     side = networks.resolution
     self._method.check(side)
-    self._side = side
     self._search = self._method.search(networks, settings.align)
     self._kinds = ['restored']
     if self._method.degradation.is_completable:
@@ -249,7 +248,7 @@ class Worker:
         yield self._problem(entry, face)
 
   def _problem(self, entry: Entry, face: Face) -> tuple[_Job, Problem]:
-    degraded = self._method.degrade(face, self._side)
+    degraded = self._method.degrade(face, self._search.side)
     return _Job(entry, face, degraded), self._method.problem(self._prior, face, degraded)
 
   def _finish(self, entry: Entry, outcome: Outcome) -> None:

@@ -4,7 +4,6 @@ Holes are cut, filled and scored at the picture's own size, so that known pixels
 the network sees it at the side that it was trained for. Other conditions are answered at that side.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from ganjax.degradations.masks import random_boxes
 from ganjax.models.unet import UNet
 from ganjax.pix2pix import blending, conditions, masks, predict
 from ganjax.pix2pix.blending import Blend
-from ganjax.pixels import to_float
+from ganjax.pixels import stretched, to_float
 
 
 class Case(NamedTuple):
@@ -51,13 +50,18 @@ def boxed(
   Raises:
     ValueError: a box lies outside the picture, or the truth is of another size.
   """
+  _check_size(picture, truth)
   height, width = picture.shape[:2]
-  if truth is not None and truth.shape != picture.shape:
-    raise ValueError(f'is {width}×{height}, its truth {truth.shape[1]}×{truth.shape[0]}')
   size = int(random_boxes.SIZE * min(height, width)) if size is None else size
   known = masks.known(corners, size, height, width)
   degraded = picture * known
   return Case(_shrunk(degraded, known, side), degraded, known, truth, tuple(corners), size)
+
+
+def _check_size(picture: np.ndarray, truth: np.ndarray | None) -> None:
+  if truth is not None and truth.shape != picture.shape:
+    height, width = picture.shape[:2]
+    raise ValueError(f'is {width}×{height}, its truth {truth.shape[1]}×{truth.shape[0]}')
 
 
 def degraded(truth: np.ndarray, pipeline: Pipeline, key: jax.Array, side: int) -> Case:
@@ -86,9 +90,7 @@ def masked(picture: np.ndarray, visible: np.ndarray, truth: np.ndarray | None, s
   Raises:
     ValueError: the truth is of another size.
   """
-  if truth is not None and truth.shape != picture.shape:
-    height, width = picture.shape[:2]
-    raise ValueError(f'is {width}×{height}, its truth {truth.shape[1]}×{truth.shape[0]}')
+  _check_size(picture, truth)
   known = visible.astype(np.uint8)[:, :, None]
   degraded = picture * known
   return Case(_shrunk(degraded, known, side), degraded, known, truth)
@@ -152,7 +154,7 @@ _ssims = jax.jit(jax.vmap(_ssim))
 
 def _completed(case: Case, generated: np.ndarray, kind: Blend) -> np.ndarray:
   height, width = case.known.shape[:2]
-  filling = _stretched((generated + np.float32(1)) / np.float32(2), height, width)
+  filling = stretched((generated + np.float32(1)) / np.float32(2), height, width)
   given = case.degraded.astype(np.float32) / np.float32(255)
   filled = np.where(case.known > 0, given, filling)
   blended = blending.blend(filled, case.known, kind)
@@ -168,17 +170,6 @@ def _shrunk(picture: np.ndarray, known: np.ndarray, side: int) -> np.ndarray:
   area = Image.fromarray(known[:, :, 0] * np.uint8(255))
   whole = np.asarray(area.resize((side, side), Image.Resampling.BOX)) == 255
   # The filter reaches beyond a pixel's own area: what it finds black there must not count.
-  weight = _stretched(known.astype(np.float32), side, side)
-  small = _stretched((picture * known).astype(np.float32), side, side) / np.maximum(weight, 0.5)
+  weight = stretched(known.astype(np.float32), side, side)
+  small = stretched((picture * known).astype(np.float32), side, side) / np.maximum(weight, 0.5)
   return np.where(whole[:, :, None], np.rint(np.clip(small, 0, 255)), 0).astype(np.uint8)
-
-
-def _stretched(image: np.ndarray, height: int, width: int) -> np.ndarray:
-  """float32 [H, W, C] -> [height, width, C], bicubic."""
-  if image.shape[:2] == (height, width):
-    return image
-  resize = functools.partial(
-    Image.Image.resize, size=(width, height), resample=Image.Resampling.BICUBIC
-  )
-  channels = np.moveaxis(image, 2, 0)
-  return np.stack([np.asarray(resize(Image.fromarray(channel))) for channel in channels], axis=2)

@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter
 
 from ganjax import faces
 from ganjax.degradations import Operator, Pipeline
-from ganjax.pixels import to_bytes, to_float
+from ganjax.pixels import stretched, to_bytes, to_float
 
 FADE = 1 / 64  # of the height
 BACK_PROJECTIONS = 10  # after which a picture reduced again differs by less than a level
@@ -51,15 +51,8 @@ def _back_projected(
   image, visible = to_float(restored), np.asarray(degradation.visible(*degraded.shape[:2]))
   for _ in range(BACK_PROJECTIONS):
     shown = np.asarray(degradation.expected(jnp.asarray(image)))
-    image = image + _enlarged(visible * (degraded - shown), *restored.shape[:2])
+    image = image + stretched(visible * (degraded - shown), *restored.shape[:2])
   return to_bytes(image)
-
-
-def _enlarged(image: np.ndarray, height: int, width: int) -> np.ndarray:
-  """float32 [h, w, 3] -> [H, W, 3], bicubic."""
-  planes = [Image.fromarray(np.ascontiguousarray(image[:, :, c], np.float32)) for c in range(3)]
-  larger = [plane.resize((width, height), Image.Resampling.BICUBIC) for plane in planes]
-  return np.stack([np.asarray(plane) for plane in larger], axis=-1)
 
 
 def _faded(visible: np.ndarray, fade: float) -> np.ndarray:
@@ -98,7 +91,7 @@ def completed_photo(
   given = photo[placed.where].astype(np.float32)
   inside = placed.weight[:, :, 0] > 0
   if visible is None:
-    hidden = _hidden_by_crop(photo, quad, degradation, len(restored))[placed.where] & inside
+    hidden = _hidden_by_crop(photo, quad, degradation, len(restored)) & inside
   else:
     hidden = ~visible[placed.where] & inside
   colours = Pipeline(tuple(x for x in degradation.operators if not x.is_mask))
@@ -110,10 +103,12 @@ def completed_photo(
     from scipy import ndimage  # other tasks do without it
 
     side = faces.side_of(quad)
-    rim = inside & (ndimage.distance_transform_edt(~hidden) < _MATCH * 4 * side) & ~hidden
+    distance = ndimage.distance_transform_edt(~hidden)  # 0 in holes
+    rim = inside & (distance < _MATCH * 4 * side) & ~hidden
     filled = _matched(kept, placed.face, hidden, rim, _MATCH * side)
     filled = _grained(filled, kept, hidden, rim)
-    share = _outwards(hidden, max(_FEATHER * side, 1.5)) * inside[:, :, None]
+    outwards = np.clip(1 - distance / max(_FEATHER * side, 1.5), 0, 1).astype(np.float32)
+    share = (outwards * inside)[:, :, None]
   weight = np.maximum(placed.weight if colours.operators else 0, share)
   result = photo.copy()
   changed = weight[:, :, 0] > 0
@@ -130,14 +125,10 @@ def _through(colours: Pipeline, pixels: np.ndarray) -> np.ndarray:
 def _hidden_by_crop(
   photo: np.ndarray, quad: np.ndarray, degradation: Pipeline, side: int
 ) -> np.ndarray:
-  """The holes of a crop as they lie in the photo, bool [H, W]."""
+  """The holes of a crop as they lie in the photo, bool [h, w], where `faces.place` puts it."""
   hidden = np.asarray(degradation.visible(side, side))[:, :, 0] == 0
-  drawn = faces.place(
-    photo, np.repeat((255 * hidden).astype(np.uint8)[:, :, None], 3, axis=2), quad
-  )
-  result = np.zeros(photo.shape[:2], bool)
-  result[drawn.where] = drawn.face[:, :, 0] > 127.5
-  return result
+  drawn = np.repeat((255 * hidden).astype(np.uint8)[:, :, None], 3, axis=2)
+  return faces.place(photo, drawn, quad).face[:, :, 0] > 127.5
 
 
 def _matched(
@@ -188,12 +179,3 @@ def _around(found: np.ndarray, margin: int) -> slice:
   """The part of an axis that holds all that is found, and a margin."""
   places = np.flatnonzero(found)
   return slice(max(places[0] - margin, 0), places[-1] + 1 + margin)
-
-
-def _outwards(hidden: np.ndarray, feather: float) -> np.ndarray:
-  """1 in holes, and outside falling to 0 over `feather` px; float32 [h, w, 1]."""
-  from scipy import ndimage
-
-  distance = ndimage.distance_transform_edt(~hidden)
-  share = np.clip(1 - distance / feather, 0, 1).astype(np.float32)
-  return np.where(hidden, np.float32(1), share)[:, :, None]

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ganjax.inversion.presets import PRESETS
@@ -86,16 +88,25 @@ AS_IT_IS: dict[str, str] = {
 }
 
 
-def preset_of(task: str) -> str:
-  """The preset of a task of `RESTORATIONS` where nothing else is said.
+def preset_of(task: str, settings: Mapping[str, Any] = MappingProxyType({})) -> str:
+  """The preset of a task of `RESTORATIONS` where none is named.
 
-  `invert` keeps to W+, whose latents can be edited; in `colorize`, whose details are the input's,
-  the tuned projector has the better colours.
+  Settings that only the tuned projector has choose it. `invert` keeps to W+, whose latents can be
+  edited; in `colorize`, whose details are the input's, the tuned projector has the better colours.
   """
-  return TUNED_PRESET if task in ('invert', 'colorize') else BEST_PRESET
+  is_auto = settings.get('latent_dist_reg_weight') == AUTO
+  if is_auto or {'space', 'noise_maps'} & settings.keys() or task in ('invert', 'colorize'):
+    return TUNED_PRESET
+  return BEST_PRESET
 
 
 _FILE = re.compile(r"""mask\([^()]*?\bfile=('[^']*'|"[^"]*"|[^\s,()|]+)""")
+
+
+def with_masks(degradation: str, file: str | None, inverted: bool | None) -> str:
+  """The spec of a degradation with what --mask and --invert_mask say, where they are given."""
+  spec = degradation if not file else with_mask(degradation, file)
+  return spec if inverted is None else _with_inverted(spec, inverted)
 
 
 def with_mask(degradation: str, file: str | os.PathLike) -> str:
@@ -109,7 +120,7 @@ def with_mask(degradation: str, file: str | os.PathLike) -> str:
   return mask if degradation == AS_IT_IS['inpaint'] else f'{degradation} | {mask}'
 
 
-def with_inverted(degradation: str, inverted: bool) -> str:
+def _with_inverted(degradation: str, inverted: bool) -> str:
   """The spec of a degradation whose masks in files are inverted, or are certainly not."""
 
   def told(match: re.Match) -> str:

@@ -286,8 +286,8 @@ def unfinished(store: data.Store, items: list[data.Item], search: Search) -> Ite
   return find_faces(photos, search, store.add_failure, owners)
 
 
-def reduced(photo: np.ndarray) -> np.ndarray:
-  """A copy small enough to look at, uint8 [h, w, 3]."""
+def reduced(photo: np.ndarray, side: int = PHOTO_SIDE) -> np.ndarray:
+  """A copy whose sides are at most `side` px, to look at or to work on; uint8 [h, w, 3]."""
   image = Image.fromarray(photo)
-  image.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
+  image.thumbnail((side, side), Image.Resampling.LANCZOS)
   return np.asarray(image)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganjax import faces
+from ganjax import faces, report
 from ganjax.degradations import (
   DegradationError,
   FileMask,
@@ -14,12 +14,27 @@ from ganjax.degradations import (
   Pipeline,
   TransparencyMask,
 )
+from ganjax.pixels import to_bytes
 
 NOWHERE = (
   'nothing says where its holes are: draw them black on white, in a picture of its size, and give '
   '--mask=FILE, '
   "make them transparent, or write --degradation='mask(box=top:bottom:left:right)'"
 )
+
+
+def pictures(target: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
+  """What is shown of an input's holes, by kind as `Result` has them; {} where there are none.
+
+  Args:
+    target: the input, float32 [h, w, 3] in [-1, 1].
+    visible: [h, w, 1], 0 in holes.
+  """
+  shown = visible[:, :, 0] > 0
+  if shown.all():
+    return {}
+  mask = (255 * shown).astype(np.uint8)
+  return {'mask': mask, 'outlined': report.outlined(to_bytes(target), shown)}
 
 
 def refuse_drawn(degradation: Pipeline) -> None:

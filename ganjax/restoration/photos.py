@@ -122,7 +122,7 @@ def restore_photos(
   """
   _check_choice('task', task, RESTORATIONS)
   if preset is None:
-    preset = TUNED_PRESET if _is_tuned(settings) else preset_of(task)
+    preset = preset_of(task, settings)
   _check_choice('preset', preset, PRESETS)
   _check_choice('align', align, get_args(faces.Mode))
   if min(batch_size, restarts) < 1:
@@ -315,12 +315,6 @@ def _values(
   values = {**defaults, **settings}
   _check_choice('noise_maps', values['noise_maps'], NOISE_MAPS)
   return values
-
-
-def _is_tuned(settings: dict[str, Any]) -> bool:
-  """Whether a setting is given that only the tuned projector has."""
-  is_auto = settings.get('latent_dist_reg_weight') == AUTO
-  return is_auto or bool({'space', 'noise_maps'} & settings.keys())
 
 
 def _preset(name: str, values: dict[str, Any]) -> Preset:

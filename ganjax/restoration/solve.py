@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ganjax import faces, inversion, report
+from ganjax import faces, inversion
 from ganjax.degradations import DegradationError, Pipeline
 from ganjax.inversion import selection
 from ganjax.inversion.problem import Problem
@@ -19,7 +19,7 @@ from ganjax.restoration import degrade
 from ganjax.restoration.completion import completed
 from ganjax.restoration.degrade import Degraded
 from ganjax.restoration.faces import Face, Search
-from ganjax.restoration.holes import refuse_drawn
+from ganjax.restoration.holes import pictures, refuse_drawn
 from ganjax.restoration.measure import measure
 from ganjax.restoration.result import Curves, Result
 from ganjax.weights import Networks
@@ -124,10 +124,7 @@ class Method:
       images['aligned'] = degraded.truth
     if self.shows_degraded:
       images['degraded'] = to_bytes(degraded.target)
-    visible = degraded.visible
-    if not visible.all():
-      images['mask'] = (255 * visible[:, :, 0]).astype(np.uint8)
-      images['outlined'] = report.outlined(to_bytes(degraded.target), visible[:, :, 0] > 0)
+    images |= pictures(degraded.target, degraded.visible)
     if degraded.degradation.is_completable:
       images['completed'] = completed(degraded.degradation, degraded.target, restored)
     return images

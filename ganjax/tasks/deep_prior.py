@@ -15,6 +15,7 @@ from ganjax import data, degradations, faces, inversion, report
 from ganjax.inversion import deep_prior, image_key, stack
 from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration import degrade, holes, result_grid
+from ganjax.restoration.faces import reduced
 from ganjax.restoration.result import Result
 from ganjax.runtime import programs
 from ganjax.tasks import console
@@ -53,7 +54,7 @@ def _jobs(
       continue
     try:
       photo, opaque = _read(item.path, config)
-      small = _reduced(photo, config.max_side)
+      small = reduced(photo, config.max_side)
       yield [_job(item, small, _holes(item, photo, opaque, v), v, truths) for v in variants]
     except (data.ImageError, degradations.DegradationError) as error:
       store.add_failure(source, item.name, error)
@@ -68,12 +69,6 @@ def _read(path: pathlib.Path, config: DeepPriorTaskConfig) -> tuple[np.ndarray, 
   if min(photo.shape[:2]) < SMALLEST_SIDE:
     raise data.ImageError(f'{path}: smaller than {SMALLEST_SIDE} px; enlarge it first')
   return photo, None if alpha is None else alpha == 255
-
-
-def _reduced(photo: np.ndarray, max_side: int) -> np.ndarray:
-  image = Image.fromarray(photo)
-  image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-  return np.asarray(image)
 
 
 def _holes(

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from ganjax.choices import PriorLoss, Stopping
-from ganjax.restoration.defaults import with_inverted, with_mask
+from ganjax.restoration.defaults import with_masks
 from ganjax.tasks.config import (
   Config,
   WithAssumption,
@@ -92,10 +92,7 @@ def configuration(degrade_first: bool = False, **given: Any) -> DeepPriorTaskCon
   if spec is None:
     spec = STUDIED if first else AS_IT_IS
     spec = MASK if FLAGS.mask else spec
-  if FLAGS.mask:
-    spec = with_mask(spec, FLAGS.mask)
-  if FLAGS.invert_mask is not None:
-    spec = with_inverted(spec, FLAGS.invert_mask)
+  spec = with_masks(spec, FLAGS.mask, FLAGS.invert_mask)
   config = config_from_flags(
     DeepPriorTaskConfig, degradation=spec, degrade_first=first, already_degraded=None, **given
   )

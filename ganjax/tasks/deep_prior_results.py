@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax import data, inversion, report
+from ganjax import data, inversion
 from ganjax.inversion import deep_prior, sweeps
 from ganjax.pixels import to_bytes, to_float
+from ganjax.restoration import holes
 from ganjax.restoration.completion import completed
 from ganjax.restoration.degrade import Degraded
 from ganjax.restoration.measure import measure
@@ -43,10 +44,7 @@ def result(job: Job, fitted: Fitted) -> Result:
   images = {'restored': to_bytes(fitted.image), 'degraded': to_bytes(degraded.target)}
   if degraded.truth is not None:
     images['aligned'] = degraded.truth
-  visible = degraded.visible
-  if not visible.all():
-    images['mask'] = (255 * visible[:, :, 0]).astype(np.uint8)
-    images['outlined'] = report.outlined(images['degraded'], visible[:, :, 0] > 0)
+  images |= holes.pictures(degraded.target, degraded.visible)
   if degraded.degradation.is_only_projections:
     # Exactly, for this prior's images differ little from the input where it shows anything.
     images['completed'] = completed(

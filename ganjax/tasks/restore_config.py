@@ -7,6 +7,7 @@ from ganjax.choices import WEIGHT_GRID
 from ganjax.inversion.presets import PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES
 from ganjax.restoration.defaults import (
+  AS_IT_IS,
   AUTO,
   BASE,
   RESTORATIONS,
@@ -14,8 +15,7 @@ from ganjax.restoration.defaults import (
   TUNED_PRESET,
   defaults_of,
   preset_of,
-  with_inverted,
-  with_mask,
+  with_masks,
 )
 from ganjax.tasks.config import (
   BATCH_AUTO,
@@ -125,15 +125,9 @@ def _degradation(task: str, known: dict[str, Any], degradation: str | None) -> s
     raise ConfigError(
       "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
     )
-  if known['mask']:
-    spec = with_mask('mask()' if is_default and task == 'inpaint' else spec, known['mask'])
-  return spec if known['invert_mask'] is None else with_inverted(spec, known['invert_mask'])
-
-
-def _default_preset(task: str) -> str:
-  """That of the task, unless a flag is given that only the tuned projector has."""
-  is_tuned = FLAGS.space or FLAGS.noise_maps or FLAGS.latent_dist_reg_weight == AUTO
-  return TUNED_PRESET if is_tuned else preset_of(task)
+  if known['mask'] and is_default and task == 'inpaint':
+    spec = AS_IT_IS[task]
+  return with_masks(spec, known['mask'], known['invert_mask'])
 
 
 def _check_preset(name: str) -> None:
@@ -170,7 +164,7 @@ def configuration(
   require_input()
   if FLAGS.batch_size == BATCH_AUTO and FLAGS.task != 'bulk':
     raise ConfigError(f'--batch_size={BATCH_AUTO}: only --task=bulk can choose; give a number')
-  preset = preset or FLAGS.preset or _default_preset(task)
+  preset = preset or FLAGS.preset or preset_of(task, given(kind))
   first = is_degraded_first(degrade_first or FLAGS.assumed_degradation is not None)
   more |= {'degrade_first': first, 'already_degraded': None}
   _check_preset(preset)

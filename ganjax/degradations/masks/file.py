@@ -45,6 +45,7 @@ class FileMask(Mask):
   # Whether white, or what is opaque, is the hole; None: no, but then a mask that hides most is
   # refused.
   inverted: bool | None = dataclasses.field(default=None, metadata={'static': True})
+  grey: float = dataclasses.field(default=0.0, metadata={'static': True})  # as in `Drawing`
 
   @classmethod
   def create(cls, file: str, inverted: int | None = None) -> 'FileMask':
@@ -64,18 +65,19 @@ class FileMask(Mask):
     path = os.path.expanduser(file)
     if os.path.isdir(path):
       return cls(None, file, is_inverted)
-    return cls(_read(path, is_inverted).visible, file, is_inverted)
+    drawing = _read(path, is_inverted)
+    return cls(drawing.visible, file, is_inverted, drawing.grey)
 
   def of_photo(self, name: str) -> Drawing:
     """What it says of the photo called `name`.
 
     Raises:
-      DegradationError: as `create`; or the folder has no mask of that name, or two.
+      DegradationError: a mask in a folder, as `create`; or there is none of that name, or two.
     """
-    path = os.path.expanduser(self.file)
-    if self.picture is None:
-      path = _named(pathlib.Path(path), name)
-    return _read(path, self.inverted)
+    if self.picture is not None:
+      return Drawing(np.asarray(self.picture), self.grey)
+    folder = pathlib.Path(os.path.expanduser(self.file))
+    return _read(_named(folder, name), self.inverted)
 
   def visible(self, height: int, width: int) -> jax.Array:
     if self.picture is None:
