@@ -18,6 +18,7 @@ from ganjax.runtime import devices, precision, programs
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train.pix2pix_config import Pix2pixTrainConfig
+from ganjax.tasks.train.training_config import BUNDLED
 from ganjax.tasks.train.training_run import WEIGHTS, Run, intervals, opened, progress
 from ganjax.training.feed import MAX_NEIGHBOURS
 from ganjax.training.pix2pix import examples, trainer
@@ -34,8 +35,9 @@ def run(config: Pix2pixTrainConfig) -> int:
     mesh = devices.data_mesh(trainer.DEVICES, devices.devices_for(jax.process_count()))
     _check_batch(config, mesh.size)
     pictures = training.Pictures(config.input)
-    side = config.side or _side(pictures, config)
-    plan = _plan(config, side)
+    given = _given(config)
+    side = given.side if given else config.side or _side(pictures, config)
+    plan = _plan(config, side, given)
     jitter = examples.Jitter(config.jitter, config.mirror)
     learn, count = _reader(config, pictures, side, jitter)
     show, _ = _reader(config, pictures, side, None)
@@ -48,11 +50,24 @@ def run(config: Pix2pixTrainConfig) -> int:
     )
     shown = training.Feed(show, count, SHOWN, config.seed + 1, share=(0, 1))
     begin = programs.jit_once(functools.partial(trainer.init, plan))
-    state = opened_run.restored(devices.replicate(mesh, begin()))
+    start = begin(given.unet) if given else begin()
+    state = opened_run.restored(devices.replicate(mesh, start))
     _print_beginning(config, opened_run, count, side, mesh.size)
     with contextlib.closing(_batches(feed, mesh, config.accumulate, opened_run.first)) as batches:
       _train(config, opened_run, plan, mesh, state, batches, shown)
     return _print_summary(config, opened_run)
+
+
+def _given(config: Pix2pixTrainConfig) -> pix2pix.Translator | None:
+  """The U-Net to begin with."""
+  if config.init_from is None:
+    return None
+  given = pix2pix.load(None if config.init_from == BUNDLED else config.init_from)
+  if config.side not in (None, given.side):
+    raise ConfigError(
+      f'--side={config.side}: {config.init_from} is for {given.side} px; leave --side out'
+    )
+  return given
 
 
 def _check_batch(config: Pix2pixTrainConfig, num_devices: int) -> None:
@@ -81,8 +96,9 @@ def _side(pictures: training.Pictures, config: Pix2pixTrainConfig) -> int:
   raise data.SourceError(f'none of the first pictures can be used; {last}')
 
 
-def _plan(config: Pix2pixTrainConfig, side: int) -> trainer.Pix2PixPlan:
-  depth = int(math.log2(side))
+def _plan(
+  config: Pix2pixTrainConfig, side: int, given: pix2pix.Translator | None
+) -> trainer.Pix2PixPlan:
   judge = PatchGANConfig(
     config.patch, config.patchgan_width, 8 * config.patchgan_width, config.norm
   )
@@ -92,7 +108,7 @@ def _plan(config: Pix2pixTrainConfig, side: int) -> trainer.Pix2PixPlan:
       f'--patch={config.patch}: too large for pictures of {side} px; one of {fitting} fits'
     )
   return trainer.Pix2PixPlan(
-    UNetConfig(depth, config.unet_width, config.unet_max_width, config.norm),
+    given.unet.config if given else _architecture(config, side),
     judge,
     num_steps=config.num_steps,
     gan_loss=config.gan_loss,
@@ -105,6 +121,11 @@ def _plan(config: Pix2pixTrainConfig, side: int) -> trainer.Pix2PixPlan:
     seed=config.seed,
     dtype=precision.dtype(config.precision),
   )
+
+
+def _architecture(config: Pix2pixTrainConfig, side: int) -> UNetConfig:
+  depth = int(math.log2(side))
+  return UNetConfig(depth, config.unet_width, config.unet_max_width, config.norm)
 
 
 def _reader(
@@ -186,8 +207,9 @@ def _export(config: Pix2pixTrainConfig, opened_run: Run, unet, plan, done: int) 
     return
   about = {
     'training': {
-      **{name: getattr(config, name) for name in ('gan_loss', 'l1_weight', 'learning_rate')},
-      **{name: getattr(config, name) for name in ('batch_size', 'dropout', 'ema_decay', 'seed')},
+      **{name: getattr(config, name) for name in ('init_from', 'gan_loss', 'l1_weight')},
+      **{name: getattr(config, name) for name in ('learning_rate', 'batch_size', 'dropout')},
+      **{name: getattr(config, name) for name in ('ema_decay', 'seed')},
       'steps': done,
       'of_steps': config.num_steps,
     }

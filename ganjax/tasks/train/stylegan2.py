@@ -16,7 +16,8 @@ from ganjax.runtime import devices, precision, programs
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train import stylegan2_plan
-from ganjax.tasks.train.stylegan2_config import BUNDLED, KIMG, TrainGeneratorConfig
+from ganjax.tasks.train.stylegan2_config import KIMG, TrainGeneratorConfig
+from ganjax.tasks.train.training_config import BUNDLED
 from ganjax.tasks.train.training_run import WEIGHTS, Run, intervals, opened, progress
 from ganjax.training.stylegan2 import dataset, frechet, sample_sheets, trainer, training_plan
 from ganjax.weights import Networks, trained

@@ -7,7 +7,6 @@ from ganjax.tasks.config import WithTruncation, config_from_flags, require_batch
 from ganjax.tasks.settings import FLAGS, ConfigError, setting
 from ganjax.tasks.train.training_config import TrainingConfig, WithPictures
 
-BUNDLED = 'default'  # --init_from: the weights that come with ganjax
 KIMG = 1000
 ADA_KIMG, ADA_KIMG_FROM_WEIGHTS = 500, 100  # as the paper's authors' own programs
 
@@ -20,11 +19,6 @@ class TrainGeneratorConfig(WithTruncation, WithPictures, TrainingConfig):
   DEFAULTS: ClassVar = {'num_steps': 100_000, 'learning_rate': 0.0025}
 
   save_every: int  # steps; no flag: --evaluate_every says it in pictures
-  init_from: str | None = setting(
-    'Weights to begin with (transfer learning): a file made by ports.stylegan2 or '
-    f"by this task, or '{BUNDLED}' for the bundled ones. Default: begin at random.",
-    None,
-  )
   channel_base: int = setting('A layer of N px has channel_base / N channels …', 16384, lower=8)
   channel_max: int = setting('… and so many at most.', 512, lower=1)
   z_dim: int = setting('Size of z and w.', 512, lower=1)

@@ -16,6 +16,8 @@ from ganjax.tasks.config import (
 )
 from ganjax.tasks.settings import setting
 
+BUNDLED = 'default'  # --init_from: the weights that come with ganjax
+
 # Flags that may differ when a run goes on: those that change no result, and those that people
 # change on purpose, to train longer, or more gently after a number that was not finite.
 NEUTRAL = frozenset(
@@ -48,6 +50,11 @@ class TrainingConfig(
 
   HEADING: ClassVar[str] = TRAINING
 
+  init_from: str | None = setting(
+    'Weights to begin with (transfer learning), whose architecture it then is: a file made by this '
+    f"task or by one of the ports, or '{BUNDLED}' for the bundled one. Default: begin at random.",
+    None,
+  )
   log_every: int = setting('Steps between measurements.', 50, lower=1)
   checkpoint_every: int = setting('Steps between checkpoints.', 1000, lower=1)
   keep_checkpoints: int = setting('So many of the latest remain.', 2, lower=1)

@@ -89,13 +89,16 @@ def _split(module: nnx.Module) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
   return graph, params, rest[0]
 
 
-def init(plan: Pix2PixPlan) -> Pix2PixState:
+def init(plan: Pix2PixPlan, unet: UNet | None = None) -> Pix2PixState:
   """The start: random networks of the plan's architectures.
 
   Its many draws are compiled soonest as one program, by `programs.jit_once`.
+
+  Args:
+    unet: to begin with in place of a random one, and of the plan's architecture.
   """
   keys = [jax.random.fold_in(jax.random.key(plan.seed), i) for i in range(2)]
-  _, params, moments = _split(UNet(plan.generator, rngs=nnx.Rngs(keys[0])))
+  _, params, moments = _split(unet or UNet(plan.generator, rngs=nnx.Rngs(keys[0])))
   _, judge, _ = _split(PatchGAN(plan.discriminator, rngs=nnx.Rngs(keys[1])))
   generator, statistics, discriminator = map(nnx.to_pure_dict, (params, moments, judge))
   return Pix2PixState(

@@ -17,7 +17,7 @@ from absl import flags
 from PIL import Image
 from processes import together
 
-from ganjax import data, training
+from ganjax import data, training, weights
 from ganjax.pix2pix import masks
 from ganjax.runtime import devices
 from ganjax.tasks import main
@@ -86,6 +86,18 @@ class TestTrain:
     assert {'generator.safetensors', 'samples-00000004.png', 'samples-00000008.png'} <= written
     assert {f'{name}.png' for name in trainer.MEASURED} <= written
     assert data.decode(whole / 'samples' / 'samples-00000008.png').shape == (3 * 8, 8 * 8, 3)
+
+  def test_it_begins_with_a_given_network(self, folder, whole, tmp_path):
+    given = whole / 'generator.safetensors'
+    barely = ('--num_steps=1', '--learning_rate=1e-9', f'--init_from={given}')
+    main.run(config(*small(folder, tmp_path / 'out', *barely)))
+    tensors, header = weights.read(tmp_path / 'out' / 'generator.safetensors')
+    for name, value in weights.read(given)[0].items():
+      if 'mean' not in name and 'var' not in name:  # which follow the pictures, whatever the rate
+        np.testing.assert_allclose(tensors[name], value, atol=1e-6, err_msg=name)
+    assert header['training']['init_from'] == str(given)
+    with pytest.raises(ConfigError, match='is for 8 px; leave --side out'):
+      main.run(config(*small(folder, tmp_path / 'other', f'--init_from={given}', '--side=16')))
 
   def test_a_run_that_dies_goes_on_bit_equally(self, folder, whole, tmp_path, monkeypatch):
     die_at, step = int(np.random.default_rng().integers(4, 8)), trainer.step
