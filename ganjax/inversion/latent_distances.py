@@ -2,8 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
+import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 SLOPE, GAIN = 0.2, 2.0**0.5  # of the mapping network's leaky ReLU
@@ -47,7 +47,10 @@ class Mahalanobis(NamedTuple):
 
   def of_rows(self, rows: Float[Array, 'k w_dim']) -> Float[Array, '']:
     """See `LatentDistance`."""
-    return jnp.mean(jnp.square((before_activation(rows) - self.mean[None]) @ self.whitening))
+    away = before_activation(rows) - self.mean[None]
+    return jnp.mean(
+      jnp.square(jnp.matmul(away, self.whitening, precision=jax.lax.Precision.HIGHEST))
+    )
 
 
 def before_activation(w: Float[Array, '*_ w_dim']) -> Float[Array, '*_ w_dim']:
@@ -55,7 +58,7 @@ def before_activation(w: Float[Array, '*_ w_dim']) -> Float[Array, '*_ w_dim']:
   return jnp.where(w > 0, w, w / SLOPE) / GAIN
 
 
-def whitening(covariance: np.ndarray) -> np.ndarray:
+def whitening(covariance: Float[Array, 'd d']) -> Float[Array, 'd d']:
   """Turns points of a covariance [D, D] into ones of unit covariance: x @ whitening; [D, D]."""
-  values, vectors = np.linalg.eigh(np.asarray(covariance, np.float64))
-  return (vectors / np.sqrt(np.maximum(values, LEAST_VARIANCE * values[-1]))).astype(np.float32)
+  values, vectors = jnp.linalg.eigh(covariance)
+  return vectors / jnp.sqrt(jnp.maximum(values, LEAST_VARIANCE * values[-1]))[None]

@@ -54,12 +54,12 @@ class Statistics(NamedTuple):
   w_avg: Float[Array, ' w_dim']
   w_std: Float[Array, '']
   mean: Float[Array, ' w_dim']  # before the mapping network's last leaky ReLU
-  covariance: Float[Array, 'w_dim w_dim']  # likewise
+  whitening: Float[Array, 'w_dim w_dim']  # likewise; see `Mahalanobis`
 
   def distances(self) -> dict[LatentMetric, LatentDistance]:
     """All that a preset may choose from."""
     variance = jnp.square(self.w_std) / self.w_avg.shape[-1]
-    whitened = Mahalanobis(self.mean, jnp.asarray(whitening(np.asarray(self.covariance))), variance)
+    whitened = Mahalanobis(self.mean, self.whitening, variance)
     return {'euclidean': Euclidean(self.w_avg), 'mahalanobis': whitened}
 
 
@@ -150,4 +150,4 @@ def statistics(generator: Generator, num_samples: int = 10_000, seed: int = 123)
   mean = jnp.mean(before, axis=0)
   away = before - mean[None]
   covariance = jnp.matmul(away.T, away, precision=jax.lax.Precision.HIGHEST) / num_samples
-  return Statistics(w_avg, w_std, mean, covariance)
+  return Statistics(w_avg, w_std, mean, whitening(covariance))
