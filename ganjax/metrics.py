@@ -1,4 +1,4 @@
-"""How alike two pictures are. Written for one pair of images; vmap for more."""
+"""How alike two images are, and two samples of them. Images come in pairs; vmap for more."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
+
+from ganjax.pixels import LUMA
 
 SSIM_WINDOW = 11  # pixels
 SSIM_SIGMA = 1.5  # pixels
@@ -78,6 +80,22 @@ def ssim(a: ArrayLike, b: ArrayLike) -> Float[Array, '']:
   return jnp.mean(luminance * structure)
 
 
+def luma_gradient(image: Float[Array, 'h w 3']) -> Float[Array, '']:
+  """How steep an image is: the mean length of the gradient of its luma, by forward differences.
+
+  Half of what another image has means half as sharp, where they show the same.
+
+  Args:
+    image: [H, W, 3] in [-1, 1]; H and W at least 2.
+
+  Returns:
+    Scalar, of the range 2 a pixel.
+  """
+  luma = jnp.sum(image * jnp.asarray(LUMA, image.dtype).reshape(1, 1, 3), axis=-1)
+  corner = luma[:-1, :-1]
+  return jnp.mean(jnp.hypot(luma[1:, :-1] - corner, luma[:-1, 1:] - corner))
+
+
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
   """The Fréchet distance of the normal distributions fitted to two samples (Dowson, Landau 1982).
 
@@ -92,16 +110,45 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
   """
   if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
     raise ValueError(f'samples [N, D] and [M, D] are needed; got {a.shape} and {b.shape}')
-  ca, cb = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
-  # tr((C₁·C₂)^½) is the sum of the singular values of C₁^½·C₂^½, which is safe for singular ones.
-  cross = np.linalg.svd(_root(ca) @ _root(cb), compute_uv=False).sum()
+  a, b = a.astype(np.float64), b.astype(np.float64)
+  ra, rb = _root(a), _root(b)
+  # The eigenvalues of C₁·C₂ are the squared singular values of R₁·R₂ᵀ, also of singular ones.
+  cross = np.linalg.svd(ra @ rb.T, compute_uv=False).sum()
   shift = np.sum((a.mean(axis=0) - b.mean(axis=0)) ** 2)
-  return float(max(shift + np.trace(ca) + np.trace(cb) - 2 * cross, 0.0))
+  return float(max(shift + np.sum(ra**2) + np.sum(rb**2) - 2 * cross, 0.0))
 
 
-def _root(covariance: np.ndarray) -> np.ndarray:
-  values, vectors = np.linalg.eigh(covariance)
-  return vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+def _root(sample: np.ndarray) -> np.ndarray:
+  """A triangular root R of a sample's covariance Rᵀ·R: [N, D] -> [min(N, D), D]."""
+  deviations = (sample - sample.mean(axis=0)) / np.sqrt(len(sample) - 1)
+  return np.asarray(np.linalg.qr(deviations, mode='r'))
+
+
+def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
+  """The squared maximum mean discrepancy of two samples (Bińkowski et al. 2018, section 3).
+
+  Its kernel is (x·y / D + 1)³. Unbiased, however small the samples are; so it is below 0 at times
+  where both come from one distribution, and its standard deviation falls with their size.
+  The members of a pair (aᵢ, bᵢ) may depend on each other, as a restored image does on its truth:
+  they are not compared with each other (Gretton et al. 2012, equation 4). Equal samples give 0.
+
+  Args:
+    a, b: [N, D] each; N at least 2.
+
+  Raises:
+    ValueError: the samples are too small, or of different shapes.
+  """
+  if a.ndim != 2 or a.shape != b.shape or len(a) < 2:
+    raise ValueError(f'two samples [N, D], N ≥ 2, are needed; got {a.shape} and {b.shape}')
+  a, b = a.astype(np.float64), b.astype(np.float64)
+  pairs = len(a) * (len(a) - 1)
+  return float((_of_others(a, a) + _of_others(b, b) - 2 * _of_others(a, b)) / pairs)
+
+
+def _of_others(a: np.ndarray, b: np.ndarray) -> float:
+  """The sum of the cubic kernel over all (i, j), i ≠ j."""
+  kernel = (a @ b.T / a.shape[1] + 1) ** 3
+  return kernel.sum() - np.trace(kernel)
 
 
 def names(kinds: Iterable[str]) -> list[str]:
