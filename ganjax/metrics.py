@@ -124,31 +124,39 @@ def _root(sample: np.ndarray) -> np.ndarray:
   return np.asarray(np.linalg.qr(deviations, mode='r'))
 
 
-def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
-  """The squared maximum mean discrepancy of two samples (Bińkowski et al. 2018, section 3).
+def kernel_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+  """The squared maximum mean discrepancy of two samples, as each pair's share in it.
 
-  Its kernel is (x·y / D + 1)³. Unbiased, however small the samples are; so it is below 0 at times
-  where both come from one distribution, and its standard deviation falls with their size.
-  The members of a pair (aᵢ, bᵢ) may depend on each other, as a restored image does on its truth:
-  they are not compared with each other (Gretton et al. 2012, equation 4). Equal samples give 0.
+  Its kernel is (x·y / D + 1)³ (Bińkowski et al. 2018, section 3). The mean of the shares is the
+  distance. It is unbiased, however small the samples are; so it is below 0 at times where both come
+  from one distribution. The members of a pair (aᵢ, bᵢ) may depend on each other, as a restored
+  image does on its truth: they are not compared with each other (Gretton et al. 2012, equation 4).
+
+  The shares are the jackknife's pseudo-values (Tukey 1958): their deviation over √N is the
+  distance's standard error, and that of their differences the error of a difference between two
+  distances from one sample.
 
   Args:
-    a, b: [N, D] each; N at least 2.
+    a, b: [N, D] each; N at least 3.
+
+  Returns:
+    [N], float64; 0 for equal samples.
 
   Raises:
     ValueError: the samples are too small, or of different shapes.
   """
-  if a.ndim != 2 or a.shape != b.shape or len(a) < 2:
-    raise ValueError(f'two samples [N, D], N ≥ 2, are needed; got {a.shape} and {b.shape}')
+  if a.ndim != 2 or a.shape != b.shape or len(a) < 3:
+    raise ValueError(f'two samples [N, D], N ≥ 3, are needed; got {a.shape} and {b.shape}')
   a, b = a.astype(np.float64), b.astype(np.float64)
-  pairs = len(a) * (len(a) - 1)
-  return float((_of_others(a, a) + _of_others(b, b) - 2 * _of_others(a, b)) / pairs)
+  n, crossed = len(a), _kernel(a, b)
+  terms = _kernel(a, a) + _kernel(b, b) - crossed - crossed.T
+  np.fill_diagonal(terms, 0)
+  rows = terms.sum(axis=1)
+  return (2 * rows - rows.sum() / (n - 1)) / (n - 2)
 
 
-def _of_others(a: np.ndarray, b: np.ndarray) -> float:
-  """The sum of the cubic kernel over all (i, j), i ≠ j."""
-  kernel = (a @ b.T / a.shape[1] + 1) ** 3
-  return kernel.sum() - np.trace(kernel)
+def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+  return (a @ b.T / a.shape[1] + 1) ** 3
 
 
 def names(kinds: Iterable[str]) -> list[str]:

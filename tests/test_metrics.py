@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ganjax.metrics import frechet, kernel_distance, luma_gradient, psnr, ssim
+from ganjax.metrics import frechet, kernel_distances, luma_gradient, psnr, ssim
 
 
 def images(seed, height=24, width=29, noise=0.2):
@@ -162,12 +162,16 @@ def reference_kernel_distance(a, b):
   return np.mean(values)
 
 
-@pytest.mark.parametrize('number', [2, 7])
+@pytest.mark.parametrize('number', [3, 7])
 def test_kernel_distance_agrees_with_the_reference(number):
   rng = np.random.default_rng(number)
   a, b = rng.standard_normal((2, number, 5))
-  assert kernel_distance(a, b) == pytest.approx(reference_kernel_distance(a, b))
-  assert kernel_distance(a, a) == pytest.approx(0, abs=1e-12)
+  shares, whole = kernel_distances(a, b), reference_kernel_distance(a, b)
+  assert shares.mean() == pytest.approx(whole)
+  for i, share in enumerate(shares):  # of the jackknife
+    without = reference_kernel_distance(np.delete(a, i, axis=0), np.delete(b, i, axis=0))
+    assert share == pytest.approx(number * whole - (number - 1) * without)
+  np.testing.assert_allclose(kernel_distances(a, a), 0, atol=1e-12)
 
 
 @pytest.mark.parametrize('correlation', [0.0, 0.9])  # of a restored image with its truth
@@ -175,18 +179,26 @@ def test_kernel_distance_of_one_distribution_is_zero_on_average(correlation):
   rng = np.random.default_rng(0)
   a, noise = rng.standard_normal((2, 2000, 4, 3))
   b = correlation * a + np.sqrt(1 - correlation**2) * noise
-  values = np.array([kernel_distance(x, y) for x, y in zip(a, b, strict=True)])
+  shares = np.array([kernel_distances(x, y) for x, y in zip(a, b, strict=True)])
+  values = shares.mean(axis=1)
   error = values.std() / np.sqrt(len(values))
   assert abs(values.mean()) < 3 * error
-  apart = np.mean([kernel_distance(x, y + 1) for x, y in zip(a, b, strict=True)])
+  apart = np.mean([kernel_distances(x, y + 1) for x, y in zip(a, b, strict=True)])
   assert apart > 10 * error
 
 
-def test_kernel_distance_needs_two_pairs():
-  a = np.zeros((3, 2))
-  for b, c in ((a[:1], a[:1]), (a, a[:2]), (a, np.zeros((3, 4)))):
+def test_the_shares_tell_the_standard_error():
+  a, b = np.random.default_rng(1).standard_normal((2, 500, 20, 3))
+  shares = np.array([kernel_distances(x, y + 1) for x, y in zip(a, b, strict=True)])
+  told = np.mean(shares.var(axis=1, ddof=1) / shares.shape[1])
+  assert told == pytest.approx(shares.mean(axis=1).var(), rel=0.3)
+
+
+def test_kernel_distance_needs_three_pairs():
+  a = np.zeros((4, 2))
+  for b, c in ((a[:2], a[:2]), (a, a[:3]), (a, np.zeros((4, 4)))):
     with pytest.raises(ValueError, match='samples'):
-      kernel_distance(b, c)
+      kernel_distances(b, c)
 
 
 def test_luma_gradient_is_the_slope():

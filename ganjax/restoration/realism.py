@@ -121,17 +121,43 @@ def compare(restored: Appearance, truth: Appearance) -> dict[str, float]:
   return values
 
 
-def distances(restored: Sequence[Appearance], truths: Sequence[Appearance]) -> dict[str, float]:
+def frechet_distances(
+  restored: Sequence[Appearance], truths: Sequence[Appearance]
+) -> dict[str, float]:
   """How far a set of restored images is from its truths, in the features of each network.
 
   Returns:
-    frechet_NAME: `metrics.frechet`, which is too large for fewer images than features.
-    kernel_NAME: `metrics.kernel_distance` in thousandths, which is right on average for any number.
-    Nothing of fewer than two images.
+    frechet_NAME: `metrics.frechet`, which is too large for fewer images than features. Nothing of
+    fewer than two images.
   """
-  values: dict[str, float] = {}
-  for name in restored[0].features if len(restored) > 1 else ():
+  if len(restored) < 2:
+    return {}
+  return {
+    f'frechet_{name}': metrics.frechet(ours, theirs)
+    for name, ours, theirs in _features(restored, truths)
+  }
+
+
+def kernel_distances(
+  restored: Sequence[Appearance], truths: Sequence[Appearance]
+) -> list[dict[str, float]]:
+  """Each image's share in how far a set of restored images is from its truths.
+
+  Returns:
+    One each: kernel_NAME, `metrics.kernel_distances` in thousandths, whose mean is the distance.
+    Nothing of fewer than three images.
+  """
+  shares: list[dict[str, float]] = [{} for _ in restored]
+  for name, ours, theirs in _features(restored, truths) if len(restored) > 2 else ():
+    for one, value in zip(shares, metrics.kernel_distances(ours, theirs), strict=True):
+      one[f'kernel_{name}'] = float(value) / KERNEL_UNIT
+  return shares
+
+
+def _features(
+  restored: Sequence[Appearance], truths: Sequence[Appearance]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+  """A network's name, and its features of both sets, [N, D] each."""
+  for name in restored[0].features:
     ours, theirs = (np.stack([one.features[name] for one in some]) for some in (restored, truths))
-    values[f'frechet_{name}'] = metrics.frechet(ours, theirs)
-    values[f'kernel_{name}'] = metrics.kernel_distance(ours, theirs) / KERNEL_UNIT
-  return values
+    yield name, ours, theirs

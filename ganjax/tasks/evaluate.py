@@ -146,13 +146,18 @@ def _cell(
     _descriptors(image, picture['aligned'], truth.landmarks)
     for image, picture, truth in zip(shown, known, truths, strict=True)
   ]
+  fidelity = [
+    _fidelity(picture, kind, image, pair, measures.distances)
+    for picture, image, pair in zip(known, shown, pairs, strict=True)
+  ]
+  looks = [realism.compare(*both) for both in zip(ours, truths, strict=True)]
+  shares = realism.kernel_distances(ours, truths)
   lines = [
-    {**head, 'name': picture['name'], **_fidelity(picture, kind, image, pair, measures.distances)}
-    | realism.compare(own, truth)
-    for picture, image, pair, own, truth in zip(known, shown, pairs, ours, truths, strict=True)
+    {**head, 'name': picture['name'], **one, **look, **share}
+    for picture, one, look, share in zip(known, fidelity, looks, shares, strict=True)
   ]
   whole = {name: _mean([line.get(name) for line in lines]) for name in MEASURES}
-  whole |= realism.distances(ours, truths)
+  whole |= realism.frechet_distances(ours, truths)
   whole['frechet_identity'] = _frechet([pair for pair in pairs if pair is not None])
   if lines and kind == 'restored':
     whole['images_per_s'] = len(pictures) / sum(p['seconds'] for p in pictures)

@@ -11,16 +11,12 @@ import numpy as np
 
 HEAD = ('task', 'level', 'method')
 FIDELITY = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'fidelity')
-REALISM = ('score', 'sharpness', 'faceless', 'eyes')
+KERNELS = ('kernel_discriminator', 'kernel_inception')  # shares in the distances of sets
+REALISM = ('score', 'sharpness', 'faceless', 'eyes', *KERNELS)
 TRUTHS = ('score_truth',)  # what a truth has of its own, beside `score`
 MEASURES = (*FIDELITY, *REALISM, *TRUTHS)  # those of one image
-SETS = (  # those of all images of a cell
-  'frechet_identity',
-  'frechet_discriminator',
-  'kernel_discriminator',
-  'frechet_inception',
-  'kernel_inception',
-)
+# Those of all images of a cell.
+SETS = ('frechet_identity', 'frechet_discriminator', 'frechet_inception')
 COLUMNS = (*MEASURES, *SETS, 'images_per_s')
 PAIRED = ('task', 'level', 'methods', 'measure', 'n', 'difference', 'standard_error')
 
@@ -41,22 +37,26 @@ EXPLAINED = {
     'how far the worse eye lies from its place, in distances between the eyes; mean over images '
     'that show a face, so compare it where as many are faceless, or in pairs',
   ),
-  'frechet_identity': ('↓', "Fréchet distance × 1000 of dlib's descriptors"),
+  'kernel_discriminator': ('↓', "kernel distance × 1000 in the discriminator's last features"),
+  'kernel_inception': ('↓', "kernel distance × 1000 in Inception's features (KID)"),
+  'frechet_identity': ('↓', "Fréchet distance × 1000 in dlib's descriptors"),
   'frechet_discriminator': ('↓', "Fréchet distance in the discriminator's last features"),
-  'kernel_discriminator': ('↓', 'kernel distance × 1000 in the same features'),
   'frechet_inception': ('↓', "Fréchet distance in Inception's features (FID)"),
-  'kernel_inception': ('↓', 'kernel distance × 1000 in the same features (KID)'),
 }
 BIAS = (
-  'Fréchet distances are too large for fewer images than features: compare equal n alone. '
-  'Kernel distances are right on average for any n, and scatter about 0 where nothing differs.'
+  'Fréchet and kernel distances are between all images and all truths of a row. The kernel '
+  'distance is right on average for any n, and scatters about 0 where nothing differs; the '
+  'Fréchet distance is too large for fewer images than features: compare equal n alone.'
 )
 PAIRS = (
   'The first method less the other one, over the images that both have, ± the standard error: a '
   'difference of less than two of them may be chance. The arrows are those of the measures.'
 )
-SHOWN_DIFFERENCES = ('psnr', 'lpips', 'perceptual', 'identity', 'score', 'sharpness', 'eyes')
-_DIGITS = dict.fromkeys(('psnr', 'fidelity', 'score', *SETS), 2)
+SHOWN_DIFFERENCES = (
+  *('psnr', 'lpips', 'perceptual', 'identity', 'score', 'sharpness', 'eyes'),
+  *KERNELS,
+)
+_DIGITS = dict.fromkeys(('psnr', 'fidelity', 'score', *KERNELS, *SETS), 2)
 
 
 class Cell(NamedTuple):
@@ -99,12 +99,15 @@ def paired(cells: list[Cell]) -> list[dict[str, Any]]:
     head['methods'] = f'{ours.line["method"]} − {theirs.line["method"]}'
     for measure in (*FIDELITY, *REALISM):
       values = _differences(ours.pictures, theirs.pictures, measure)
-      n = len(values)
-      if n:
-        error = float(values.std(ddof=1) / n**0.5) if n > 1 else None
-        told = {'n': n, 'difference': float(values.mean()), 'standard_error': error}
-        lines.append({**head, 'measure': measure, **told})
+      if len(values):
+        told = {'n': len(values), 'difference': float(values.mean())}
+        lines.append({**head, 'measure': measure, **told, 'standard_error': _error(values)})
   return lines
+
+
+def _error(values: np.ndarray) -> float | None:
+  """The standard error of a mean."""
+  return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
 
 
 def _pairs(cells: list[Cell]) -> Iterator[tuple[Cell, Cell]]:
@@ -127,50 +130,55 @@ def _differences(ours: list[dict], theirs: list[dict], measure: str) -> np.ndarr
 
 def markdown(cells: list[Cell]) -> str:
   """The tables of fidelity, of realism and of differences; columns without any value left out."""
-  lines = [cell.line for cell in cells]
-  parts = ['# Fidelity', *_table(lines, (*FIDELITY, 'images_per_s'))]
-  parts += ['', '# Realism', *_table(lines, (*REALISM, *SETS)), '', BIAS]
+  parts = ['# Fidelity', *_table(cells, (*FIDELITY, 'images_per_s'))]
+  parts += ['', '# Realism', *_table(cells, (*REALISM, *SETS)), '', BIAS]
   if differences := paired(cells):
     parts += ['', '# Differences', *_differences_table(differences), '', PAIRS]
   return '\n'.join(parts) + '\n'
 
 
-def _table(lines: list[dict], columns: Iterable[str]) -> list[str]:
-  """A row for each line; below, what the columns are."""
-  columns = [c for c in columns if any(line.get(c) is not None for line in lines)]
-  heads = [*HEAD, 'n', *(f'{c} {EXPLAINED[c][0]}' for c in columns)]
+def _table(cells: list[Cell], columns: Iterable[str]) -> list[str]:
+  """A row for each cell; below, what the columns are."""
+  columns = [c for c in columns if any(cell.line.get(c) is not None for cell in cells)]
+  heads = (*HEAD, 'n')
   rows = [
-    [*(str(line[c]) for c in (*HEAD, 'n')), *(_shown(line, c) for c in columns)] for line in lines
+    [*(str(cell.line[c]) for c in heads), *(_shown(cell, c) for c in columns)] for cell in cells
   ]
-  return [*_grid(heads, rows), '', *(f'- `{c}`: {EXPLAINED[c][1]}.' for c in columns)]
+  told = [f'- `{c}`: {EXPLAINED[c][1]}.' for c in columns]
+  return [*_grid([*heads, *_with_arrows(columns)], rows), '', *told]
 
 
-def _shown(line: dict, column: str) -> str:
-  if line.get(column) is None:
+def _with_arrows(columns: Iterable[str]) -> list[str]:
+  return [f'{column} {EXPLAINED[column][0]}' for column in columns]
+
+
+def _shown(cell: Cell, column: str) -> str:
+  value = cell.line.get(column)
+  if value is None:
     return '–'
-  truth = f' ({_figure(column, line["score_truth"])})' if column == 'score' else ''
-  return _figure(column, line[column]) + truth
+  if column in KERNELS:
+    return _with_error(column, value, _error(np.array([line[column] for line in cell.pictures])))
+  truth = f' ({_figure(column, cell.line["score_truth"])})' if column == 'score' else ''
+  return _figure(column, value) + truth
 
 
 def _differences_table(differences: list[dict]) -> list[str]:
   """A row for each pair of methods: the differences with their standard errors."""
-  told = {line['measure'] for line in differences}
+  heads, told = PAIRED[:3], {line['measure'] for line in differences}
   columns = [c for c in SHOWN_DIFFERENCES if c in told]
-  rows = []
-  for head, found in itertools.groupby(
-    differences, lambda line: tuple(line[c] for c in PAIRED[:3])
-  ):
-    of = {line['measure']: line for line in found}
-    rows.append([*head, *(_with_error(of.get(c), c) for c in columns)])
-  return _grid([*PAIRED[:3], *(f'{c} {EXPLAINED[c][0]}' for c in columns)], rows)
+  rows: dict[tuple, dict[str, str]] = {}
+  for line in differences:
+    row = rows.setdefault(tuple(line[c] for c in heads), {})
+    row[line['measure']] = _with_error(
+      line['measure'], line['difference'], line['standard_error'], '+'
+    )
+  cells = [[*head, *(row.get(c, '–') for c in columns)] for head, row in rows.items()]
+  return _grid([*heads, *_with_arrows(columns)], cells)
 
 
-def _with_error(line: dict | None, column: str) -> str:
-  if line is None:
-    return '–'
-  value = _figure(column, line['difference'], '+')
-  error = line['standard_error']
-  return value if error is None else f'{value} ± {_figure(column, error)}'
+def _with_error(column: str, value: float, error: float | None, sign: str = '-') -> str:
+  shown = _figure(column, value, sign)
+  return shown if error is None else f'{shown} ± {_figure(column, error)}'
 
 
 def _grid(heads: list[str], rows: list[list[str]]) -> list[str]:

@@ -54,19 +54,22 @@ def test_the_last_features_are_what_is_scored(networks, images):
 def test_nothing_is_said_without_networks(images):
   seen = realism.appearances(realism.Networks(), images)
   assert all(one.score is None and one.features == {} for one in seen)
-  assert realism.distances(seen, seen) == {}
+  assert realism.frechet_distances(seen, seen) == {}
+  assert realism.kernel_distances(seen, seen) == [{}] * 3
   assert realism.compare(seen[0], seen[0]) == {'sharpness': 1}
 
 
-def test_distances_are_of_two_or_more(networks, images):
+def test_distances_are_of_sets(networks, images):
   seen = realism.appearances(networks, images)
-  found = realism.distances(seen, seen[::-1])
-  assert set(found) == {
-    f'{kind}_{name}' for kind in ('frechet', 'kernel') for name in ('discriminator', 'inception')
-  }
-  assert found['frechet_discriminator'] == pytest.approx(0, abs=1e-6)
-  assert found['kernel_discriminator'] != 0
-  assert realism.distances(seen[:1], seen[:1]) == realism.distances([], []) == {}
+  found = realism.frechet_distances(seen, seen[::-1])
+  assert found == {name: pytest.approx(0, abs=1e-6) for name in found}
+  assert set(found) == {'frechet_discriminator', 'frechet_inception'}
+  shares = realism.kernel_distances(seen, seen[::-1])
+  assert [set(one) for one in shares] == [{'kernel_discriminator', 'kernel_inception'}] * 3
+  assert sum(one['kernel_inception'] for one in shares) != 0
+  assert realism.frechet_distances(seen[:1], seen[:1]) == realism.frechet_distances([], []) == {}
+  assert realism.kernel_distances(seen[:2], seen[:2]) == [{}, {}]
+  assert realism.kernel_distances([], []) == []
 
 
 def test_an_image_is_compared_with_its_truth(make_landmarks):

@@ -60,16 +60,22 @@ def test_like_is_compared_with_like():
 
 def test_the_tables_show_what_there_is_and_say_what_it_is():
   first, other = cell('a', [30, 32], eyes=[0.1, 0.2]), cell('b', [29, 29], eyes=[None, 0.4])
-  first.line.update(score=-1.0, score_truth=0.5, kernel_discriminator=-0.001)
+  first.line.update(score=-1.0, score_truth=0.5, frechet_identity=-0.001)
   text = evaluate_table.markdown([first, other])
   assert '| task | level | method | n | psnr ↑ |\n' in text
   assert '| deblur | M | a | 2 | 31.00 |\n' in text
-  assert '| method | n | score ↑ | kernel_discriminator ↓ |\n' in text
+  assert '| method | n | score ↑ | frechet_identity ↓ |\n' in text
   assert '| deblur | M | a | 2 | -1.00 (0.50) | 0.00 |\n' in text
   assert '| deblur | M | b | 2 | – | – |\n' in text
   assert '| deblur | M | a − b | +2.00 ± 1.00 | -0.200 |\n' in text
   assert '- `psnr`: ' in text
   assert 'ssim' not in text
+
+
+def test_kernel_distances_have_their_errors():
+  one = cell('a', [30, 32], kernel_discriminator=[3.0, 1.0])
+  one.line['kernel_discriminator'] = 2.0
+  assert '| deblur | M | a | 2 | 2.00 ± 1.00 |\n' in evaluate_table.markdown([one])
 
 
 def test_every_column_is_explained():
