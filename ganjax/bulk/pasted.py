@@ -51,7 +51,8 @@ def paths(photo: str) -> dict[str, str]:
 
 def shown(folder: pathlib.Path) -> set[str]:
   """The names of the photos that the report can show whole; at most --previews."""
-  return {path.stem for path in (folder / _COPIES).glob('*.png')}
+  copies = (folder / _COPIES).glob('*.png')
+  return {path.stem for path in copies if (folder / KIND / path.name).exists()}
 
 
 def export(folder: pathlib.Path, scratch: pathlib.Path, threads: int) -> tuple[int, list[dict]]:
