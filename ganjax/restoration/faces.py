@@ -30,10 +30,12 @@ class Photo(NamedTuple):
   source: str  # where it is, for people
   # () -> uint8 [H, W, 3], or [H, W, 4] with an alpha channel; may raise ImageError
   read: Callable[[], np.ndarray]
+  coding: Callable[[], data.JpegCoding | None] = lambda: None  # of the JPEG that it came as
 
   @classmethod
   def in_file(cls, item: data.Item) -> 'Photo':
-    return cls(item.name, str(item.path), functools.partial(_read, item.path))
+    coding = functools.partial(data.jpeg_coding, item.path)
+    return cls(item.name, str(item.path), functools.partial(_read, item.path), coding)
 
 
 def _read(path: pathlib.Path) -> np.ndarray:
@@ -69,6 +71,11 @@ class Search:
       return self.side
     return self.degradations[0].output_shape(self.side, self.side)[0]
 
+  @property
+  def undoes_codec(self) -> bool:
+    """Whether nothing happened to the photos but that they were stored."""
+    return self.as_is and any(one.is_only_codecs for one in self.degradations)
+
 
 class Face(NamedTuple):
   """One face of one photo."""
@@ -81,6 +88,7 @@ class Face(NamedTuple):
   photo_name: str
   holes: Holes  # the photo's
   photo: np.ndarray | None = None  # uint8 [H, W, 3], where it is kept
+  coding: data.JpegCoding | None = None  # of the photo, where that is what is to be undone
   scale: float = 1.0  # by which the photo is enlarged to take the restored face
   notes: tuple[str, ...] = ()  # what a person should be told
 
@@ -119,6 +127,7 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
   """
   pixels, own = _holes(photo, search)
   visible = own.visible
+  coding = photo.coding() if keep_photo and search.undoes_codec else None
   crops = faces.align(
     pixels,
     search.template,
@@ -136,6 +145,7 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
       crop=crop,
       photo_name=photo.name,
       photo=pixels if keep_photo else None,
+      coding=coding,
       holes=own,
     )
     for number, crop in enumerate(crops)
