@@ -2,6 +2,7 @@
 
 from ganjax.data.claim import is_output
 from ganjax.data.decode import ImageError, decode, decode_with_alpha, encode_png
+from ganjax.data.jpeg import JpegCoding, jpeg_coding
 from ganjax.data.latents import Latent, check_latents, find_latents
 from ganjax.data.names import face_name
 from ganjax.data.sources import Item, SourceError, find
@@ -10,6 +11,7 @@ from ganjax.data.store import Store, StoreError, read_results
 __all__ = [
   'ImageError',
   'Item',
+  'JpegCoding',
   'Latent',
   'SourceError',
   'Store',
@@ -22,5 +24,6 @@ __all__ = [
   'find',
   'find_latents',
   'is_output',
+  'jpeg_coding',
   'read_results',
 ]

@@ -1,10 +1,12 @@
 """Picture files to arrays and back. Any file may be hostile, so limits are checked first."""
 
+import contextlib
 import io
 import os
 import stat
 import threading
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
@@ -87,6 +89,14 @@ def printable(text: str | bytes) -> str:
   return ''.join(c if c.isprintable() else '?' for c in os.fsdecode(text))
 
 
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+  """Lets Pillow warn of nothing."""
+  with _filters, warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    yield
+
+
 def _read(path: str | os.PathLike) -> bytes:
   try:
     status = os.stat(path)
@@ -112,8 +122,7 @@ def _decode(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray | None]:
   if kind := formats.unreadable(data, name):
     raise _not_decoded(kind)
   try:
-    with _filters, warnings.catch_warnings():
-      warnings.simplefilter('ignore')
+    with silenced():
       return _pixels(_open(data))
   except ImageError:
     raise
@@ -179,7 +188,7 @@ def _pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
 def _upright(shown: Image.Image, image: Image.Image) -> np.ndarray:
   """What is shown of an image, turned as its EXIF tag says."""
   shown.info.clear()  # tags that may be broken; those of a TIFF are lost by now in any case
-  shown.getexif()[ExifTags.Base.Orientation] = _orientation(image)
+  shown.getexif()[ExifTags.Base.Orientation] = orientation(image)
   ImageOps.exif_transpose(shown, in_place=True)
   return np.asarray(shown)
 
@@ -223,18 +232,26 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     icc = image.info.get('icc_profile')
     image = image.convert('RGB')
     image.info['icc_profile'] = icc
-  if image.info.get('icc_profile'):
-    try:
-      profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info['icc_profile']))
-      if 'sRGB' not in ImageCms.getProfileDescription(profile):
-        srgb = ImageCms.createProfile('sRGB')
-        image = ImageCms.profileToProfile(image, profile, srgb, outputMode='RGB') or image
-    except (ImageCms.PyCMSError, OSError):
-      pass  # broken, or made for another mode: the colours as they stand are the best guess
+  if profile := foreign_profile(image):
+    with contextlib.suppress(ImageCms.PyCMSError):  # made for another mode
+      srgb = ImageCms.createProfile('sRGB')
+      image = ImageCms.profileToProfile(image, profile, srgb, outputMode='RGB') or image
   return image.convert('RGB')
 
 
-def _orientation(image: Image.Image) -> int:
+def foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+  """A picture's colour profile, unless it is sRGB or broken: then colours are taken as sRGB."""
+  if not image.info.get('icc_profile'):
+    return None
+  try:
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info['icc_profile']))
+    return None if 'sRGB' in ImageCms.getProfileDescription(profile) else profile
+  except (ImageCms.PyCMSError, OSError):
+    return None
+
+
+def orientation(image: Image.Image) -> int:
+  """How a picture has to be turned, as EXIF counts; 1 for not at all."""
   try:
     return image.getexif().get(ExifTags.Base.Orientation, 1)
   except Exception:  # broken EXIF says nothing about whole pixels

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from ganjax.data import JpegCoding
+from ganjax.degradations.cells import DCT, RGB_TO_YCC, YCC_TO_RGB, within_cells
 from ganjax.degradations.clipping import clip
 from ganjax.degradations.estimators import Discrete, Unknown
 from ganjax.degradations.parameters import Leaf, require_range, spell
@@ -33,16 +35,6 @@ LUMA_TABLE = np.array(
 CHROMA_TABLE = np.full((8, 8), 99, np.int32)
 CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 
-# ITU-T T.871 (JFIF): R, G, B in [0, 255] -> Y, Cb, Cr; chroma and the shifted luma centred on 0.
-RGB_TO_YCC = np.array(
-  [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]]
-)
-YCC_TO_RGB = np.linalg.inv(RGB_TO_YCC)
-
-# The orthonormal DCT-II of 8 samples: [frequency, sample].
-DCT = np.cos(np.pi / 8 * np.outer(np.arange(8), np.arange(8) + 0.5)) / 2
-DCT[0] /= np.sqrt(2)
-
 
 @frozen_pytree
 class Jpeg(Operator):
@@ -55,6 +47,8 @@ class Jpeg(Operator):
   """
 
   quality: Leaf  # int32
+
+  is_codec: ClassVar[bool] = True
 
   unknowns: ClassVar[dict[str, Unknown]] = {
     'quality': Discrete(tuple(np.asarray(q, np.int32) for q in (3, 4, 6, 9, 12, 18, 30, 50, 80)))
@@ -88,6 +82,14 @@ class Jpeg(Operator):
     picture = Image.fromarray(to_bytes(image))
     picture.save(file, 'JPEG', quality=int(np.asarray(self.quality)), subsampling='4:2:0')
     return to_float(np.asarray(Image.open(file)))
+
+  def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """In the cells of its tables; see `within_cells`."""
+    luma, chroma = (
+      np.asarray(quantisation_table(base, np.asarray(self.quality)))
+      for base in (LUMA_TABLE, CHROMA_TABLE)
+    )
+    return within_cells(image, degraded, visible, JpegCoding((luma, chroma, chroma), (2, 2)))
 
   def __str__(self) -> str:
     return f'jpeg(quality={spell(self.quality)})'

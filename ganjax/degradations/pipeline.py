@@ -19,7 +19,9 @@ import numpy as np
 from ganjax.degradations.estimators import Continuous, Cropped, Discrete, Measured, Unknown
 from ganjax.degradations.parameters import DegradationError
 from ganjax.degradations.pytrees import frozen_pytree
-from ganjax.pixels import to_bytes, to_float
+from ganjax.pixels import stretched, to_bytes, to_float
+
+BACK_PROJECTIONS = 10  # after which a picture reduced again differs by less than a level
 
 
 class Operator:
@@ -35,6 +37,8 @@ class Operator:
   is_reduction: ClassVar[bool] = False
   # Whether it does nothing but hide parts of the picture.
   is_mask: ClassVar[bool] = False
+  # Whether it only stores the picture with less accuracy, as a file does.
+  is_codec: ClassVar[bool] = False
   # Whether `sample` draws what it does, so that a picture that came degraded cannot follow it.
   is_drawn: ClassVar[bool] = False
   # The parameters that may be unknown, and how each is found.
@@ -74,6 +78,35 @@ class Operator:
     """Fixes what chance did to a degraded picture, float32 [h, w, 3], where the picture tells."""
     del picture
     return self
+
+  @property
+  def is_completable(self) -> bool:
+    """Whether `consistent` knows what the degraded picture still tells."""
+    return self.is_projection or self.is_reduction or self.is_codec
+
+  def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """The restored picture, changed so that it degrades to what was given (data consistency).
+
+    With a projection A, x + A y − A x degrades to y whatever x is (the range–null space
+    decomposition of Wang et al. 2023, "DDNM"). Where pixels were lost, what the small picture shows
+    is put back by iterative back-projection (Irani and Peleg 1991). Other operators that are
+    completable have their own.
+
+    Args:
+      image: x, float32 [H, W, 3] in [-1, 1].
+      degraded: y, float32 [h, w, 3] in [-1, 1].
+      visible: how far each pixel of y counts, float32 [h, w, 1]; 0 in holes.
+
+    Returns:
+      float32 [H, W, 3], nominally in [-1, 1].
+    """
+    if degraded.shape == image.shape:
+      known, shown = (np.asarray(self.expected(jnp.asarray(x))) for x in (degraded, image))
+      return image + visible * (known - shown)
+    for _ in range(BACK_PROJECTIONS):
+      shown = np.asarray(self.expected(jnp.asarray(image)))
+      image = image + stretched(visible * (degraded - shown), *image.shape[:2])
+    return image
 
   def visible(self, height: int, width: int) -> jax.Array:
     """Where the output shows the picture.
@@ -292,9 +325,36 @@ class Pipeline(Operator):
     return all(operator.is_projection for operator in self.operators)
 
   @property
+  def is_only_codecs(self) -> bool:
+    """Whether it does to a picture what storing it in a file does, and no more."""
+    return all(operator.is_codec for operator in self.operators)
+
+  @property
   def is_completable(self) -> bool:
-    """Whether what it leaves can be put back, be it at fewer pixels; see `completed`."""
-    return all(operator.is_projection or operator.is_reduction for operator in self.operators)
+    """As for one operator; of a codec's picture, masks alone may have taken something."""
+    before, _ = self._at_codec()
+    return all(operator.is_projection or operator.is_reduction for operator in before.operators)
+
+  def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """As for one operator; projections and reductions that follow one another are one.
+
+    With a codec, first what it was given is made consistent, and then the picture with that.
+    """
+    before, codec = self._at_codec()
+    if codec is None:
+      return super().consistent(image, degraded, visible)
+    stored = np.asarray(before.expected(jnp.asarray(image)))
+    stored = codec.consistent(stored, degraded, visible)
+    return before.consistent(image, stored, np.asarray(before.visible(*stored.shape[:2])))
+
+  def _at_codec(self) -> tuple['Pipeline', Operator | None]:
+    """What precedes a codec that masks alone follow, and the codec; or else all, and None."""
+    end = len(self.operators)
+    while end and self.operators[end - 1].is_mask:
+      end -= 1
+    if not end or not self.operators[end - 1].is_codec:
+      return self, None
+    return Pipeline(self.operators[: end - 1]), self.operators[end - 1]
 
   def output_shape(self, height: int, width: int) -> tuple[int, int]:
     for operator in self.operators:

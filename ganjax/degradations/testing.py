@@ -22,6 +22,8 @@ RANDOM_DRAWS = 48  # whose means are compared where a degradation is random
 ACCURACY = 2e-6  # of float32 computations that differ in their order alone
 TIE_ACCURACY = 1e-3  # on average, where rounding may go either way at rare ties
 SMALLEST_GRADIENT = 1e-3  # on average, of the sum of squares
+CONSISTENT = 0.1  # of an image's misfit, the most that is left once it is consistent
+LEVEL = 2 / 255  # of 8 bits
 
 
 class Case(NamedTuple):
@@ -93,6 +95,8 @@ def properties_of(case: Case) -> list[Property]:
     found.append(local_model_looks_at_single_pixels)
   if all(operator.is_projection for operator in operators):
     found.append(projection_changes_nothing_more)
+  if parse(case.spec).is_completable:
+    found.append(consistent_image_degrades_to_what_was_given)
   return found
 
 
@@ -272,6 +276,24 @@ def projection_changes_nothing_more(case: Case, image: np.ndarray) -> None:
   """What `is_projection` promises: applied again it changes nothing."""
   once = _model(case.operator, image)
   _require_same(case, _model(case.operator, np.asarray(once)), once)
+
+
+def consistent_image_degrades_to_what_was_given(case: Case, image: np.ndarray) -> None:
+  """What `is_completable` promises, and that an image that is consistent is left alone."""
+  operator = case.operator
+  degraded = operator.true(image, _key())
+  visible = np.asarray(_visible(operator, degraded.shape[:2]))
+  restored = np.float32(0.7) * image + np.float32(0.3) * image[::-1, ::-1]
+  made = operator.consistent(restored, degraded, visible)
+  _require(case, made.shape == image.shape, f'what is consistent is {made.shape}')
+  _require(case, made.dtype == np.float32, f'what is consistent is {made.dtype}')
+  left, before = (
+    np.mean(visible * np.abs(_expected(operator, jnp.asarray(one)) - degraded))
+    for one in (made, restored)
+  )
+  _require(case, left < max(CONSISTENT * before, LEVEL), f'consistent but for {left:.2g}')
+  moved = np.max(np.abs(operator.consistent(made, degraded, visible) - made))
+  _require(case, moved < LEVEL, f'what is consistent is moved by {moved:.2g}')
 
 
 def _require(case: Case, is_right: Any, message: str) -> None:

@@ -108,8 +108,8 @@ PROJECTOR = Preset()
 
 # One set of numbers for all damage: the projector in W+, with a likelihood and a prior, and then in
 # W++, where it finds what no latent of W+ has, as far as the degradation leaves anything of it. The
-# prior is strong first, so that what is hidden becomes a face, and weak after, so that what is shown
-# is followed.
+# prior is strong first, so that what is hidden becomes a face, and weak after, so that what the
+# input shows is followed.
 ROBUST = Preset(
   phases=(
     Phase(spaces.WPlus(), 0.4),
@@ -119,7 +119,7 @@ ROBUST = Preset(
   pixels='likelihood',
   latent_distance='mahalanobis',
   hyper=PUBLISHED._replace(
-    num_steps=200, pixel_weight=0.1, latent_dist_reg_weight=0.5, noise_reg_weight=0.05
+    num_steps=100, pixel_weight=0.1, latent_dist_reg_weight=0.5, noise_reg_weight=0.05
   ),
 )
 

@@ -4,12 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ganjax import faces
+from ganjax import data, faces
 from ganjax.degradations import Operator, Pipeline
-from ganjax.pixels import stretched, to_bytes, to_float
+from ganjax.degradations.cells import within_cells
+from ganjax.pixels import to_bytes, to_float
 
 FADE = 1 / 64  # of the height
-BACK_PROJECTIONS = 10  # after which a picture reduced again differs by less than a level
 # Of a face in its photo, in sides of its quad.
 _FEATHER = 1 / 128  # by which a filling fades outwards over what is visible; at least 1.5 px
 _MATCH = 1 / 32  # standard deviation of what the filling's colours follow around a hole
@@ -21,38 +21,24 @@ def completed(
 ) -> np.ndarray:
   """What the degraded picture shows, and of the restored one what it does not show.
 
-  With a projection A, x + A y − A x degrades to y whatever x is (the range–null space decomposition
-  of Wang et al. 2023, "DDNM"): pixels around holes are the input's own, and of a picture restored
-  from a grey one only the colours are taken. Of a picture restored from a small one, what the small
-  one shows is replaced by iterative back-projection (Irani and Peleg 1991).
+  So pixels around holes are the input's own; of a picture restored from a grey one only the colours
+  are taken, and of one restored from a small one only the detail; and one restored from a JPEG is
+  one that the JPEG can have been made of. See `Operator.consistent`.
 
   Args:
-    degradation: A; a projection, or a pipeline that `is_completable`.
-    degraded: y, float32 [h, w, 3] in [-1, 1].
-    restored: x, uint8 [H, W, 3].
+    degradation: one that `is_completable`.
+    degraded: float32 [h, w, 3] in [-1, 1].
+    restored: uint8 [H, W, 3].
     fade: how far outwards from a hole's edge the restored picture fades into the degraded one, in
       shares of the height.
 
   Returns:
     uint8 [H, W, 3].
   """
-  if degraded.shape != restored.shape:
-    return _back_projected(degradation, degraded, restored)
-  image = to_float(restored)
-  known, shown = (np.asarray(degradation.expected(jnp.asarray(x))) for x in (degraded, image))
-  visible = np.asarray(degradation.visible(*restored.shape[:2]))
-  return to_bytes(image + _faded(visible, fade * len(restored)) * (known - shown))
-
-
-def _back_projected(
-  degradation: Operator, degraded: np.ndarray, restored: np.ndarray
-) -> np.ndarray:
-  """`completed`, where the degraded picture has fewer pixels."""
-  image, visible = to_float(restored), np.asarray(degradation.visible(*degraded.shape[:2]))
-  for _ in range(BACK_PROJECTIONS):
-    shown = np.asarray(degradation.expected(jnp.asarray(image)))
-    image = image + stretched(visible * (degraded - shown), *restored.shape[:2])
-  return to_bytes(image)
+  visible = np.asarray(degradation.visible(*degraded.shape[:2]))
+  if degraded.shape == restored.shape:
+    visible = _faded(visible, fade * len(restored))
+  return to_bytes(degradation.consistent(to_float(restored), degraded, visible))
 
 
 def _faded(visible: np.ndarray, fade: float) -> np.ndarray:
@@ -179,3 +165,51 @@ def _around(found: np.ndarray, margin: int) -> slice:
   """The part of an axis that holds all that is found, and a margin."""
   places = np.flatnonzero(found)
   return slice(max(places[0] - margin, 0), places[-1] + 1 + margin)
+
+
+def completed_jpeg(
+  photo: np.ndarray,
+  restored: np.ndarray,
+  quad: np.ndarray,
+  decoded: np.ndarray,
+  coding: data.JpegCoding,
+) -> np.ndarray:
+  """`completed`, in a photo that came as a JPEG file and at its own resolution.
+
+  The face is one that the file can have been made of, by its own blocks and tables, so that a face
+  that is larger in the photo than the generator's keeps what the file tells of its detail. Pixels
+  outside of the face are the photo's own, to the last bit.
+
+  Args:
+    photo: uint8 [H, W, 3], which may have other restored faces in it.
+    restored: uint8 [size, size, 3], the face.
+    quad: [4, 2], where it lies in the photo.
+    decoded: uint8 [H, W, 3], the photo as it came.
+    coding: of its file.
+
+  Returns:
+    uint8 [H, W, 3].
+  """
+  placed = faces.place(photo, restored, quad)
+  around = _units_around(placed.where, coding.sampling)
+  face = photo[around].astype(np.float32)
+  inner = tuple(
+    slice(part.start - whole.start, part.stop - whole.start)
+    for part, whole in zip(placed.where, around, strict=True)
+  )
+  face[inner] = np.where(placed.weight > 0, np.clip(placed.face, 0, 255), face[inner])
+  visible = np.ones((*face.shape[:2], 1), np.float32)
+  made = within_cells(face / 127.5 - 1, to_float(decoded[around]), visible, coding)
+  result = photo.copy()
+  region = result[placed.where]
+  region[:] = faces.rounded(region + placed.weight * ((made[inner] + 1) * 127.5 - region))
+  return result
+
+
+def _units_around(where: tuple[slice, slice], sampling: tuple[int, int]) -> tuple[slice, slice]:
+  """The part of a photo that consists of a JPEG's whole units (of blocks), and one more around."""
+  rows, columns = (
+    slice(max(part.start // unit - 1, 0) * unit, (-(-part.stop // unit) + 1) * unit)
+    for part, unit in zip(where, (8 * factor for factor in sampling), strict=True)
+  )
+  return rows, columns

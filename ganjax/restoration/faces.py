@@ -30,10 +30,12 @@ class Photo(NamedTuple):
   source: str  # where it is, for people
   # () -> uint8 [H, W, 3], or [H, W, 4] with an alpha channel; may raise ImageError
   read: Callable[[], np.ndarray]
+  coding: Callable[[], data.JpegCoding | None] = lambda: None  # of the JPEG that it came as
 
   @classmethod
   def in_file(cls, item: data.Item) -> 'Photo':
-    return cls(item.name, str(item.path), functools.partial(_read, item.path))
+    coding = functools.partial(data.jpeg_coding, item.path)
+    return cls(item.name, str(item.path), functools.partial(_read, item.path), coding)
 
 
 def _read(path: pathlib.Path) -> np.ndarray:
@@ -69,6 +71,11 @@ class Search:
       return self.side
     return self.degradations[0].output_shape(self.side, self.side)[0]
 
+  @property
+  def undoes_codec(self) -> bool:
+    """Whether nothing happened to the photos but that they were stored."""
+    return self.as_is and any(one.is_only_codecs for one in self.degradations)
+
 
 class Face(NamedTuple):
   """One face of one photo."""
@@ -81,6 +88,7 @@ class Face(NamedTuple):
   photo_name: str
   holes: Holes  # the photo's
   photo: np.ndarray | None = None  # uint8 [H, W, 3], where it is kept
+  coding: data.JpegCoding | None = None  # of the photo, where that is what is to be undone
   scale: float = 1.0  # by which the photo is enlarged to take the restored face
   notes: tuple[str, ...] = ()  # what a person should be told
 
@@ -130,7 +138,7 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
   names = [photo.name]
   if len(crops) > 1:
     names = [data.face_name(photo.name, number) for number in range(len(crops))]
-  found = _named(photo, names, crops, own, pixels if keep_photo else None)
+  found = _named(photo, names, crops, own, pixels if keep_photo else None, search)
   if not search.as_is:
     return found
   fitting, reasons = _fitting(found, pixels, search)
@@ -160,7 +168,7 @@ def faces_at(photo: Photo, quads: Mapping[str, np.ndarray], search: Search) -> l
   """
   pixels, own = _holes(photo, search)
   crops = [faces.Crop(faces.cut(pixels, quad, search.size), quad) for quad in quads.values()]
-  found = _named(photo, list(quads), crops, own, pixels)
+  found = _named(photo, list(quads), crops, own, pixels, search)
   if not search.as_is:
     return found
   fitted = [_fitted(face, pixels, search) for face in found]
@@ -174,8 +182,10 @@ def _named(
   crops: Sequence[faces.Crop],
   own: Holes,
   pixels: np.ndarray | None,
+  search: Search,
 ) -> list[Face]:
-  """The faces of a photo, each with its name."""
+  """The faces of a photo, each with its name; `pixels` are the photo's, where they are kept."""
+  coding = photo.coding() if pixels is not None and search.undoes_codec else None
   return [
     Face(
       name=name,
@@ -185,6 +195,7 @@ def _named(
       crop=crop,
       photo_name=photo.name,
       photo=pixels,
+      coding=coding,
       holes=own,
     )
     for number, (name, crop) in enumerate(zip(names, crops, strict=True))

@@ -1,12 +1,16 @@
+import pathlib
+
 import jax
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
-from ganjax import faces
+from ganjax import data, faces
 from ganjax.degradations import parse
 from ganjax.pixels import to_bytes, to_float
-from ganjax.restoration.completion import completed, completed_photo
+from ganjax.restoration.completion import completed, completed_jpeg, completed_photo
 
+PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
 KEY = jax.random.key(0)
 SIDE = 32
 PROJECTIONS = [
@@ -114,6 +118,72 @@ def test_what_a_small_picture_shows_is_put_back(spec, pictures):
   assert error(again) < min(1, error(before) / 10)
 
 
+@pytest.mark.parametrize(
+  'spec',
+  [
+    'jpeg(quality=4)',
+    'jpeg(quality=12)',
+    'jpeg(quality=30)',
+    'grayscale | jpeg(quality=12)',
+    'downsample(factor=2, filter=area) | jpeg(quality=12)',
+    'mask(box=0:16:0:128) | jpeg(quality=12)',
+    'jpeg(quality=12) | mask(box=20:40:50:90)',
+  ],
+)
+def test_a_jpeg_can_have_been_made_of_what_is_completed(spec, crop):
+  truth, restored = crop
+  degradation = parse(spec)
+  assert degradation.is_completable
+  degraded = degradation.true(to_float(truth), KEY)
+  whole = completed(degradation, degraded, restored)
+  again = degradation.true(to_float(whole), KEY)
+  before = degradation.true(to_float(restored), KEY)
+
+  def error(image):
+    return np.abs(image - degraded).mean() * 127.5
+
+  assert error(again) < error(before) / 10
+  assert np.mean((again == degraded).all(axis=2)) > 0.9
+
+
+def test_a_picture_that_a_jpeg_has_in_its_cells_stays(crop):
+  jpeg = parse('jpeg(quality=12)')
+  degraded = jpeg.true(to_float(crop[0]), KEY)
+  for image in (to_bytes(degraded), completed(jpeg, degraded, crop[1])):
+    moved = completed(jpeg, degraded, image).astype(int) - image
+    assert np.abs(moved).max() <= 1
+
+
+def test_around_holes_of_a_jpeg_whole_blocks_stay(crop):
+  """Of what is partly hidden the coefficients are not known, and no colour of holes matters."""
+  truth, restored = crop
+  degradation = parse('jpeg(quality=12) | mask(box=20:40:50:90)')
+  degraded = degradation.true(to_float(truth), KEY)
+  white = degraded.copy()
+  white[20:40, 50:90] = 1
+  whole = completed(degradation, degraded, restored, fade=0.0)
+  np.testing.assert_array_equal(completed(degradation, white, restored, fade=0.0), whole)
+  np.testing.assert_array_equal(whole[24:32, 56:80], restored[24:32, 56:80])
+  assert np.any(whole[:16] != restored[:16])
+
+
+@pytest.mark.parametrize(
+  'spec', ['jpeg | grayscale', 'jpeg | downsample', 'jpeg | jpeg', 'blur | jpeg', 'noise | jpeg']
+)
+def test_of_other_jpegs_nothing_is_put_back(spec):
+  assert not parse(spec).is_completable
+
+
+@pytest.fixture(scope='module')
+def crop() -> tuple[np.ndarray, np.ndarray]:
+  """A truth, and a picture about as near to it as restored ones are; nothing is clipped."""
+  with Image.open(PICTURE) as picture:
+    sharp = np.asarray(picture.convert('RGB').resize((128, 128), Image.Resampling.LANCZOS))
+  truth = sharp // 2 + 64
+  soft = Image.fromarray(truth).filter(ImageFilter.GaussianBlur(1.5))
+  return truth, np.clip(np.array(soft, int) + np.array([6, -4, 0]), 0, 255).astype(np.uint8)
+
+
 @pytest.fixture(scope='module')
 def photo() -> np.ndarray:
   """Fine texture over soft colours, so that lost detail and changed pixels show."""
@@ -198,3 +268,39 @@ def test_a_hole_in_a_grey_photo_is_filled_in_colour(photo):
   result = completed_photo(grey, face(photo, where, 0), where, parse('grayscale | mask()'), visible)
   inside, around = result[70:82, 90:104], result[60:68, 90:104]
   assert np.abs(inside.mean(axis=(0, 1)) - around.mean(axis=(0, 1))).max() < 8
+
+
+def stored(file, mode):
+  """A picture in a JPEG file: (as it was, decoded, its coding)."""
+  with Image.open(PICTURE) as picture:
+    large = picture.convert('RGB').resize((300, 226), Image.Resampling.LANCZOS)
+  picture = large.point(lambda value: value // 2 + 64)  # so that nothing is clipped
+  if mode == 'grey':
+    picture.convert('L').save(file, quality=20)
+    picture = picture.convert('L').convert('RGB')
+  else:
+    picture.save(file, quality=20, subsampling=mode)
+  return np.asarray(picture), data.decode(file), data.jpeg_coding(file)
+
+
+@pytest.mark.parametrize('mode', ['4:4:4', '4:2:2', '4:2:0', 'grey'])
+def test_a_face_in_a_jpeg_photo_is_one_that_the_file_can_have_been_made_of(mode, tmp_path):
+  truth, decoded, coding = stored(tmp_path / 'me.jpg', mode)
+  where = quad(side=180, centre=(142, 110))
+  restored = faces.cut(truth, where, 64)  # soft in the photo
+  whole = completed_jpeg(decoded, restored, where, decoded, coding)
+  pasted = faces.paste(decoded, restored, where)
+  outside = ~faces.covers([where], *truth.shape[:2])
+  np.testing.assert_array_equal(whole[outside], decoded[outside])
+
+  def error(image):
+    return np.square(image[50:170, 80:200].astype(int) - truth[50:170, 80:200]).mean()
+
+  assert error(whole) < 0.9 * error(decoded)
+  assert error(whole) < 0.8 * error(pasted)
+  if mode == 'grey':
+    assert np.ptp(whole, axis=2).max() == 0
+    return
+  Image.fromarray(whole).save(tmp_path / 'again.jpg', quality=20, subsampling=mode)
+  again = data.decode(tmp_path / 'again.jpg')
+  assert np.mean(again == decoded) > 0.95

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganjax import faces
+from ganjax import data, faces
 from ganjax.degradations import DegradationError, parse
 from ganjax.restoration.faces import Photo, Search, faces_of, find_faces
 
@@ -179,3 +179,15 @@ def test_a_name_that_another_photo_took_fails_the_whole_photo(monkeypatch):
   ((source, _, reason),) = failures
   assert source == 'me.png'
   assert 'me_1.png shows a face that is called me_1' in reason
+
+
+@pytest.mark.parametrize(
+  ('spec', 'as_is', 'is_known'),
+  [('jpeg(quality=?)', True, True), ('jpeg', False, False), ('blur | jpeg', True, False)],
+)
+def test_how_a_photo_was_stored_counts_where_that_alone_is_undone(tmp_path, spec, as_is, is_known):
+  Image.fromarray(PIXELS).save(tmp_path / 'me.jpg', quality=20)
+  (item,) = data.find(tmp_path / 'me.jpg')
+  (face,) = faces_of(Photo.in_file(item), search(spec, as_is=as_is))
+  assert (face.coding is not None) == is_known
+  assert faces_of(photo(), search(spec, as_is=as_is))[0].coding is None

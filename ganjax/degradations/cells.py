@@ -1,0 +1,115 @@
+"""Quantisation cells: what a JPEG tells of the picture that it was made of.
+
+Of each DCT coefficient c a JPEG keeps the nearest multiple k q of a step q, so |c − k q| ≤ q / 2.
+Everything here is NumPy's, on the host.
+"""
+
+import numpy as np
+
+from ganjax.data import JpegCoding
+
+# ITU-T T.871 (JFIF): R, G, B in [0, 255] -> Y, Cb, Cr; chroma and the shifted luma centred on 0.
+RGB_TO_YCC = np.array(
+  [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]]
+)
+YCC_TO_RGB = np.linalg.inv(RGB_TO_YCC)
+
+# The orthonormal DCT-II of 8 samples: [frequency, sample].
+DCT = np.cos(np.pi / 8 * np.outer(np.arange(8), np.arange(8) + 0.5)) / 2
+DCT[0] /= np.sqrt(2)
+
+# The share of a cell, around its middle, that restored coefficients are brought into: most are
+# small, and crowd there (Park and Lee 1999, "narrow quantization constraint set").
+NARROWED = 0.4
+
+
+def within_cells(
+  image: np.ndarray, decoded: np.ndarray, visible: np.ndarray, coding: JpegCoding
+) -> np.ndarray:
+  """A restored picture, brought into the narrowed cells of a JPEG.
+
+  Blocks that the picture's lower and right edges cut stay as they are: what their rest was is not
+  known.
+
+  Args:
+    image: float32 [H, W, 3] in [-1, 1]; its first pixel is the corner of a block of the JPEG.
+    decoded: the JPEG, likewise.
+    visible: how far each pixel of `decoded` counts, float32 [H, W, 1]; a block counts as its least.
+    coding: of the JPEG.
+
+  Returns:
+    float32 [H, W, 3], nominally in [-1, 1].
+  """
+  height, width, _ = image.shape
+  down, across = coding.sampling
+  rest = ((0, -height % (8 * down)), (0, -width % (8 * across)), (0, 0))
+  weight = np.pad(visible, rest)
+  ours = np.pad(_centred(image), rest, mode='edge')
+  # Holes must not reach into the blocks around them.
+  given = ours + weight * (np.pad(_centred(decoded), rest, mode='edge') - ours)
+  steps = []
+  for row, table, factors in zip(RGB_TO_YCC, coding.tables, coding.factors, strict=True):
+    plane = _reduced(ours @ row, factors)
+    stored = _sharpened(_reduced(given @ row, factors), factors)
+    step = _into_cells(plane, stored, table) * _of_blocks(weight[:, :, 0], factors)
+    steps.append(_enlarged(_sharpened(step, factors), factors))
+  moved = np.stack(steps, axis=-1) @ YCC_TO_RGB.T / 127.5
+  return (image + moved[:height, :width]).astype(np.float32)
+
+
+def _centred(image: np.ndarray) -> np.ndarray:
+  """[-1, 1] -> [-128, 127], around which JPEG's luma has its zero."""
+  return image * 127.5 - 0.5
+
+
+def _into_cells(plane: np.ndarray, stored: np.ndarray, table: np.ndarray) -> np.ndarray:
+  """What brings the blocks of a plane [H, W] into cells around those of another; [H, W]."""
+  blocks = (len(plane) // 8, 8, plane.shape[1] // 8, 8)
+  ours, middle = (
+    np.einsum('iy,byax,jx->biaj', DCT, x.reshape(blocks), DCT, optimize=True)
+    for x in (plane, stored)
+  )
+  reach = NARROWED / 2 * table[:, None, :]
+  step = np.clip(ours, middle - reach, middle + reach) - ours
+  return np.einsum('iy,biaj,jx->byax', DCT, step, DCT, optimize=True).reshape(plane.shape)
+
+
+def _of_blocks(weight: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
+  """The least weight [H, W] in the block that each sample is in; [H / down, W / across]."""
+  down, across = (8 * factor for factor in factors)
+  height, width = weight.shape
+  least = weight.reshape(height // down, down, width // across, across).min(axis=(1, 3))
+  return least.repeat(8, axis=0).repeat(8, axis=1)
+
+
+def _reduced(plane: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
+  """The encoder's chroma samples, means of pixels; [H, W] -> [H / down, W / across]."""
+  (down, across), (height, width) = factors, plane.shape
+  return plane.reshape(height // down, down, width // across, across).mean(axis=(1, 3))
+
+
+def _enlarged(plane: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
+  """The decoder's interpolation, ¾ near and ¼ far; [h, w] -> [h · down, w · across]."""
+  for axis, factor in enumerate(factors):
+    if factor == 2:
+      rows = np.moveaxis(plane, axis, 0)
+      before, after = np.concatenate([rows[:1], rows[:-1]]), np.concatenate([rows[1:], rows[-1:]])
+      pairs = np.stack([0.75 * rows + 0.25 * before, 0.75 * rows + 0.25 * after], axis=1)
+      plane = np.moveaxis(pairs.reshape(-1, rows.shape[1]), 0, axis)
+  return plane
+
+
+def _sharpened(plane: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
+  """The samples that, `_enlarged` and `_reduced`, are those of a plane; [h, w] -> [h, w].
+
+  Along an axis that is halved the two come to a filter of ⅛, ¾ and ⅛, which is inverted.
+  """
+  from scipy import linalg  # other degradations do without it
+
+  for axis, factor in enumerate(factors):
+    if factor == 2:
+      bands = np.repeat([[1 / 8], [3 / 4], [1 / 8]], plane.shape[axis], axis=1)
+      bands[1, [0, -1]] += 1 / 8  # of what is repeated beyond the edges
+      rows = np.moveaxis(plane, axis, 0)
+      plane = np.moveaxis(linalg.solve_banded((1, 1), bands, rows), 0, axis)
+  return plane
