@@ -9,7 +9,7 @@ import pytest
 
 import ganjax
 from ganjax import inversion
-from ganjax.inversion import schedules, spaces, stylegan
+from ganjax.inversion import presets, schedules, spaces, stylegan
 
 DAMAGE = 'mask(box=3:8:4:9) | noise(sigma=0.05)'
 
@@ -146,3 +146,22 @@ def test_robust_weighs_the_latent_against_what_is_left(prior, photos):
     assert np.all(found.terms.pixel > 0)
     weighed.append(latent[0] * count)  # where the search begins, the same in all cases
   assert weighed[0] == pytest.approx(weighed[1], rel=0.5)  # one probe tells 48 numbers no better
+
+
+def test_fidelity_turns_the_latent_s_weight(prior, photos):
+  """By the same factor either way, and not at all in the middle."""
+  found = ganjax.restore(
+    prior,
+    np.repeat(photos[:1], 3, axis=0),
+    'identity()',
+    ['same'] * 3,
+    preset='robust',
+    num_steps=1,
+    fidelity=[0.0, presets.BALANCED, 1.0],
+  )
+  face_like, balanced, close = found.terms.latent[:, 0]
+  assert balanced > 0
+  assert face_like == pytest.approx(presets.DIAL * balanced)
+  assert close == pytest.approx(balanced / presets.DIAL)
+  with pytest.raises(ValueError, match='not within 0 to 1'):
+    ganjax.restore(prior, photos[:1], 'identity()', fidelity=-0.1)
