@@ -150,18 +150,15 @@ def test_robust_weighs_the_latent_against_what_is_left(prior, photos):
 
 def test_fidelity_turns_the_latent_s_weight(prior, photos):
   """By the same factor either way, and not at all in the middle."""
-  found = ganjax.restore(
-    prior,
-    np.repeat(photos[:1], 3, axis=0),
-    'identity()',
-    ['same'] * 3,
-    preset='robust',
-    num_steps=1,
-    fidelity=[0.0, presets.BALANCED, 1.0],
-  )
-  face_like, balanced, close = found.terms.latent[:, 0]
+
+  def weighed(fidelity):
+    hyper = {'num_steps': 1, 'w_noise': 0.0, 'fidelity': fidelity}
+    damage = ganjax.parse_degradation('identity()')
+    return ganjax.restore(prior, photos[:1], damage, preset='robust', **hyper).terms.latent[0, 0]
+
+  balanced = weighed(presets.BALANCED)
   assert balanced > 0
-  assert face_like == pytest.approx(presets.DIAL * balanced)
-  assert close == pytest.approx(balanced / presets.DIAL)
+  assert weighed(0.0) == pytest.approx(presets.DIAL * balanced)
+  assert weighed(1.0) == pytest.approx(balanced / presets.DIAL)
   with pytest.raises(ValueError, match='not within 0 to 1'):
-    ganjax.restore(prior, photos[:1], 'identity()', fidelity=-0.1)
+    weighed(-0.1)

@@ -102,7 +102,7 @@ def test_the_deep_prior_sees_what_the_others_see(tmp_path):
     f'--output={tmp_path}',
     '--tasks=denoise',
     '--levels=M',
-    '--methods=ganjax,deep_prior',
+    '--methods=projector,deep_prior',
     '--network=1-single',
   )
   assert main.run(settings) == 0
@@ -111,7 +111,7 @@ def test_the_deep_prior_sees_what_the_others_see(tmp_path):
   seen = [tmp_path / f'denoise-M-{method}/degraded/astronaut.png' for method in settings.methods]
   assert seen[0].read_bytes() == seen[1].read_bytes()
   lines = list(csv.DictReader((tmp_path / 'table.csv').read_text().splitlines()))
-  assert [line['method'] for line in lines] == ['degraded', 'ganjax', 'deep_prior']
+  assert [line['method'] for line in lines] == ['degraded', 'projector', 'deep_prior']
   assert all(float(line['identity']) > 0 for line in lines)
 
 
