@@ -67,7 +67,7 @@ class Template(NamedTuple):
     return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
 
 
-# FFHQ's own, and the tight crop of the bundled generator.
+# FFHQ's own, and a tight one, from forehead to chin.
 FFHQ = Template(eye_scale=2.0, mouth_scale=1.8, centre_shift=0.1)
 TIGHT = Template(eye_scale=1.236, mouth_scale=1.230, centre_shift=0.505)
 
