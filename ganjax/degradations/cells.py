@@ -22,6 +22,9 @@ DCT[0] /= np.sqrt(2)
 # small, and crowd there (Park and Lee 1999, "narrow quantization constraint set"). At quality 12,
 # 0.3 to 0.5 are within 0.15 dB; less brings blocks back, more is farther from the truth.
 NARROWED = 0.4
+# What this takes over of the edges of the JPEG's blocks is softened, px of standard deviation; then
+# all are brought into the whole cells, but for a margin, since pixels are rounded.
+SEAM, WHOLE = 0.7, 0.9
 
 
 def within_cells(
@@ -42,6 +45,17 @@ def within_cells(
   Returns:
     float32 [H, W, 3], nominally in [-1, 1].
   """
+  from scipy import ndimage  # other degradations do without it
+
+  narrowed = _within(image, decoded, visible, coding, NARROWED)
+  softened = ndimage.gaussian_filter(narrowed - image, (SEAM, SEAM, 0), mode='nearest')
+  return _within(image + softened, decoded, visible, coding, WHOLE).astype(np.float32)
+
+
+def _within(
+  image: np.ndarray, decoded: np.ndarray, visible: np.ndarray, coding: JpegCoding, share: float
+) -> np.ndarray:
+  """`within_cells`, by so large a share of each cell, and with the blocks' edges."""
   height, width, _ = image.shape
   down, across = coding.sampling
   rest = ((0, -height % (8 * down)), (0, -width % (8 * across)), (0, 0))
@@ -53,10 +67,10 @@ def within_cells(
   for row, table, factors in zip(RGB_TO_YCC, coding.tables, coding.factors, strict=True):
     plane = _reduced(ours @ row, factors)
     stored = _sharpened(_reduced(given @ row, factors), factors)
-    step = _into_cells(plane, stored, table) * _of_blocks(weight[:, :, 0], factors)
+    step = _into_cells(plane, stored, share * table) * _of_blocks(weight[:, :, 0], factors)
     steps.append(_enlarged(_sharpened(step, factors), factors))
   moved = np.stack(steps, axis=-1) @ YCC_TO_RGB.T / 127.5
-  return (image + moved[:height, :width]).astype(np.float32)
+  return image + moved[:height, :width]
 
 
 def _centred(image: np.ndarray) -> np.ndarray:
@@ -64,14 +78,14 @@ def _centred(image: np.ndarray) -> np.ndarray:
   return image * 127.5 - 0.5
 
 
-def _into_cells(plane: np.ndarray, stored: np.ndarray, table: np.ndarray) -> np.ndarray:
-  """What brings the blocks of a plane [H, W] into cells around those of another; [H, W]."""
+def _into_cells(plane: np.ndarray, stored: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+  """What brings the blocks of a plane [H, W] into cells, of sizes [8, 8], around another's."""
   blocks = (len(plane) // 8, 8, plane.shape[1] // 8, 8)
   ours, middle = (
     np.einsum('iy,byax,jx->biaj', DCT, x.reshape(blocks), DCT, optimize=True)
     for x in (plane, stored)
   )
-  reach = NARROWED / 2 * table[:, None, :]
+  reach = sizes[:, None, :] / 2
   step = np.clip(ours, middle - reach, middle + reach) - ours
   return np.einsum('iy,biaj,jx->byax', DCT, step, DCT, optimize=True).reshape(plane.shape)
 
