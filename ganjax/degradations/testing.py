@@ -22,7 +22,7 @@ RANDOM_DRAWS = 48  # whose means are compared where a degradation is random
 ACCURACY = 2e-6  # of float32 computations that differ in their order alone
 TIE_ACCURACY = 1e-3  # on average, where rounding may go either way at rare ties
 SMALLEST_GRADIENT = 1e-3  # on average, of the sum of squares
-CONSISTENT = 0.1  # of an image's misfit, the most that is left once it is consistent
+CONSISTENT = 0.5  # of an image's misfit, the most that is left once it is consistent
 LEVEL = 2 / 255  # of 8 bits
 
 
@@ -292,8 +292,9 @@ def consistent_image_degrades_to_what_was_given(case: Case, image: np.ndarray) -
     for one in (made, restored)
   )
   _require(case, left < max(CONSISTENT * before, LEVEL), f'consistent but for {left:.2g}')
-  moved = np.max(np.abs(operator.consistent(made, degraded, visible) - made))
-  _require(case, moved < LEVEL, f'what is consistent is moved by {moved:.2g}')
+  again = operator.consistent(made, degraded, visible)
+  moved, first = (np.mean(np.abs(a - b)) for a, b in ((again, made), (made, restored)))
+  _require(case, moved < max(first / 4, LEVEL / 4), f'consistent, but moved by {moved:.2g}')
 
 
 def _require(case: Case, is_right: Any, message: str) -> None:
