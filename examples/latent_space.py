@@ -35,9 +35,9 @@ class Groups:
     of_row = np.arange(config.num_ws) * self.groups // config.num_ws
     return latent[of_row]
 
-  def distance(self, latent, w_avg):
+  def distance(self, latent, by):
     """How far the groups are from the average face."""
-    return jnp.mean(jnp.square(latent - w_avg[None]))
+    return by.of_rows(latent)
 
 
 def main(arguments=None):

@@ -64,7 +64,7 @@ class RandomSearch:
       image = self.image(prior, state._replace(latent=latent))
       degraded = problem.degradation.model(image, problem.key)
       features = prior.perceptual.features(self._seen(prior, degraded))
-      far = inversion.SPACES['w'].distance(latent, prior.w_avg)
+      far = prior.latent_distances['euclidean'].of_rows(latent)
       weight = problem.hyper.latent_dist_reg_weight
       return prior.perceptual.distance(features, prepared) + weight * far
 

@@ -25,4 +25,4 @@ Patch = Literal[1, 16, 34, 70, 142, 286]  # px; `models.patchgan`
 GanLoss = Literal['lsgan', 'vanilla', 'hinge']  # `training.pix2pix.losses`
 Blend = Literal['none', 'feather', 'poisson']  # `pix2pix.blending`
 Order = Literal['ab', 'ba']  # of side-by-side pictures; a is the condition
-Export = Literal['npz', 'png']  # `bulk.finalize`
+Export = Literal['npz', 'png', 'pasted']  # `bulk.finalize`, `bulk.pasted`

@@ -1,4 +1,4 @@
-"""How alike two pictures are. Written for one pair of images; vmap for more."""
+"""How alike two images are, and two samples of them. Images come in pairs; vmap for more."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
+
+from ganjax.pixels import LUMA
 
 SSIM_WINDOW = 11  # pixels
 SSIM_SIGMA = 1.5  # pixels
@@ -78,6 +80,22 @@ def ssim(a: ArrayLike, b: ArrayLike) -> Float[Array, '']:
   return jnp.mean(luminance * structure)
 
 
+def luma_gradient(image: Float[Array, 'h w 3']) -> Float[Array, '']:
+  """How steep an image is: the mean length of the gradient of its luma, by forward differences.
+
+  Half of what another image has means half as sharp, where they show the same.
+
+  Args:
+    image: [H, W, 3] in [-1, 1]; H and W at least 2.
+
+  Returns:
+    Scalar, of the range 2 a pixel.
+  """
+  luma = jnp.sum(image * jnp.asarray(LUMA, image.dtype).reshape(1, 1, 3), axis=-1)
+  corner = luma[:-1, :-1]
+  return jnp.mean(jnp.hypot(luma[1:, :-1] - corner, luma[:-1, 1:] - corner))
+
+
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
   """The Fréchet distance of the normal distributions fitted to two samples (Dowson, Landau 1982).
 
@@ -92,16 +110,53 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
   """
   if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
     raise ValueError(f'samples [N, D] and [M, D] are needed; got {a.shape} and {b.shape}')
-  ca, cb = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
-  # tr((C₁·C₂)^½) is the sum of the singular values of C₁^½·C₂^½, which is safe for singular ones.
-  cross = np.linalg.svd(_root(ca) @ _root(cb), compute_uv=False).sum()
+  a, b = a.astype(np.float64), b.astype(np.float64)
+  ra, rb = _root(a), _root(b)
+  # The eigenvalues of C₁·C₂ are the squared singular values of R₁·R₂ᵀ, also of singular ones.
+  cross = np.linalg.svd(ra @ rb.T, compute_uv=False).sum()
   shift = np.sum((a.mean(axis=0) - b.mean(axis=0)) ** 2)
-  return float(max(shift + np.trace(ca) + np.trace(cb) - 2 * cross, 0.0))
+  return float(max(shift + np.sum(ra**2) + np.sum(rb**2) - 2 * cross, 0.0))
 
 
-def _root(covariance: np.ndarray) -> np.ndarray:
-  values, vectors = np.linalg.eigh(covariance)
-  return vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+def _root(sample: np.ndarray) -> np.ndarray:
+  """A triangular root R of a sample's covariance Rᵀ·R: [N, D] -> [min(N, D), D]."""
+  deviations = (sample - sample.mean(axis=0)) / np.sqrt(len(sample) - 1)
+  return np.asarray(np.linalg.qr(deviations, mode='r'))
+
+
+def kernel_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+  """The squared maximum mean discrepancy of two samples, as each pair's share in it.
+
+  Its kernel is (x·y / D + 1)³ (Bińkowski et al. 2018, section 3). The mean of the shares is the
+  distance. It is unbiased, however small the samples are; so it is below 0 at times where both come
+  from one distribution. The members of a pair (aᵢ, bᵢ) may depend on each other, as a restored
+  image does on its truth: they are not compared with each other (Gretton et al. 2012, equation 4).
+
+  The shares are the jackknife's pseudo-values (Tukey 1958): their deviation over √N is the
+  distance's standard error, and that of their differences the error of a difference between two
+  distances from one sample.
+
+  Args:
+    a, b: [N, D] each; N at least 3.
+
+  Returns:
+    [N], float64; 0 for equal samples.
+
+  Raises:
+    ValueError: the samples are too small, or of different shapes.
+  """
+  if a.ndim != 2 or a.shape != b.shape or len(a) < 3:
+    raise ValueError(f'two samples [N, D], N ≥ 3, are needed; got {a.shape} and {b.shape}')
+  a, b = a.astype(np.float64), b.astype(np.float64)
+  n, crossed = len(a), _kernel(a, b)
+  terms = _kernel(a, a) + _kernel(b, b) - crossed - crossed.T
+  np.fill_diagonal(terms, 0)
+  rows = terms.sum(axis=1)
+  return (2 * rows - rows.sum() / (n - 1)) / (n - 2)
+
+
+def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+  return (a @ b.T / a.shape[1] + 1) ** 3
 
 
 def names(kinds: Iterable[str]) -> list[str]:

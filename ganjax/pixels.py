@@ -8,6 +8,8 @@ from PIL import Image
 if TYPE_CHECKING:
   import jax
 
+LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue: ITU-R BT.601
+
 Array = TypeVar('Array', np.ndarray, 'jax.Array')
 
 

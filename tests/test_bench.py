@@ -62,10 +62,10 @@ def test_an_unknown_configuration_is_named():
 def test_bulk_runs():
   script = str(ROOT / 'scripts' / 'bench_bulk.py')
   size = subprocess.run(
-    [sys.executable, script, '--part=size', '--sizes=10,20'], capture_output=True, text=True
+    [sys.executable, script, '--part=size', '--sizes=10'], capture_output=True, text=True
   )
   assert size.returncode == 0, size.stderr
-  assert [line.split()[0] for line in size.stdout.splitlines()] == ['pictures', '10', '20']
+  assert [line.split()[0] for line in size.stdout.splitlines()] == ['pictures', '10']
   few = ['--pictures=6', '--batch_size=4', '--num_steps=4', '--repeats=1']
   batching = subprocess.run([sys.executable, script, *few], capture_output=True, text=True)
   assert batching.returncode == 0, batching.stderr

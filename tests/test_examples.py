@@ -117,7 +117,7 @@ def test_groups_lie_between_w_and_w_plus():
   rows = groups.rows(latent.at[0].set(7.0), config)
   assert rows.shape == (config.num_ws, config.w_dim)
   assert 0 < np.count_nonzero(np.all(rows == 7, axis=1)) < config.num_ws
-  assert groups.distance(latent, latent[0]) == 0
+  assert groups.distance(latent, inversion.Euclidean(latent[0])) == 0
 
 
 def test_a_random_search_never_gets_worse(networks, prior):

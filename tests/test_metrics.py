@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ganjax.metrics import frechet, psnr, ssim
+from ganjax.metrics import frechet, kernel_distances, luma_gradient, psnr, ssim
 
 
 def images(seed, height=24, width=29, noise=0.2):
@@ -135,3 +135,81 @@ def test_frechet_distance_of_few_samples_is_finite():
   assert frechet(a, a + 1) > 100
   with pytest.raises(ValueError, match='samples'):
     frechet(a[:1], a)
+
+
+def test_frechet_distance_is_that_of_the_covariances():
+  rng = np.random.default_rng(0)
+  a, b = rng.standard_normal((9, 4)) @ rng.standard_normal((4, 4)), rng.standard_normal((7, 4))
+  ca, cb = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+  roots = np.sqrt(np.linalg.eigvals(ca @ cb).real)
+  shift = np.sum((a.mean(axis=0) - b.mean(axis=0)) ** 2)
+  expected = shift + np.trace(ca) + np.trace(cb) - 2 * roots.sum()
+  assert frechet(a, b) == pytest.approx(expected)
+
+
+def reference_kernel_distance(a, b):
+  """Gretton et al. 2012, equation 4, pair by pair."""
+
+  def kernel(x, y):
+    return (np.dot(x, y) / len(x) + 1) ** 3
+
+  values = [
+    kernel(a[i], a[j]) + kernel(b[i], b[j]) - kernel(a[i], b[j]) - kernel(a[j], b[i])
+    for i in range(len(a))
+    for j in range(len(a))
+    if i != j
+  ]
+  return np.mean(values)
+
+
+@pytest.mark.parametrize('number', [3, 7])
+def test_kernel_distance_agrees_with_the_reference(number):
+  rng = np.random.default_rng(number)
+  a, b = rng.standard_normal((2, number, 5))
+  shares, whole = kernel_distances(a, b), reference_kernel_distance(a, b)
+  assert shares.mean() == pytest.approx(whole)
+  for i, share in enumerate(shares):  # of the jackknife
+    without = reference_kernel_distance(np.delete(a, i, axis=0), np.delete(b, i, axis=0))
+    assert share == pytest.approx(number * whole - (number - 1) * without)
+  np.testing.assert_allclose(kernel_distances(a, a), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize('correlation', [0.0, 0.9])  # of a restored image with its truth
+def test_kernel_distance_of_one_distribution_is_zero_on_average(correlation):
+  rng = np.random.default_rng(0)
+  a, noise = rng.standard_normal((2, 2000, 4, 3))
+  b = correlation * a + np.sqrt(1 - correlation**2) * noise
+  shares = np.array([kernel_distances(x, y) for x, y in zip(a, b, strict=True)])
+  values = shares.mean(axis=1)
+  error = values.std() / np.sqrt(len(values))
+  assert abs(values.mean()) < 3 * error
+  apart = np.mean([kernel_distances(x, y + 1) for x, y in zip(a, b, strict=True)])
+  assert apart > 10 * error
+
+
+def test_the_shares_tell_the_standard_error():
+  a, b = np.random.default_rng(1).standard_normal((2, 500, 20, 3))
+  shares = np.array([kernel_distances(x, y + 1) for x, y in zip(a, b, strict=True)])
+  told = np.mean(shares.var(axis=1, ddof=1) / shares.shape[1])
+  assert told == pytest.approx(shares.mean(axis=1).var(), rel=0.3)
+
+
+def test_kernel_distance_needs_three_pairs():
+  a = np.zeros((4, 2))
+  for b, c in ((a[:2], a[:2]), (a, a[:3]), (a, np.zeros((4, 4)))):
+    with pytest.raises(ValueError, match='samples'):
+      kernel_distances(b, c)
+
+
+def test_luma_gradient_is_the_slope():
+  ramp = np.broadcast_to(np.arange(6, dtype=np.float32)[None, :, None] / 10, (5, 6, 3))
+  assert float(luma_gradient(ramp)) == pytest.approx(0.1, abs=1e-6)
+  both = ramp[:, :5] * 3 + np.swapaxes(ramp[:, :5], 0, 1) * 4
+  assert float(luma_gradient(both)) == pytest.approx(0.5, abs=1e-6)
+  assert float(luma_gradient(np.zeros((5, 6, 3), np.float32))) == 0
+
+
+def test_luma_gradient_falls_with_blur():
+  a, _ = images(8)
+  blurred = (a[1:] + a[:-1]) / 2
+  assert 0 < float(luma_gradient(blurred)) < 0.9 * float(luma_gradient(a))

@@ -111,10 +111,10 @@ def export(folder: pathlib.Path, kind: str, scratch: pathlib.Path) -> int:
   """
   write = {'npz': _npz, 'png': _png}[kind]
   source = read(folder)
-  if kind == 'png' and 'image' not in source.dataset_info.features:
-    raise data.StoreError(f'{folder}: made with --nosave_image, so there is no picture to export')
+  if kind == 'png':
+    require_images(folder, source)
   paths = [f'{kind}/{name}.{kind}' for name in _names(folder, scratch)]
-  _claim(folder, paths, scratch)
+  claim_files(folder, paths, scratch)
   with journal.storage_errors(folder):
     (folder / kind).mkdir(exist_ok=True)
   for path, example in zip(paths, source, strict=True):
@@ -134,7 +134,13 @@ def _names(folder: pathlib.Path, scratch: pathlib.Path) -> Iterator[str]:
         yield distinct(line['name'], line['source'])
 
 
-def _claim(folder: pathlib.Path, names: list[str], scratch: pathlib.Path) -> None:
+def require_images(folder: pathlib.Path, source: Any) -> None:
+  """Raises StoreError where a data set, as `read` gives it, keeps no images."""
+  if 'image' not in source.dataset_info.features:
+    raise data.StoreError(f'{folder}: made with --nosave_image, so there is no picture to export')
+
+
+def claim_files(folder: pathlib.Path, names: list[str], scratch: pathlib.Path) -> None:
   """Notes what is about to be written; refuses where others' files are in the way."""
   written = dict.fromkeys(journal.read_lines(folder / claim.WRITTEN))
   for name in names:

@@ -8,9 +8,9 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from ganjax.bulk import plan, shards, worker
+from ganjax.bulk import pasted, plan, shards, worker
 from ganjax.bulk.parts import LINES, Parts
 from ganjax.bulk.plan import BlockPlan
 from ganjax.data import claim, journal, lock
@@ -108,14 +108,19 @@ def sweep(folder: pathlib.Path, age: float) -> None:
         shutil.rmtree(path)
 
 
-def collect(folder: pathlib.Path) -> tuple[int, int]:
+def collect(folder: pathlib.Path, also_failed: Collection[dict] = ()) -> tuple[int, int]:
   """Joins the lines of all blocks that are done into results.jsonl and failures.jsonl.
 
   Each result has a name of its own there (see `DistinctNames`); the data set itself may hold a name
   twice, and tells the two apart by 'index' and 'source'. Only here, and where results are exported,
-  are all names looked at: no worker remembers them.
+  are all names looked at: no worker remembers them. Photos of which `pasted.export` made a copy for
+  the report are named there, too.
 
   It may be called at any time, and does nothing to folders of other tasks.
+
+  Args:
+    folder: the output folder.
+    also_failed: further lines of failures.jsonl: of exports, which no block has.
 
   Returns:
     The numbers of results and failures.
@@ -126,26 +131,29 @@ def collect(folder: pathlib.Path) -> tuple[int, int]:
   with passing_scratch(folder) as own:
     parts = Parts(folder, made.num_blocks, own)
     results, failures = own / claim.RESULTS, own / claim.FAILURES
-    counts, distinct = [0, 0], DistinctNames()
+    counts, distinct, shown = [0, 0], DistinctNames(), pasted.shown(folder)
     with journal.storage_errors(folder), open(results, 'wb') as good, open(failures, 'wb') as bad:
       for block in sorted(parts.done()):
         for line in (folder / parts.lines(block)).read_bytes().splitlines(keepends=True):
           record = json.loads(line)
           failed = 'reason' in record
           counts[failed] += 1
-          (bad if failed else good).write(line if failed else _distinct(line, record, distinct))
+          (bad if failed else good).write(line if failed else _told(line, record, distinct, shown))
+      for record in also_failed:
+        counts[1] += 1
+        bad.write(json.dumps(record).encode() + b'\n')
     with journal.storage_errors(folder):
       os.replace(results, folder / claim.RESULTS)
       os.replace(failures, folder / claim.FAILURES)
   return counts[0], counts[1]
 
 
-def _distinct(line: bytes, record: dict, distinct: DistinctNames) -> bytes:
-  """A result's line with a name that no other result has."""
-  name = distinct(record['name'], record['source'])
-  if name == record['name']:
-    return line
-  return json.dumps({**record, 'name': name}).encode() + b'\n'
+def _told(line: bytes, record: dict, distinct: DistinctNames, shown: set[str]) -> bytes:
+  """A result's line with a name that no other result has, and its photo where that is shown."""
+  told = {**record, 'name': distinct(record['name'], record['source'])}
+  if (photo := record.get('photo', record['name'])) in shown:
+    told['files'] = {**record.get('files', {}), **pasted.paths(photo)}
+  return line if told == record else json.dumps(told).encode() + b'\n'
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from ganjax.degradations import DegradationError
 from ganjax.restoration import faces as restoration_faces
 from ganjax.restoration.faces import Face, Photo, Search
 
+UNUSABLE = (data.ImageError, faces.FaceError, DegradationError)  # what one photo may raise
+
 
 def faces_of(source: Source, entry: Entry, search: Search) -> list[Face] | str:
   """The faces of one photo, or the reason why there are none.
@@ -25,11 +27,20 @@ def faces_of(source: Source, entry: Entry, search: Search) -> list[Face] | str:
     entry: the photo.
     search: how faces are found and cut out.
   """
-  photo = Photo(entry.name, entry.source, functools.partial(source.read, entry))
   try:
-    return restoration_faces.faces_of(photo, search, keep_photo=False)
-  except (data.ImageError, faces.FaceError, DegradationError) as error:
-    return str(error).removeprefix(f'{entry.source}: ')
+    return restoration_faces.faces_of(photo_of(source, entry), search, keep_photo=False)
+  except UNUSABLE as error:
+    return reason_of(error, entry)
+
+
+def photo_of(source: Source, entry: Entry) -> Photo:
+  """A photo of a source, which is read when it is needed."""
+  return Photo(entry.name, entry.source, functools.partial(source.read, entry))
+
+
+def reason_of(error: Exception, entry: Entry) -> str:
+  """Why a photo cannot be used, without its own address."""
+  return str(error).removeprefix(f'{entry.source}: ')
 
 
 A = TypeVar('A')

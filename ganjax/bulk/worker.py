@@ -279,6 +279,8 @@ class Worker:
     images = self._method.images(degraded, found)
     compared = {kind: images[kind] for kind in self._kinds}
     record: dict[str, Any] = {'index': job.entry.index, 'face': face.number}
+    if face.name != face.photo_name:
+      record['photo'] = face.photo_name
     record |= {key: degraded.record[key] for key in ('hidden', 'notes') if key in degraded.record}
     return Result(
       name=face.name,

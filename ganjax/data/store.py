@@ -217,7 +217,8 @@ def _remaining(failures: ByName, results: ByName, sources: BySource) -> list[Rec
   return [
     failure
     for name, failure in failures.items()
-    if name not in results and not _complete(sources.get(failure['source'], {}))
+    if 'export' in failure  # of a photo that has its results
+    or (name not in results and not _complete(sources.get(failure['source'], {})))
   ]
 
 

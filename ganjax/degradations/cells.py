@@ -19,7 +19,8 @@ DCT = np.cos(np.pi / 8 * np.outer(np.arange(8), np.arange(8) + 0.5)) / 2
 DCT[0] /= np.sqrt(2)
 
 # The share of a cell, around its middle, that restored coefficients are brought into: most are
-# small, and crowd there (Park and Lee 1999, "narrow quantization constraint set").
+# small, and crowd there (Park and Lee 1999, "narrow quantization constraint set"). At quality 12,
+# 0.3 to 0.5 are within 0.15 dB; less brings blocks back, more is farther from the truth.
 NARROWED = 0.4
 
 
@@ -28,8 +29,9 @@ def within_cells(
 ) -> np.ndarray:
   """A restored picture, brought into the narrowed cells of a JPEG.
 
-  Blocks that the picture's lower and right edges cut stay as they are: what their rest was is not
-  known.
+  The middle of a cell is the coefficient of the decoded picture, not the nearest multiple of the
+  step. The two differ by roundings alone, unless a crop was resampled after it had been a JPEG:
+  then only the former is near the truth. Blocks that the lower and right edges cut are left alone.
 
   Args:
     image: float32 [H, W, 3] in [-1, 1]; its first pixel is the corner of a block of the JPEG.

@@ -10,9 +10,10 @@ from ganjax.degradations.parameters import DegradationError
 from ganjax.degradations.pipeline import Operator
 from ganjax.degradations.pytrees import frozen_pytree
 from ganjax.degradations.registry import register
+from ganjax.pixels import LUMA
 
 WEIGHTS = {
-  'luma': (0.299, 0.587, 0.114),  # ITU-R BT.601
+  'luma': LUMA,
   'mean': (1 / 3, 1 / 3, 1 / 3),
 }
 

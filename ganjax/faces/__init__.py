@@ -16,6 +16,7 @@ from ganjax.faces.cropping import (
   rounded,
   side_of,
 )
+from ganjax.faces.eyes import worse_eye
 from ganjax.faces.identity import FRECHET_UNIT, SAME_PERSON, descriptor
 from ganjax.faces.landmarks import detect, detect_largest
 from ganjax.faces.template import FFHQ, TIGHT, FaceError, Template
@@ -47,4 +48,5 @@ __all__ = [
   'place',
   'rounded',
   'side_of',
+  'worse_eye',
 ]

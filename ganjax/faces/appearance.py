@@ -3,6 +3,7 @@
 import numpy as np
 
 from ganjax.faces.landmarks import check_rgb
+from ganjax.pixels import LUMA
 
 MEASURES = ('brightness', 'colourfulness', 'smile', 'mouth_open', 'turn', 'face_length')
 
@@ -31,7 +32,7 @@ def appearance(image: np.ndarray, landmarks: np.ndarray) -> dict[str, float]:
     return float(np.linalg.norm(a - b)) / apart
 
   return {
-    'brightness': float(np.mean(pixels @ [0.299, 0.587, 0.114])),
+    'brightness': float(np.mean(pixels @ LUMA)),
     'colourfulness': float(np.mean(np.ptp(pixels, axis=2))),
     'smile': length(landmarks[48], landmarks[54]),
     'mouth_open': length(landmarks[62], landmarks[66]),

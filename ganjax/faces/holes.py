@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ganjax.pixels import LUMA
+
 _LEAST_CONTRAST = 45  # of a scratch, of 255
 _LEAST_LENGTH = 0.1  # of a scratch, in longer sides of the photo
 
@@ -37,7 +39,7 @@ def scratches(image: np.ndarray, width: int) -> np.ndarray:
   """
   from scipy import ndimage
 
-  luma = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+  luma = image.astype(np.float32) @ np.array(LUMA, np.float32)
   light = luma - ndimage.grey_opening(luma, size=width)
   dark = ndimage.grey_closing(luma, size=width) - luma
   found = np.zeros(luma.shape, bool)

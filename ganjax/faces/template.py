@@ -11,9 +11,9 @@ import numpy as np
 
 from ganjax.errors import GanjaxError
 
-_LEFT_EYE = slice(36, 42)  # as seen in the picture, in the 68-point markup of iBUG 300-W
-_RIGHT_EYE = slice(42, 48)
-_MOUTH_CORNERS = [48, 54]
+LEFT_EYE = slice(36, 42)  # as seen in the picture, in the 68-point markup of iBUG 300-W
+RIGHT_EYE = slice(42, 48)
+MOUTH_CORNERS = [48, 54]
 
 
 class FaceError(GanjaxError):
@@ -50,10 +50,10 @@ class Template(NamedTuple):
     landmarks = np.asarray(landmarks, np.float64)
     if landmarks.shape != (68, 2) or not np.isfinite(landmarks).all():
       raise FaceError(f'expected 68 finite landmarks [68, 2], got shape {landmarks.shape}')
-    left, right = landmarks[_LEFT_EYE].mean(axis=0), landmarks[_RIGHT_EYE].mean(axis=0)
+    left, right = landmarks[LEFT_EYE].mean(axis=0), landmarks[RIGHT_EYE].mean(axis=0)
     eyes = (left + right) / 2
     eye_to_eye = right - left
-    eye_to_mouth = landmarks[_MOUTH_CORNERS].mean(axis=0) - eyes
+    eye_to_mouth = landmarks[MOUTH_CORNERS].mean(axis=0) - eyes
     across = eye_to_eye - _quarter_turn(eye_to_mouth)
     length = np.linalg.norm(across)
     if length < 1e-6:
@@ -67,7 +67,7 @@ class Template(NamedTuple):
     return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
 
 
-# FFHQ's own, and the tight crop of the bundled generator.
+# FFHQ's own, and a tight one, from forehead to chin.
 FFHQ = Template(eye_scale=2.0, mouth_scale=1.8, centre_shift=0.1)
 TIGHT = Template(eye_scale=1.236, mouth_scale=1.230, centre_shift=0.505)
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
   from ganjax.inversion.blind import IDENTIFY_STEPS, identify
   from ganjax.inversion.continuous import ContinuousBatch, Paused
   from ganjax.inversion.deep_prior import DeepImagePrior
+  from ganjax.inversion.latent_distances import Euclidean, LatentDistance, Mahalanobis
   from ganjax.inversion.perceptual import (
     Perceptual,
     check_perceptual,
@@ -37,7 +38,10 @@ __all__ = [
   'SPACES',
   'ContinuousBatch',
   'DeepImagePrior',
+  'Euclidean',
   'Hyper',
+  'LatentDistance',
+  'Mahalanobis',
   'Paused',
   'Perceptual',
   'Phase',

@@ -22,11 +22,16 @@ NOISE_MAPS: tuple[NoiseMaps, ...] = get_args(NoiseMaps)
 Optimiser = Literal['adam', 'normalised']
 # How a synthesised image is compared with its target: at one scale, or at all down to 16 px.
 Comparison = Literal['single', 'multiscale']
+# How far a latent is from the average face: `latent_distances.Euclidean` or `Mahalanobis`.
+LatentMetric = Literal['euclidean', 'mahalanobis']
 # The pixel term. 'squares' is the mean squared difference itself; 'likelihood' a Gaussian negative
 # log-likelihood with unknown variance, where the latent's distance is weighted by the number of
 # latent coordinates over the degradation's effective rank (see `losses`): then neither weight
 # depends on how noisy an image is, or how much of it is left.
 Pixels = Literal['squares', 'likelihood']
+
+
+BALANCED, DIAL = 0.5, 5.0  # of `Hyper.fidelity`
 
 
 class Hyper(NamedTuple):
@@ -41,6 +46,9 @@ class Hyper(NamedTuple):
   # Windows that lower the loss by less than this share show that it has settled; 0: it never has.
   # See `schedules.Settling`.
   settled_within: 'jax.Array | float' = 0.0
+  # From 0, the most face-like image, to 1, the closest to the input: a latent's distance from the
+  # average face weighs `DIAL` times as much at 0 as here, and as little at 1.
+  fidelity: 'jax.Array | float' = BALANCED
 
 
 PUBLISHED = Hyper()  # Karras et al. 2020, appendix D
@@ -57,6 +65,7 @@ class Phase:
   space: Space  # or the name of one
   share: float = 1.0  # of num_steps
   rate: float = 1.0  # times learning_rate
+  latent_weight: float = 1.0  # times latent_dist_reg_weight
 
   def __post_init__(self):
     object.__setattr__(self, 'space', spaces.by_name(self.space))
@@ -80,6 +89,7 @@ class Preset:
   optimiser: Optimiser = 'adam'
   comparison: Comparison = 'single'
   pixels: Pixels = 'squares'
+  latent_distance: LatentMetric = 'euclidean'
   adam_b1: float = 0.9
   adam_b2: float = 0.999
   lr_rampup: float = 0.05
@@ -97,13 +107,19 @@ class Preset:
 PROJECTOR = Preset()
 
 # One set of numbers for all damage: the projector in W+, with a likelihood and a prior, and then in
-# W++, where it finds what no latent of W+ has, as far as the degradation leaves anything of it.
+# W++, where it finds what no latent of W+ has, as far as the degradation leaves anything of it. The
+# prior is strong first, so that what is hidden becomes a face, and weak after, so that what the
+# input shows is followed.
 ROBUST = Preset(
-  phases=(Phase(spaces.WPlus(), 0.4), Phase(spaces.WPlusPlus(), 0.6, rate=0.5)),
+  phases=(
+    Phase(spaces.WPlus(), 0.4),
+    Phase(spaces.WPlusPlus(), 0.6, rate=0.5, latent_weight=0.05),
+  ),
   noise_maps='free',
   pixels='likelihood',
+  latent_distance='mahalanobis',
   hyper=PUBLISHED._replace(
-    num_steps=200, pixel_weight=0.1, latent_dist_reg_weight=0.02, noise_reg_weight=0.05
+    num_steps=100, pixel_weight=0.1, latent_dist_reg_weight=0.5, noise_reg_weight=0.05
   ),
 )
 

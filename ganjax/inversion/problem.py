@@ -12,8 +12,15 @@ from jaxtyping import Array, Float, Key
 
 from ganjax import degradations
 from ganjax.degradations import Pipeline
+from ganjax.inversion.latent_distances import (
+  Euclidean,
+  LatentDistance,
+  Mahalanobis,
+  before_activation,
+  whitening,
+)
 from ganjax.inversion.perceptual import Perceptual, load_perceptual
-from ganjax.inversion.presets import Hyper
+from ganjax.inversion.presets import Hyper, LatentMetric
 from ganjax.models.generator import Generator
 from ganjax.weights import Networks
 
@@ -27,6 +34,7 @@ class Prior(NamedTuple):
   perceptual: Perceptual
   w_avg: Float[Array, ' w_dim']
   w_std: Float[Array, '']
+  latent_distances: dict[LatentMetric, LatentDistance]
 
 
 class Problem(NamedTuple):
@@ -38,6 +46,21 @@ class Problem(NamedTuple):
   hyper: Hyper
   key: Key[Array, '']
   start: Float[Array, ' w_dim']  # where the search begins
+
+
+class Statistics(NamedTuple):
+  """Of W."""
+
+  w_avg: Float[Array, ' w_dim']
+  w_std: Float[Array, '']
+  mean: Float[Array, ' w_dim']  # before the mapping network's last leaky ReLU
+  whitening: Float[Array, 'w_dim w_dim']  # likewise; see `Mahalanobis`
+
+  def distances(self) -> dict[LatentMetric, LatentDistance]:
+    """All that a preset may choose from."""
+    variance = jnp.square(self.w_std) / self.w_avg.shape[-1]
+    whitened = Mahalanobis(self.mean, self.whitening, variance)
+    return {'euclidean': Euclidean(self.w_avg), 'mahalanobis': whitened}
 
 
 def make_prior(networks: Networks, perceptual: Perceptual | None = None) -> Prior:
@@ -53,7 +76,8 @@ def make_prior(networks: Networks, perceptual: Perceptual | None = None) -> Prio
   """
   if perceptual is None:
     perceptual = load_perceptual('discriminator', networks)
-  return Prior(networks.generator, perceptual, *statistics(networks.generator))
+  found = statistics(networks.generator)
+  return Prior(networks.generator, perceptual, found.w_avg, found.w_std, found.distances())
 
 
 def image_key(seed: int, name: str) -> Key[Array, '']:
@@ -106,13 +130,11 @@ def stack(problems: list[P]) -> P:
 
 
 @functools.partial(jax.jit, static_argnames=('num_samples', 'seed'))
-def statistics(
-  generator: Generator, num_samples: int = 10_000, seed: int = 123
-) -> tuple[jax.Array, jax.Array]:
+def statistics(generator: Generator, num_samples: int = 10_000, seed: int = 123) -> Statistics:
   """Centre and spread of W (Karras et al. 2020, appendix D), over all classes alike.
 
   Returns:
-    w_avg [w_dim], and the scalar w_std = √(mean over samples of ‖w − w_avg‖²).
+    The mean of the samples, w_std = √(mean of ‖w − w_avg‖²), and what `Mahalanobis` is made of.
   """
   config = generator.config
   z_key, label_key = jax.random.split(jax.random.key(seed))
@@ -123,4 +145,9 @@ def statistics(
   else:
     w = jax.vmap(generator.mapping.w)(z)
   w_avg = jnp.mean(w, axis=0)
-  return w_avg, jnp.sqrt(jnp.mean(jnp.sum(jnp.square(w - w_avg[None]), axis=1)))
+  w_std = jnp.sqrt(jnp.mean(jnp.sum(jnp.square(w - w_avg[None]), axis=1)))
+  before = before_activation(w)
+  mean = jnp.mean(before, axis=0)
+  away = before - mean[None]
+  covariance = jnp.matmul(away.T, away, precision=jax.lax.Precision.HIGHEST) / num_samples
+  return Statistics(w_avg, w_std, mean, whitening(covariance))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
   import jax
   import jax.numpy as jnp
   from jaxtyping import Array, Float
+
+  from ganjax.inversion.latent_distances import LatentDistance
 else:  # presets are made of spaces, and the command line's help names them without JAX
   jnp = lazy.module('jax.numpy')
 
@@ -42,10 +44,8 @@ class Space(Protocol):
   ) -> Float[Array, 'num_ws *_']:
     """What the synthesis network reads: [num_ws, w_dim], or [num_ws, C_max, w_dim]."""
 
-  def distance(
-    self, latent: Float[Array, '*latent'], w_avg: Float[Array, ' w_dim']
-  ) -> Float[Array, '']:
-    """How far a latent is from the average face; a scalar, 0 for w_avg [w_dim] itself."""
+  def distance(self, latent: Float[Array, '*latent'], by: LatentDistance) -> Float[Array, '']:
+    """How far a latent is from the average face, squared and per dimension; a scalar."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,10 +64,8 @@ class W:
   ) -> Float[Array, 'num_ws w_dim']:
     return jnp.broadcast_to(latent, (config.num_ws, *latent.shape[1:]))
 
-  def distance(
-    self, latent: Float[Array, '1 w_dim'], w_avg: Float[Array, ' w_dim']
-  ) -> Float[Array, '']:
-    return _mean_square(latent, w_avg)
+  def distance(self, latent: Float[Array, '1 w_dim'], by: LatentDistance) -> Float[Array, '']:
+    return by.of_rows(latent)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +85,8 @@ class WPlus:
     del config
     return latent
 
-  def distance(
-    self, latent: Float[Array, 'num_ws w_dim'], w_avg: Float[Array, ' w_dim']
-  ) -> Float[Array, '']:
-    return _mean_square(latent, w_avg)
+  def distance(self, latent: Float[Array, 'num_ws w_dim'], by: LatentDistance) -> Float[Array, '']:
+    return by.of_rows(latent)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,16 +112,16 @@ class WPlusPlus:
     return latent
 
   def distance(
-    self, latent: Float[Array, 'num_ws c_max w_dim'], w_avg: Float[Array, ' w_dim']
+    self, latent: Float[Array, 'num_ws c_max w_dim'], by: LatentDistance
   ) -> Float[Array, '']:
     """That of each row's mean over its channels, and the channels' squared distances from it.
 
     The latter are summed over the channels: for a channel to leave its row costs what it costs the
-    row to leave w_avg. A degradation that leaves little therefore keeps the channels together.
+    row to leave the average. A degradation that leaves little therefore keeps them together.
     """
     row = jnp.mean(latent, axis=1)
     spread = jnp.sum(jnp.square(latent - row[:, None]), axis=1)
-    return _mean_square(row, w_avg) + jnp.mean(spread)
+    return by.of_rows(row) + jnp.mean(spread) / by.variance
 
 
 SPACES: dict[str, Space] = {space.name: space for space in (W(), WPlus(), WPlusPlus())}
@@ -146,8 +142,3 @@ def by_name(space: str | Space) -> Space:
 
 def _with_rows(latent: jax.Array) -> jax.Array:
   return latent[None] if latent.ndim == 1 else latent
-
-
-def _mean_square(latent: jax.Array, w_avg: jax.Array) -> jax.Array:
-  """mean((w − w_avg)²); latent [K, w_dim]."""
-  return jnp.mean(jnp.square(latent - w_avg[None]))

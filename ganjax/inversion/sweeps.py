@@ -56,7 +56,7 @@ def hyper(base: Hyper, setting: dict[str, str]) -> Hyper:
   """The hyperparameters of one combination.
 
   Raises:
-    SweepError: a value is no number, or is negative.
+    SweepError: a value is no number, or out of range.
   """
   changes: dict[str, Any] = {}
   for name, value in setting.items():
@@ -69,6 +69,8 @@ def hyper(base: Hyper, setting: dict[str, str]) -> Hyper:
     least = 1 if name == 'num_steps' else 0
     if not least <= number < float('inf') or (name == 'num_steps' and number != int(number)):
       raise SweepError(f'{name}={value}: give numbers, {least} or more')
+    if name == 'fidelity' and number > 1:
+      raise SweepError(f'fidelity={value}: give numbers from 0 to 1')
     changes[name] = int(number) if name == 'num_steps' else number
   return base._replace(**changes)
 

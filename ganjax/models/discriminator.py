@@ -59,6 +59,10 @@ class Epilogue(nnx.Module):
 
   def __call__(self, xs, images) -> jax.Array:
     """xs [N, 4, 4, C], images [N, 4, 4, 3] (skip only) -> [N, 1], or [N, cmap_dim]."""
+    return jax.vmap(self.out)(self.features(xs, images))
+
+  def features(self, xs, images) -> jax.Array:
+    """What the last layer scores: as `__call__` takes it -> [N, C]."""
     if self.has_fromrgb:
       xs = xs + jax.vmap(self.fromrgb)(images)
     return jax.vmap(self._head)(jnp.concatenate([xs, self._minibatch_std(xs)], axis=3))
@@ -77,7 +81,7 @@ class Epilogue(nnx.Module):
 
   def _head(self, x):
     x = self.conv(x)
-    return self.out(layers.activate(self.fc(x.reshape(-1))))
+    return layers.activate(self.fc(x.reshape(-1)))
 
 
 class Discriminator(nnx.Module):
@@ -115,6 +119,11 @@ class Discriminator(nnx.Module):
       x = layers.kept(x)
       yield x, image
 
+  def _descend(self, image):
+    """What the last block reads: x [4, 4, C] and the image [4, 4, 3] (skip only)."""
+    *_, (x, small) = self._pyramid(image)
+    return x.astype(jnp.float32), small
+
   def features(
     self, image: Float[Array, 'side side c'], num_blocks: int | None = None
   ) -> tuple[Float[Array, '_ _ _'], ...]:
@@ -127,6 +136,11 @@ class Discriminator(nnx.Module):
     most = min(image.shape[:2]).bit_length() - 3
     blocks = itertools.islice(self._pyramid(image), min(num_blocks or most, most))
     return tuple(x.astype(jnp.float32) for x, _ in blocks)
+
+  def last_features(self, image: Float[Array, 'side side c']) -> Float[Array, ' _']:
+    """What the score of one image [H, W, 3] (a group of one) is the last layer's sum of: [C]."""
+    x, small = self._descend(image)
+    return self.b4.features(x[None], small[None])[0]
 
   def logits(
     self,
@@ -142,12 +156,7 @@ class Discriminator(nnx.Module):
     Returns:
       [N]; larger is more real.
     """
-
-    def descend(image):
-      *_, (x, small) = self._pyramid(image)
-      return x.astype(jnp.float32), small
-
-    scores = self.b4(*jax.vmap(descend)(images))
+    scores = self.b4(*jax.vmap(self._descend)(images))
     if not self.config.c_dim:
       return scores[:, 0]
     if labels is None:

@@ -149,4 +149,6 @@ def _pick(defaults: Hyper, hyper: dict, i: int, count: int) -> Hyper:
   for name, value in hyper.items():
     if np.ndim(value) and np.shape(value) != (count,):
       raise ValueError(f'{name} has shape {np.shape(value)} for {count} photos')
+    if name == 'fidelity' and not np.all((np.asarray(value) >= 0) & (np.asarray(value) <= 1)):
+      raise ValueError(f'fidelity {value} is not within 0 to 1')
   return defaults._replace(**{k: np.asarray(v)[i] if np.ndim(v) else v for k, v in hyper.items()})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ganjax.inversion.presets import PRESETS
+from ganjax.inversion.presets import BALANCED, PRESETS
 
 AUTO = 'auto'  # of latent_dist_reg_weight: found for each image
 TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
@@ -24,6 +24,7 @@ BASE: dict[str, Any] = {
   'noise_reg_weight': 0.1,
   'pixel_weight': 3.0,
   'w_noise': 0.0,
+  'fidelity': BALANCED,
 }
 
 RESTORATIONS: dict[str, dict[str, Any]] = {
@@ -137,6 +138,11 @@ def of_preset(preset: str) -> dict[str, Any]:
   chosen = PRESETS[preset]
   own = {name: value for name, value in chosen.hyper._asdict().items() if name in BASE}
   return {**own, 'space': chosen.phases[-1].space.name, 'noise_maps': chosen.noise_maps}
+
+
+def has_dial(settings: Mapping[str, Any]) -> bool:
+  """Whether `fidelity` changes anything: what it scales is there, and is not chosen by itself."""
+  return settings['latent_dist_reg_weight'] not in (0, AUTO)
 
 
 def defaults_of(

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -127,7 +127,6 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
   """
   pixels, own = _holes(photo, search)
   visible = own.visible
-  coding = photo.coding() if keep_photo and search.undoes_codec else None
   crops = faces.align(
     pixels,
     search.template,
@@ -136,20 +135,10 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
     hidden=None if visible is None else ~visible,
     box=search.box,
   )
-  found = [
-    Face(
-      name=photo.name if len(crops) == 1 else data.face_name(photo.name, number),
-      source=photo.source,
-      number=number,
-      num_faces=len(crops),
-      crop=crop,
-      photo_name=photo.name,
-      photo=pixels if keep_photo else None,
-      coding=coding,
-      holes=own,
-    )
-    for number, crop in enumerate(crops)
-  ]
+  names = [photo.name]
+  if len(crops) > 1:
+    names = [data.face_name(photo.name, number) for number in range(len(crops))]
+  found = _named(photo, names, crops, own, pixels if keep_photo else None, search)
   if not search.as_is:
     return found
   fitting, reasons = _fitting(found, pixels, search)
@@ -160,6 +149,57 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
     for number, face in enumerate(fitting)
   ]
   return [fitting[0]._replace(notes=notes), *fitting[1:]]
+
+
+def faces_at(photo: Photo, quads: Mapping[str, np.ndarray], search: Search) -> list[Face]:
+  """Faces that `faces_of` found before: the photo is read again, but not searched.
+
+  Args:
+    photo: the photo, as it was.
+    quads: the faces' names -> where they lie, [4, 2]; all that were restored, from the left.
+    search: how they were cut out; its template and `align` do not matter.
+
+  Returns:
+    As `faces_of`, with the photo's pixels and without notes.
+
+  Raises:
+    ImageError: the photo cannot be read.
+    FaceError, DegradationError: it is not the photo that it was, or has another mask.
+  """
+  pixels, own = _holes(photo, search)
+  crops = [faces.Crop(faces.cut(pixels, quad, search.size), quad) for quad in quads.values()]
+  found = _named(photo, list(quads), crops, own, pixels, search)
+  if not search.as_is:
+    return found
+  fitted = [_fitted(face, pixels, search) for face in found]
+  scale = _scale(fitted, pixels, search.side)
+  return [face._replace(scale=scale) for face in fitted]
+
+
+def _named(
+  photo: Photo,
+  names: Sequence[str],
+  crops: Sequence[faces.Crop],
+  own: Holes,
+  pixels: np.ndarray | None,
+  search: Search,
+) -> list[Face]:
+  """The faces of a photo, each with its name; `pixels` are the photo's, where they are kept."""
+  coding = photo.coding() if pixels is not None and search.undoes_codec else None
+  return [
+    Face(
+      name=name,
+      source=photo.source,
+      number=number,
+      num_faces=len(crops),
+      crop=crop,
+      photo_name=photo.name,
+      photo=pixels,
+      coding=coding,
+      holes=own,
+    )
+    for number, (name, crop) in enumerate(zip(names, crops, strict=True))
+  ]
 
 
 def _holes(photo: Photo, search: Search) -> tuple[np.ndarray, Holes]:

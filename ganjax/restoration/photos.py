@@ -19,6 +19,7 @@ from ganjax.restoration.defaults import (
   SETTLED_WITHIN,
   TUNED_PRESET,
   defaults_of,
+  has_dial,
   preset_of,
   with_mask,
 )
@@ -108,7 +109,8 @@ def restore_photos(
     overwrite: discards what other arguments gave there.
     on_progress: called after every chunk of steps with the names of the faces at work.
     **settings: in place of the defaults: space, noise_maps, num_steps, learning_rate,
-      latent_dist_reg_weight (or 'auto'), noise_reg_weight, pixel_weight, w_noise.
+      latent_dist_reg_weight (or 'auto'), noise_reg_weight, pixel_weight, w_noise, fidelity (0 to
+      1, see `Hyper`).
 
   Returns:
     One for each photo, in order.
@@ -314,6 +316,10 @@ def _values(
     raise ValueError(f'unknown {unknown} with preset {preset!r}; known are {sorted(known)}')
   values = {**defaults, **settings}
   _check_choice('noise_maps', values['noise_maps'], NOISE_MAPS)
+  if not 0 <= values['fidelity'] <= 1:
+    raise ValueError(f'fidelity {values["fidelity"]} is not within 0 to 1')
+  if 'fidelity' in settings and not has_dial(values):
+    raise ValueError(f'fidelity: preset {preset!r} with these settings has no weight that it turns')
   return values
 
 

@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 
 from ganjax import degradations, inversion, report, weights
-from ganjax.bulk import finalize, local, output, plan, ray, worker
+from ganjax.bulk import finalize, local, output, pasted, plan, ray, worker
 from ganjax.bulk.parts import Parts
 from ganjax.data import claim
 from ganjax.inversion import memory
@@ -123,13 +123,27 @@ def _finish(config: BulkConfig, folder: pathlib.Path) -> int:
       print(f'bulk: not complete yet: {error}')
     else:
       print(f'bulk: complete; read it with tfds.builder_from_directory({str(folder)!r})')
-      for kind in config.export:
-        print(f'bulk: {finalize.export(folder, kind, own):,} files in {folder / kind}')
+      failed += _export(config, folder, own)
   if done + failed > MOST_REPORTED:
     print(f'report: --task=report --input={folder}')
   else:
     print(f'report: {report.write_report(folder)}')
   return failed
+
+
+def _export(config: BulkConfig, folder: pathlib.Path, scratch: pathlib.Path) -> int:
+  """Writes the files that are asked for; returns how many could not be made."""
+  failures: list[dict] = []
+  for kind in config.export:
+    if kind == pasted.KIND:
+      count, failures = pasted.export(folder, scratch, config.threads)
+      output.collect(folder, failures)  # tells the report of them
+    else:
+      count = finalize.export(folder, kind, scratch)
+    print(f'bulk: {count:,} files in {folder / kind}')
+  if failures:
+    print(f'bulk: {len(failures):,} photos could not be pasted: see {folder / claim.FAILURES}')
+  return len(failures)
 
 
 def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:

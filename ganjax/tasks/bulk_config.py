@@ -57,7 +57,11 @@ class BulkConfig(WithShards, RestoreConfig):
   )
   retry_failures: bool = setting('Try the pictures again that failed in earlier runs.', False)
   finalize: bool = setting('Only finish the data set in --output: no inversions.', False)
-  export: tuple[Export, ...] = setting('Copies of a finished data set.', ())
+  export: tuple[Export, ...] = setting(
+    "Files made of a finished data set: of each face 'npz' (latent and figures) and 'png' (the "
+    "picture), of each photo 'pasted' (the photo, read once more, with all its restored faces).",
+    (),
+  )
   dry_run: bool = setting('Show what would be done, on what, and how long it takes.', False)
 
   @classmethod

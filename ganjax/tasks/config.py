@@ -312,6 +312,19 @@ class WithPerceptual:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class WithInception:
+  """What the literature compares sets of pictures by."""
+
+  HEADING: ClassVar[str] = RESULTS
+
+  inception: str | None = setting(
+    'Inception weights made by ports.inception: sets of pictures are compared by its features, '
+    'too. For train_generator that is what says which weights are best.',
+    None,
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class WithSweep:
   """Every combination of some settings."""
 

@@ -1,42 +1,59 @@
 """Evaluate: every task × level × method over a folder, and tables of how well each does."""
 
-import csv
 import dataclasses
-import io
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ganjax import data, faces, inversion, metrics, weights
 from ganjax.pixels import to_float
+from ganjax.restoration import realism
 from ganjax.restoration.measure import enlarged
 from ganjax.runtime import programs
 from ganjax.tasks import align, deep_prior, deep_prior_config, levels, restore, restore_config
 from ganjax.tasks.config import FacesConfig
 from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig
 from ganjax.tasks.evaluate_config import DEEP_PRIOR, DEFAULT_LEVEL, METHODS, EvaluateConfig
+from ganjax.tasks.evaluate_table import MEASURES, Cell, markdown, write
 from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig
 
-COLUMNS = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'frechet', 'fidelity', 'images_per_s')
-MEASURES = ('psnr', 'ssim', 'lpips', 'perceptual', 'identity', 'fidelity')  # those of one picture
+Descriptors = tuple[np.ndarray, np.ndarray]  # of a face and of the true one
 
 
-class Cell(NamedTuple):
-  """All pictures of one task, level and method."""
+@dataclasses.dataclass(frozen=True)
+class _Measures:
+  """What all cells are measured with."""
 
-  line: dict[str, Any]  # of the table
-  pictures: list[dict[str, Any]]  # a line for each whose truth is known
+  distances: dict[str, inversion.Perceptual]  # column -> perceptual distance
+  networks: realism.Networks
+  truths: dict[tuple, realism.Appearance] = dataclasses.field(default_factory=dict)
+
+  @classmethod
+  def load(cls, config: EvaluateConfig, networks: weights.Networks) -> '_Measures':
+    """Reads what flags name."""
+    distances = {}
+    if networks.discriminator is not None:
+      distances['perceptual'] = inversion.load_perceptual('discriminator', networks)
+    if config.perceptual != 'discriminator':
+      kind = config.perceptual
+      distances['lpips'] = inversion.load_perceptual(kind, networks, config.precision)
+    inception = weights.load_inception(config.inception) if config.inception else None
+    return cls(distances, realism.Networks(networks.discriminator, inception))
+
+  def appearances_of_truths(self, pictures: list[dict]) -> list[realism.Appearance]:
+    """What truths look like, which is found once for all cells."""
+    keys = [(picture['name'], picture['aligned'].shape) for picture in pictures]
+    images = [picture['aligned'] for picture in pictures]
+    new = {key: image for key, image in zip(keys, images, strict=True) if key not in self.truths}
+    found = realism.appearances(self.networks, list(new.values()))
+    self.truths.update(zip(new, found, strict=True))
+    return [self.truths[key] for key in keys]
 
 
 def run(config: EvaluateConfig) -> int:
-  """Runs what is missing, and writes the table; returns the number of failures."""
-  networks = weights.load(config.weights, config.precision)
-  distances = {}
-  if networks.discriminator is not None:
-    distances['perceptual'] = inversion.load_perceptual('discriminator', networks)
-  if config.perceptual != 'discriminator':
-    distances['lpips'] = inversion.load_perceptual(config.perceptual, networks, config.precision)
+  """Runs what is missing, and writes the tables; returns the number of failures."""
+  measures = _Measures.load(config, weights.load(config.weights, config.precision))
   failures, cells = align.run(_aligning(config)), []
   for task, level, spec in _conditions(config):
     found: list[Cell] = []
@@ -46,25 +63,20 @@ def run(config: EvaluateConfig) -> int:
       failures += (restore if isinstance(one, RestoreConfig) else deep_prior).run(one)
       pictures = _pictures(one)
       if not found and task != 'invert':
-        found.append(_cell(task, level, 'degraded', pictures, 'degraded', distances))
-      found.append(_cell(task, level, method, pictures, 'restored', distances))
+        found.append(_cell(task, level, 'degraded', pictures, 'degraded', measures))
+      found.append(_cell(task, level, method, pictures, 'restored', measures))
       if any('completed' in picture for picture in pictures):
         whole = f'{method} (completed)'
-        found.append(_cell(task, level, whole, pictures, 'completed', distances))
+        found.append(_cell(task, level, whole, pictures, 'completed', measures))
       programs.clear_caches_near_map_limit()  # every method has programs of its own
     cells += found
-    _write(pathlib.Path(config.output), cells)  # whatever comes, these are there
-  print(markdown([cell.line for cell in cells]))
-  print(f'tables: {config.output}/table.md, table.csv, and pictures.csv with a line for each')
+    write(pathlib.Path(config.output), cells)  # whatever comes, these are there
+  print(markdown(cells))
+  print(
+    f'tables: {config.output}/table.md, table.csv, paired.csv with all differences, and '
+    'pictures.csv with a line for each picture'
+  )
   return failures
-
-
-def _write(folder: pathlib.Path, cells: list[Cell]) -> None:
-  lines = [cell.line for cell in cells]
-  pictures = [line for cell in cells for line in cell.pictures]
-  (folder / 'table.md').write_text(markdown(lines), 'utf-8')
-  (folder / 'table.csv').write_text(_csv(['n', *COLUMNS], lines), 'utf-8')
-  (folder / 'pictures.csv').write_text(_csv(['name', *MEASURES], pictures), 'utf-8')
 
 
 def _conditions(config: EvaluateConfig) -> list[tuple[str, str, str]]:
@@ -122,39 +134,62 @@ def _pictures(config: RestoreConfig | DeepPriorTaskConfig) -> list[dict]:
 
 
 def _cell(
-  task: str, level: str, method: str, pictures: list[dict], kind: str, distances: dict
+  task: str, level: str, method: str, pictures: list[dict], kind: str, measures: _Measures
 ) -> Cell:
   """One kind of a run's pictures: each one's measures, and what they are together."""
   head = {'task': task, 'level': level, 'method': method}
-  measured = [_measured(p, kind, distances) for p in pictures if kind in p and 'aligned' in p]
-  lines = [{**head, **values} for values, _ in measured]
-  whole: dict[str, Any] = {name: _mean([line.get(name) for line in lines]) for name in MEASURES}
-  whole['frechet'] = _frechet([pair for _, pair in measured if pair is not None])
+  known = [picture for picture in pictures if kind in picture and 'aligned' in picture]
+  shown = [enlarged(picture[kind], *picture['aligned'].shape[:2]) for picture in known]
+  ours = realism.appearances(measures.networks, shown)
+  truths = measures.appearances_of_truths(known)
+  pairs = [
+    _descriptors(image, picture['aligned'], truth.landmarks)
+    for image, picture, truth in zip(shown, known, truths, strict=True)
+  ]
+  fidelity = [
+    _fidelity(picture, kind, image, pair, measures.distances)
+    for picture, image, pair in zip(known, shown, pairs, strict=True)
+  ]
+  looks = [realism.compare(*both) for both in zip(ours, truths, strict=True)]
+  shares = realism.kernel_distances(ours, truths)
+  lines = [
+    {**head, 'name': picture['name'], **one, **look, **share}
+    for picture, one, look, share in zip(known, fidelity, looks, shares, strict=True)
+  ]
+  whole = {name: _mean([line.get(name) for line in lines]) for name in MEASURES}
+  whole |= realism.frechet_distances(ours, truths)
+  whole['frechet_identity'] = _frechet([pair for pair in pairs if pair is not None])
   if lines and kind == 'restored':
     whole['images_per_s'] = len(pictures) / sum(p['seconds'] for p in pictures)
-  return Cell({**head, 'n': len(pictures), **whole}, lines)
+  return Cell(kind, {**head, 'n': len(pictures), **whole}, lines)
 
 
-def _measured(
-  picture: dict, kind: str, distances: dict
-) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray] | None]:
-  """One picture's name and measures, and the descriptors of its face and the true one.
+def _fidelity(
+  picture: dict,
+  kind: str,
+  shown: np.ndarray,
+  descriptors: Descriptors | None,
+  distances: dict[str, inversion.Perceptual],
+) -> dict[str, float | None]:
+  """How near one picture is to the truth, and to the input."""
+  values = {
+    name: picture['metrics'].get(f'{name}{metrics.ENDINGS[kind]}')
+    for name in ('psnr', 'ssim', 'fidelity')
+  }
+  image, truth = to_float(shown), to_float(picture['aligned'])
+  values |= {name: float(inversion.distance(d, image, truth)) for name, d in distances.items()}
+  if descriptors is not None:
+    values['identity'] = float(np.linalg.norm(descriptors[0] - descriptors[1]))
+  return values
 
-  Without identity and descriptors where no face is found in the truth.
-  """
-  truth = picture['aligned']
-  shown = enlarged(picture[kind], *truth.shape[:2])
-  values: dict[str, Any] = {'name': picture['name']}
-  for name in ('psnr', 'ssim', 'fidelity'):
-    values[name] = picture['metrics'].get(f'{name}{metrics.ENDINGS[kind]}')
-  for name, distance in distances.items():
-    values[name] = float(inversion.distance(distance, to_float(shown), to_float(truth)))
-  face = faces.detect_largest(truth)
-  if face is None:
-    return values, None
-  ours, theirs = faces.descriptor(shown, face), faces.descriptor(truth, face)
-  values['identity'] = float(np.linalg.norm(ours - theirs))
-  return values, (ours, theirs)
+
+def _descriptors(
+  shown: np.ndarray, truth: np.ndarray, landmarks: np.ndarray | None
+) -> Descriptors | None:
+  """Of a face and of the true one, whose landmarks serve both; None where none were found."""
+  if landmarks is None:
+    return None
+  return faces.descriptor(shown, landmarks), faces.descriptor(truth, landmarks)
 
 
 def _mean(values: list[float | None]) -> float | None:
@@ -162,33 +197,9 @@ def _mean(values: list[float | None]) -> float | None:
   return float(np.mean(known)) if known else None
 
 
-def _frechet(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float | None:
+def _frechet(pairs: list[Descriptors]) -> float | None:
   """The Fréchet distance of the descriptors' distributions, × 1000."""
   if len(pairs) < 2:
     return None
   ours, theirs = (np.stack(column) for column in zip(*pairs, strict=True))
   return metrics.frechet(ours, theirs) / faces.FRECHET_UNIT
-
-
-def _csv(columns: list[str], lines: list[dict]) -> str:
-  file = io.StringIO()
-  writer = csv.DictWriter(file, ['task', 'level', 'method', *columns], restval='')
-  writer.writeheader()
-  writer.writerows(lines)
-  return file.getvalue()
-
-
-def markdown(lines: list[dict]) -> str:
-  """The table; columns without any value are left out."""
-  columns = [c for c in COLUMNS if any(line.get(c) is not None for line in lines)]
-  heads = ['task', 'level', 'method', 'n', *columns]
-  rows = [f'| {" | ".join(heads)} |', '|' + '---|' * len(heads)]
-  for line in lines:
-    cells = [str(line[name]) for name in heads[:4]]
-    cells += ['–' if line.get(c) is None else _figure(c, line[c]) for c in columns]
-    rows.append(f'| {" | ".join(cells)} |')
-  return '\n'.join(rows) + '\n'
-
-
-def _figure(column: str, value: float) -> str:
-  return f'{value:.2f}' if column in ('psnr', 'frechet', 'fidelity') else f'{value:.3f}'

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, ClassVar, Self
 
 from ganjax.tasks import levels
+from ganjax.tasks.config import WithInception
 from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig, configuration
 from ganjax.tasks.settings import FLAGS, ConfigError, setting
 
@@ -30,7 +31,7 @@ DEFAULT_LEVEL = 'default'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(RestoreConfig):
+class EvaluateConfig(WithInception, RestoreConfig):
   """One run of `evaluate`: the runs that it consists of differ from it in a few fields."""
 
   HEADING: ClassVar[str] = 'Measuring'

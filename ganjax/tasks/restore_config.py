@@ -14,6 +14,7 @@ from ganjax.restoration.defaults import (
   SETTLED_WITHIN,
   TUNED_PRESET,
   defaults_of,
+  has_dial,
   preset_of,
   with_masks,
 )
@@ -85,6 +86,13 @@ class RestoreConfig(
   )
   w_noise: float = setting(
     "Noise on the latent at the start, in units of W's deviation.", BASE['w_noise'], lower=0
+  )
+  fidelity: float = setting(
+    'From 0, the most face-like picture, to 1, the closest to the input: how little the distance '
+    'of the latent from the average face weighs.',
+    BASE['fidelity'],
+    lower=0,
+    upper=1,
   )
   stop_when_settled: bool = setting(
     'A picture whose loss has settled goes into its ramp-down at once.', False
@@ -174,6 +182,8 @@ def configuration(
   more['degradation'] = _degradation(task, known, degradation)
   if known['latent_dist_reg_weight'] == AUTO and known['restarts'] > 1:
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
+  if 'fidelity' in given(kind) and not has_dial(known):
+    raise ConfigError(f'--fidelity: --preset={preset} has no weight that it turns; leave it out')
   config = config_from_flags(kind, known, preset=preset, **more)
   _check_unknown(config)
   return config

@@ -163,7 +163,7 @@ def test_faces_are_called_as_in_all_tasks_and_no_file_hides_another(
     '--align=auto',
     f'--degradation={spec}',
     '--degrade_first',
-    '--export=npz,png',
+    '--export=npz,png,pasted',
   )
   assert main.run(config) == 0
   examples = finalize.read(tmp_path / 'out')
@@ -180,6 +180,9 @@ def test_faces_are_called_as_in_all_tasks_and_no_file_hides_another(
   assert [face.name for face in several.faces] == ['x_0', 'x_1']
   for face, example in zip(several.faces, examples, strict=False):  # one name, one random key
     np.testing.assert_allclose(face.restoration.latent, example['latent'], atol=1e-4)
+  pasted = data.decode(tmp_path / 'out/pasted/x.png')
+  difference = np.abs(pasted.astype(int) - several.image).max(axis=2)
+  assert np.mean(difference > 2) < 1e-4  # pasted alike, holes drawn alike
   names = [result['name'] for result in data.read_results(tmp_path / 'out')[1]]
   assert names[:2] == ['x_0', 'x_1']
   assert names[2].startswith('x_1-')
@@ -319,7 +322,7 @@ def test_images_need_not_be_kept(configure, tmp_path):
     (['--preset=pivotal'], '--preset'),
     (['--latent_dist_reg_weight=auto'], '--latent_dist_reg_weight'),
     (['--degradation=blur(variance=?)', '--already_degraded'], '--degradation'),
-    (['--export=gif'], '--export: gif is none of npz, png'),
+    (['--export=gif'], '--export: gif is none of npz, png, pasted'),
     (['--engine=ray', '--batch_size=auto'], '--dry_run'),
     (['--engine=ray', '--shard_count=2'], '--engine=ray'),
     (['--task=invert', '--batch_size=auto'], 'only --task=bulk'),

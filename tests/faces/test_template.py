@@ -15,7 +15,7 @@ def test_the_mouth_sets_the_size_of_a_long_face(make_face):
   np.testing.assert_allclose(quad, [(20, 30), (20, 390), (380, 390), (380, 30)], atol=1e-9)
 
 
-def test_tight_puts_eyes_and_mouth_where_the_default_generator_has_them(make_face):
+def test_tight_puts_eyes_and_mouth_where_forehead_and_chin_are_at_the_edges(make_face):
   quad = faces.Template(1.2075, 1.2308, 0.5385).quad(make_face((37, 36), (90, 36), (64, 88)))
   np.testing.assert_allclose(quad, [(0, 0), (0, 128), (128, 128), (128, 0)], atol=0.7)
 

@@ -241,8 +241,8 @@ def test_pivotal_tuning_takes_slots_as_any_other_stage(prior, problems):
   preset = dataclasses.replace(
     inversion.PRESETS['pivotal'], tuning=Tuning(num_steps=3, learning_rate=3e-3, stop_at=0.0)
   )
-  some = [(i, problem) for i, problem in problems if i < 5]
-  slots = inversion.ContinuousBatch(prior, inversion.stages_of(preset), 4, chunk_steps=4)
+  some = [(i, problem) for i, problem in problems if i < 3]
+  slots = inversion.ContinuousBatch(prior, inversion.stages_of(preset), 2, chunk_steps=4)
   results = dict(slots.solve(some))
   expected = batch.run(
     prior, inversion.stages_of(preset), stack([problem for _, problem in some]), None, 4

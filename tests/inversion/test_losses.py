@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganjax import degradations
-from ganjax.inversion import losses, problem, schedules, spaces
+from ganjax.inversion import latent_distances, losses, problem, schedules, spaces
 from ganjax.inversion.perceptual import DiscriminatorDistance
 
 RANDOM = np.random.RandomState(0)
@@ -54,9 +54,9 @@ def test_w_noise_schedule():
 
 
 def test_statistics(networks):
-  w_avg, w_std = problem.statistics(networks.generator, num_samples=4000)
-  again, _ = problem.statistics(networks.generator, num_samples=4000)
-  np.testing.assert_array_equal(w_avg, again)
+  w_avg, w_std, *_ = problem.statistics(networks.generator, num_samples=4000)
+  again = problem.statistics(networks.generator, num_samples=4000)
+  np.testing.assert_array_equal(w_avg, again.w_avg)
   z = jax.random.normal(jax.random.key(9), (4000, 8))
   w = np.asarray(jax.vmap(networks.generator.mapping.w)(z))
   spread = np.sqrt(np.mean(np.sum((w - w.mean(0)) ** 2, axis=1)))
@@ -70,13 +70,43 @@ def test_latent_distance():
   away = jnp.asarray(RANDOM.randn(3, 4), jnp.float32)
   rows = w_avg[None] + away
   expected = np.mean(np.square(away))
-  assert spaces.WPlus().distance(rows, w_avg) == pytest.approx(expected)
+  by = latent_distances.Euclidean(w_avg)
+  assert spaces.WPlus().distance(rows, by) == pytest.approx(expected)
   together = jnp.broadcast_to(rows[:, None], (3, 6, 4))
-  assert spaces.WPlusPlus().distance(together, w_avg) == pytest.approx(expected)
+  assert spaces.WPlusPlus().distance(together, by) == pytest.approx(expected)
   # One channel goes one way and another the opposite one: their row's mean stays where it is.
   apart = together.at[0, 0].add(away[0]).at[0, 1].add(-away[0])
   cost = 2 * np.sum(np.square(away[0])) / away.size
-  assert spaces.WPlusPlus().distance(apart, w_avg) == pytest.approx(expected + cost)
+  assert spaces.WPlusPlus().distance(apart, by) == pytest.approx(expected + cost)
+
+
+def test_samples_are_whitened(networks):
+  """As far off the mean in every direction in which they differ, and 1 on average."""
+  distance = problem.statistics(networks.generator).distances()['mahalanobis']
+  z = jax.random.normal(jax.random.key(9), (4000, 8))
+  w = jax.vmap(networks.generator.mapping.w)(z)
+  np.testing.assert_allclose(
+    jax.nn.leaky_relu(latent_distances.before_activation(w), 0.2) * 2**0.5, w, atol=1e-5
+  )
+  u = (latent_distances.before_activation(w) - distance.mean[None]) @ distance.whitening
+  assert distance.of_rows(w) == pytest.approx(float(jnp.mean(jnp.square(u))), rel=1e-5)
+  covariance = np.cov(np.asarray(u), rowvar=False)
+  np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=0.1)
+  assert np.all(np.diag(covariance) < 1.1)
+  assert np.mean(np.diag(covariance) > 0.9) >= 0.75  # the others hardly vary at all
+  away = jnp.square(w - distance.mean[None]).mean()
+  assert distance.variance < 2 * away
+
+
+def test_a_channel_of_samples_spread_counts_as_much_as_a_row(networks):
+  """In the whitened distance, too, the spread of W++'s channels is in units of W's variance."""
+  by = problem.statistics(networks.generator).distances()['mahalanobis']
+  row = networks.generator.mapping.w_avg[...]
+  together = jnp.broadcast_to(row, (2, 6, len(row)))
+  step = jnp.sqrt(by.variance) * jnp.ones_like(row)
+  apart = together.at[:, 0].add(step).at[:, 1].add(-step)
+  cost = spaces.WPlusPlus().distance(apart, by) - spaces.WPlusPlus().distance(together, by)
+  assert cost == pytest.approx(2.0, rel=1e-4)
 
 
 @pytest.mark.parametrize('comparison', ['single', 'multiscale'])

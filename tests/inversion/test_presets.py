@@ -9,7 +9,7 @@ import pytest
 
 import ganjax
 from ganjax import inversion
-from ganjax.inversion import schedules, spaces, stylegan
+from ganjax.inversion import presets, schedules, spaces, stylegan
 
 DAMAGE = 'mask(box=3:8:4:9) | noise(sigma=0.05)'
 
@@ -131,7 +131,7 @@ def test_robust_goes_on_in_w_plus_plus_from_where_w_plus_ended(prior, photos, ne
 
 
 def test_robust_weighs_the_latent_against_what_is_left(prior, photos):
-  """The fewer pixels, the more it weighs: a first step of Adam goes equally far in all cases."""
+  """The fewer pixels, the more it weighs."""
   weighed = []
   for spec, count in (
     ('identity()', 3 * 16 * 16),
@@ -139,11 +139,26 @@ def test_robust_weighs_the_latent_against_what_is_left(prior, photos):
   ):
     damage = ganjax.parse_degradation(spec)
     height, width = damage.output_shape(16, 16)
-    hyper = {'num_steps': 3, 'latent_dist_reg_weight': 1.0, 'w_noise': 0.0}
+    hyper = {'num_steps': 1, 'latent_dist_reg_weight': 1.0, 'w_noise': 0.0}
     found = ganjax.restore(prior, photos[:1, :height, :width], damage, preset='robust', **hyper)
     latent = found.terms.latent[0]
-    assert latent[0] == 0  # it starts at w_avg
-    assert latent[2] > 0
+    assert np.all(latent > 0)
     assert np.all(found.terms.pixel > 0)
-    weighed.append(latent[2] * count)
+    weighed.append(latent[0] * count)  # where the search begins, the same in all cases
   assert weighed[0] == pytest.approx(weighed[1], rel=0.5)  # one probe tells 48 numbers no better
+
+
+def test_fidelity_turns_the_latent_s_weight(prior, photos):
+  """By the same factor either way, and not at all in the middle."""
+
+  def weighed(fidelity):
+    hyper = {'num_steps': 1, 'w_noise': 0.0, 'fidelity': fidelity}
+    damage = ganjax.parse_degradation('identity()')
+    return ganjax.restore(prior, photos[:1], damage, preset='robust', **hyper).terms.latent[0, 0]
+
+  balanced = weighed(presets.BALANCED)
+  assert balanced > 0
+  assert weighed(0.0) == pytest.approx(presets.DIAL * balanced)
+  assert weighed(1.0) == pytest.approx(balanced / presets.DIAL)
+  with pytest.raises(ValueError, match='not within 0 to 1'):
+    weighed(-0.1)

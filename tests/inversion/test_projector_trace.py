@@ -12,6 +12,7 @@ import ports.stylegan2
 import ports.vgg16
 from ganjax import degradations
 from ganjax.inversion import PROJECTOR, Hyper, losses, stylegan
+from ganjax.inversion.latent_distances import Euclidean
 from ganjax.inversion.perceptual import LPIPSDistance
 from ganjax.inversion.problem import Prior, Problem
 from ganjax.models.layers import freeze
@@ -39,6 +40,7 @@ def followed(shared, trace, tmp_path_factory):
     LPIPSDistance(freeze(ganjax.weights.load_lpips(folder / 'vgg.safetensors'))),
     jnp.asarray(trace['w_avg'][0, 0]),
     jnp.float32(trace['w_std']),
+    {'euclidean': Euclidean(jnp.asarray(trace['w_avg'][0, 0]))},
   )
   image = jnp.asarray(np.moveaxis(trace['target'][0], 0, -1) / 127.5 - 1, jnp.float32)
   weights = {

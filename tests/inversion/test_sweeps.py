@@ -43,6 +43,7 @@ def read(spec):
     ('num_steps=2.5', 'give numbers'),
     ('num_steps=0', 'give numbers, 1 or more'),
     ('w_noise=-1', 'give numbers'),
+    ('fidelity=1.5', 'from 0 to 1'),
     ('blur.sigma=1', 'neither a hyperparameter'),
     ('jpeg.quality=3', 'neither a hyperparameter'),
     ('blur.kernel_size=4', 'is even'),

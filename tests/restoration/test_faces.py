@@ -6,7 +6,7 @@ from PIL import Image
 
 from ganjax import data, faces
 from ganjax.degradations import DegradationError, parse
-from ganjax.restoration.faces import Photo, Search, faces_of, find_faces
+from ganjax.restoration.faces import Photo, Search, faces_at, faces_of, find_faces
 
 SIDE = 32
 PIXELS = np.random.default_rng(0).integers(60, 200, (96, 96, 3)).astype(np.uint8)
@@ -120,6 +120,24 @@ def test_a_face_of_which_nothing_is_hidden_is_left_as_it_was(tmp_path, monkeypat
   spec = f"mask(file='{drawn(tmp_path, where=(slice(80, 90), slice(60, 70)))}')"
   with pytest.raises(DegradationError, match='hides nothing of the face'):
     faces_of(photo(), search(spec))
+
+
+@pytest.mark.parametrize('spec', ['mask', 'downsample(factor=?)', 'downsample(factor=2)'])
+def test_faces_are_put_where_they_were_found(tmp_path, monkeypatch, spec):
+  if spec == 'mask':  # of the right face alone
+    spec = f"mask(file='{drawn(tmp_path, where=(slice(10, 20), slice(60, 70)))}')"
+  quads = [faces.full_quad(PIXELS[:20, :20]) + np.array([x, 6]) for x in (2, 55)]
+  crops = [faces.Crop(faces.cut(PIXELS, quad, search(spec).size), quad) for quad in quads]
+  monkeypatch.setattr(faces, 'align', lambda *args, **kwargs: crops)
+  found = faces_of(photo(), search(spec))
+  monkeypatch.setattr(faces, 'align', None)  # nothing is looked for again
+  again = faces_at(photo(), {face.name: face.crop.quad for face in found}, search(spec))
+  for face, other in zip(found, again, strict=True):
+    for part in ('name', 'number', 'num_faces', 'photo_name', 'source', 'scale'):
+      assert getattr(other, part) == getattr(face, part)
+    np.testing.assert_array_equal(other.crop.quad, face.crop.quad)
+    np.testing.assert_array_equal(other.photo, PIXELS)
+    np.testing.assert_array_equal(visible(other, spec), visible(face, spec))
 
 
 def test_what_lies_outside_of_the_face_is_told(tmp_path, monkeypatch):

@@ -120,6 +120,8 @@ PHOTO = np.zeros((16, 16, 3), np.uint8)
     (PHOTO, {'align': 'sometimes'}, 'none of auto'),
     (PHOTO, {'noise_maps': 'loud'}, 'none of optimised'),
     (PHOTO, {'batch_size': 0}, 'give 1 or more'),
+    (PHOTO, {'fidelity': 1.5}, 'not within 0 to 1'),
+    (PHOTO, {'fidelity': 0.2, 'preset': 'pivotal'}, 'no weight that it turns'),
     (PHOTO, {'steps': 3}, "unknown \\['steps'\\]"),
     (PHOTO, {'restarts': 2, 'latent_dist_reg_weight': 'auto'}, 'restarts'),
     (PHOTO, {'degradation': 'blur()', 'assumed_degradation': 'grayscale | downsample'}, 'size'),

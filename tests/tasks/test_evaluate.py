@@ -9,6 +9,7 @@ from absl import flags
 
 from ganjax.tasks import evaluate, levels, main
 from ganjax.tasks.config import ConfigError
+from ganjax.weights import WeightsError
 
 ASTRONAUT = 'scripts/demo/astronaut.png'
 
@@ -35,27 +36,28 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, 
     f'--output={tmp_path}',
     '--tasks=invert,colorize,super_resolve+inpaint',
     '--levels=S',
-    '--methods=ganjax,robust',
+    '--methods=ganjax,projector',
   )
   assert main.run(settings) == 0
   lines = list(csv.DictReader((tmp_path / 'table.csv').read_text().splitlines()))
   assert [(line['task'], line['level'], line['method']) for line in lines] == [
     ('invert', 'S', 'ganjax'),
-    ('invert', 'S', 'robust'),
+    ('invert', 'S', 'projector'),
     ('colorize', 'S', 'degraded'),
     ('colorize', 'S', 'ganjax'),
     ('colorize', 'S', 'ganjax (completed)'),
-    ('colorize', 'S', 'robust'),
-    ('colorize', 'S', 'robust (completed)'),
+    ('colorize', 'S', 'projector'),
+    ('colorize', 'S', 'projector (completed)'),
     ('super_resolve+inpaint', 'M', 'degraded'),
     ('super_resolve+inpaint', 'M', 'ganjax'),
     ('super_resolve+inpaint', 'M', 'ganjax (completed)'),
-    ('super_resolve+inpaint', 'M', 'robust'),
-    ('super_resolve+inpaint', 'M', 'robust (completed)'),
+    ('super_resolve+inpaint', 'M', 'projector'),
+    ('super_resolve+inpaint', 'M', 'projector (completed)'),
   ]
   for line in lines:
-    for column in ('psnr', 'ssim', 'perceptual'):
+    for column in ('psnr', 'ssim', 'perceptual', 'sharpness', 'score', 'score_truth'):
       assert float(line[column]) > -100, column
+  assert len({line['score_truth'] for line in lines}) == 1
   pictures = list(csv.DictReader((tmp_path / 'pictures.csv').read_text().splitlines()))
   for picture, line in zip(pictures, lines, strict=True):  # of the only one, so means are its own
     assert picture['name'] == 'astronaut'
@@ -80,9 +82,17 @@ def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, 
   with pytest.raises(KeyboardInterrupt):
     main.run(settings)
   assert (tmp_path / 'table.csv').read_text() == ''.join(whole[:8])
-  composed = tmp_path / 'super_resolve+inpaint-M-robust/config.json'
+  composed = tmp_path / 'super_resolve+inpaint-M-projector/config.json'
   damage = json.loads(composed.read_text())['config']['degradation']
   assert damage == levels.COMPOSED['super_resolve+inpaint']
+
+
+def test_a_missing_file_is_told_before_the_work(tmp_path, weights_file):
+  missing = tmp_path / 'inception.safetensors'
+  settings = config(f'--weights={weights_file}', f'--output={tmp_path}', f'--inception={missing}')
+  with pytest.raises(WeightsError, match=r'inception\.safetensors'):
+    evaluate.run(settings)
+  assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -92,7 +102,7 @@ def test_the_deep_prior_sees_what_the_others_see(tmp_path):
     f'--output={tmp_path}',
     '--tasks=denoise',
     '--levels=M',
-    '--methods=ganjax,deep_prior',
+    '--methods=projector,deep_prior',
     '--network=1-single',
   )
   assert main.run(settings) == 0
@@ -101,7 +111,7 @@ def test_the_deep_prior_sees_what_the_others_see(tmp_path):
   seen = [tmp_path / f'denoise-M-{method}/degraded/astronaut.png' for method in settings.methods]
   assert seen[0].read_bytes() == seen[1].read_bytes()
   lines = list(csv.DictReader((tmp_path / 'table.csv').read_text().splitlines()))
-  assert [line['method'] for line in lines] == ['degraded', 'ganjax', 'deep_prior']
+  assert [line['method'] for line in lines] == ['degraded', 'projector', 'deep_prior']
   assert all(float(line['identity']) > 0 for line in lines)
 
 

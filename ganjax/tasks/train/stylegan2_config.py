@@ -3,7 +3,13 @@
 import dataclasses
 from typing import ClassVar, Literal, Self
 
-from ganjax.tasks.config import WithTruncation, config_from_flags, require_batch_size, require_input
+from ganjax.tasks.config import (
+  WithInception,
+  WithTruncation,
+  config_from_flags,
+  require_batch_size,
+  require_input,
+)
 from ganjax.tasks.settings import FLAGS, ConfigError, setting
 from ganjax.tasks.train.training_config import TrainingConfig, WithPictures
 
@@ -12,7 +18,7 @@ ADA_KIMG, ADA_KIMG_FROM_WEIGHTS = 500, 100  # as the paper's authors' own progra
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainGeneratorConfig(WithTruncation, WithPictures, TrainingConfig):
+class TrainGeneratorConfig(WithInception, WithTruncation, WithPictures, TrainingConfig):
   """One run of `train_generator`."""
 
   HEADING: ClassVar[str] = 'StyleGAN2'
@@ -56,11 +62,6 @@ class TrainGeneratorConfig(WithTruncation, WithPictures, TrainingConfig):
   )
   frechet_pictures: int = setting(
     'So many generated faces and photographs are compared; 0 for none.', 1000, lower=0
-  )
-  inception: str | None = setting(
-    'Inception weights made by ports.inception: the Fréchet distance of its '
-    'features is measured, too, and says which weights are best.',
-    None,
   )
   bfloat16_from: int = setting(
     'With --precision=bfloat16, the resolution from which it holds, px: smaller '

@@ -15,12 +15,10 @@ import numpy as np
 
 from ganjax import faces
 from ganjax.faces.identity import descriptor
+from ganjax.faces.template import LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
 from ganjax.metrics import frechet
 from ganjax.models.inception import Inception
 from ganjax.pixels import to_float
-
-_LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)  # of the 68 landmarks
-_MOUTH_CORNERS = [48, 54]
 
 
 def mean_landmarks(photographs: Iterable[np.ndarray]) -> np.ndarray | None:
@@ -39,8 +37,8 @@ def mean_landmarks(photographs: Iterable[np.ndarray]) -> np.ndarray | None:
 
 def template(landmarks: np.ndarray) -> faces.Template:
   """The crop that puts faces where `landmarks`, in shares of the side, are."""
-  left, right = landmarks[_LEFT_EYE].mean(axis=0), landmarks[_RIGHT_EYE].mean(axis=0)
-  eyes, mouth = (left + right) / 2, landmarks[_MOUTH_CORNERS].mean(axis=0)
+  left, right = landmarks[LEFT_EYE].mean(axis=0), landmarks[RIGHT_EYE].mean(axis=0)
+  eyes, mouth = (left + right) / 2, landmarks[MOUTH_CORNERS].mean(axis=0)
   down = mouth[1] - eyes[1]
   return faces.Template(
     eye_scale=round(float(0.5 / (right[0] - left[0])), 3),
