@@ -11,7 +11,9 @@ from ganjax.degradations.parameters import DegradationError, Leaf, require_range
 from ganjax.degradations.pipeline import Operator
 from ganjax.degradations.pytrees import frozen_pytree
 from ganjax.degradations.registry import register
+from ganjax.degradations.wiener import deconvolved
 
+TAPER = 3.0  # standard deviations of the kernel from the border within which it is not trusted
 MAX_KERNEL_SIZE = 4095
 
 
@@ -27,6 +29,8 @@ class Blur(Operator):
 
   kernel_size: Leaf  # int32, odd, pixels
   variance: Leaf  # float32, pixels²
+
+  has_consistency: ClassVar[bool] = True
 
   unknowns: ClassVar[dict[str, Unknown]] = {
     'kernel_size': Discrete(tuple(np.asarray(k, np.int32) for k in (5, 9, 15, 25, 41, 63))),
@@ -60,6 +64,21 @@ class Blur(Operator):
     exact = jax.lax.Precision.HIGHEST
     rows = jnp.einsum('yY,YXc->yXc', down, image, precision=exact)
     return jnp.einsum('xX,yXc->yxc', across, rows, precision=exact)
+
+  def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """By deconvolution of what is left, y − K x; see `deconvolved`.
+
+    Less and less towards the border: beyond it the picture was no mirror of itself.
+    """
+    down, across = (
+      np.asarray(blur_matrix(size, self.kernel_size, self.variance), np.float64)
+      for size in image.shape[:2]
+    )
+    y, x = (_taper(size, TAPER * float(self.variance) ** 0.5) for size in image.shape[:2])
+    weight = y[:, None] * x * visible[:, :, 0]
+    ours, given = (np.moveaxis(one, 2, 0) for one in (image, degraded))
+    step = weight * deconvolved(weight * (given - down @ ours @ across.T), down, across)
+    return (image + np.moveaxis(step, 0, 2)).astype(np.float32)
 
   def check(self, height: int, width: int) -> None:
     size = int(np.max(np.asarray(self.kernel_size)))
@@ -104,6 +123,13 @@ def blur_matrix(size: int, kernel_size: Leaf, variance: Leaf) -> jax.Array:
   before = jnp.where(x > 0, _taps(x + y, kernel_size, variance), 0.0)
   after = jnp.where(x < size - 1, _taps(2 * (size - 1) - x - y, kernel_size, variance), 0.0)
   return (direct + before + after) / total
+
+
+def _taper(size: int, reach: float) -> np.ndarray:
+  """From 0 at both ends of an axis to 1 from `reach` px on; [size]."""
+  place = np.arange(size) + 0.5
+  t = np.clip(np.minimum(place, size - place) / max(reach, 1.0), 0, 1)
+  return t * t * (3 - 2 * t)
 
 
 def _taps(offsets: jax.Array, kernel_size: Leaf, variance: Leaf) -> jax.Array:

@@ -49,6 +49,7 @@ class Jpeg(Operator):
   quality: Leaf  # int32
 
   is_codec: ClassVar[bool] = True
+  has_consistency: ClassVar[bool] = True
 
   unknowns: ClassVar[dict[str, Unknown]] = {
     'quality': Discrete(tuple(np.asarray(q, np.int32) for q in (3, 4, 6, 9, 12, 18, 30, 50, 80)))

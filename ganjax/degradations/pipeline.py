@@ -39,6 +39,8 @@ class Operator:
   is_mask: ClassVar[bool] = False
   # Whether it only stores the picture with less accuracy, as a file does.
   is_codec: ClassVar[bool] = False
+  # Whether it is neither projection nor reduction, but has a `consistent` of its own.
+  has_consistency: ClassVar[bool] = False
   # Whether `sample` draws what it does, so that a picture that came degraded cannot follow it.
   is_drawn: ClassVar[bool] = False
   # The parameters that may be unknown, and how each is found.
@@ -82,7 +84,7 @@ class Operator:
   @property
   def is_completable(self) -> bool:
     """Whether `consistent` knows what the degraded picture still tells."""
-    return self.is_projection or self.is_reduction or self.is_codec
+    return self.is_projection or self.is_reduction or self.has_consistency
 
   def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """The restored picture, changed so that it degrades to what was given (data consistency).
@@ -331,30 +333,36 @@ class Pipeline(Operator):
 
   @property
   def is_completable(self) -> bool:
-    """As for one operator; of a codec's picture, masks alone may have taken something."""
-    before, _ = self._at_codec()
+    """As for one; an operator with a `consistent` of its own comes last, but for masks."""
+    before, _ = self._at_last()
     return all(operator.is_projection or operator.is_reduction for operator in before.operators)
 
   def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """As for one operator; projections and reductions that follow one another are one.
 
-    With a codec, first what it was given is made consistent, and then the picture with that.
+    Where another follows, first what that was given is made consistent, then the picture with it.
     """
-    before, codec = self._at_codec()
-    if codec is None:
+    before, last = self._at_last()
+    if last is None:
       return super().consistent(image, degraded, visible)
-    stored = np.asarray(before.expected(jnp.asarray(image)))
-    stored = codec.consistent(stored, degraded, visible)
-    return before.consistent(image, stored, np.asarray(before.visible(*stored.shape[:2])))
+    given = np.asarray(before.expected(jnp.asarray(image)))
+    given = last.consistent(given, degraded, visible)
+    return before.consistent(image, given, np.asarray(before.visible(*given.shape[:2])))
 
-  def _at_codec(self) -> tuple['Pipeline', Operator | None]:
-    """What precedes a codec that masks alone follow, and the codec; or else all, and None."""
+  def _at_last(self) -> tuple['Pipeline', Operator | None]:
+    """What precedes the last operator if that has a `consistent` of its own; else all, and None.
+
+    Masks may follow a codec, whose blocks can be told apart.
+    """
     end = len(self.operators)
     while end and self.operators[end - 1].is_mask:
       end -= 1
-    if not end or not self.operators[end - 1].is_codec:
+    if not end:
       return self, None
-    return Pipeline(self.operators[: end - 1]), self.operators[end - 1]
+    last = self.operators[end - 1]
+    if not last.has_consistency or (end < len(self.operators) and not last.is_codec):
+      return self, None
+    return Pipeline(self.operators[: end - 1]), last
 
   def output_shape(self, height: int, width: int) -> tuple[int, int]:
     for operator in self.operators:

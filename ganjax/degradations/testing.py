@@ -22,7 +22,7 @@ RANDOM_DRAWS = 48  # whose means are compared where a degradation is random
 ACCURACY = 2e-6  # of float32 computations that differ in their order alone
 TIE_ACCURACY = 1e-3  # on average, where rounding may go either way at rare ties
 SMALLEST_GRADIENT = 1e-3  # on average, of the sum of squares
-CONSISTENT = 0.1  # of an image's misfit, the most that is left once it is consistent
+CONSISTENT = 0.5  # of an image's misfit, the most that is left once it is consistent
 LEVEL = 2 / 255  # of 8 bits
 
 
