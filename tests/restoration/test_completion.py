@@ -319,3 +319,19 @@ def test_a_face_in_a_jpeg_photo_is_one_that_the_file_can_have_been_made_of(mode,
   Image.fromarray(whole).save(tmp_path / 'again.jpg', quality=20, subsampling=mode)
   again = data.decode(tmp_path / 'again.jpg')
   assert np.mean(again == decoded) > 0.95
+
+
+def test_what_a_blur_left_is_taken_from_the_input(crop):
+  """Nearer to the truth, and not much farther where the blur was taken for a wider one."""
+  truth, restored = crop
+  degraded = parse('blur(kernel_size=41, variance=6)').true(to_float(truth), KEY)
+
+  def error(image):
+    return np.square(image[8:-8, 8:-8].astype(float) - truth[8:-8, 8:-8]).mean()
+
+  exact, too_wide = (
+    completed(parse(f'blur(kernel_size=41, variance={variance})'), degraded, restored)
+    for variance in (6, 9)
+  )
+  assert error(exact) < 0.8 * error(restored)
+  assert error(too_wide) < 1.1 * error(restored)
