@@ -27,7 +27,11 @@ class Euclidean(NamedTuple):
   """mean((w − w_avg)²)."""
 
   w_avg: Float[Array, ' w_dim']
-  variance: float = 1.0
+
+  @property
+  def variance(self) -> float:
+    """See `LatentDistance`."""
+    return 1.0
 
   def of_rows(self, rows: Float[Array, 'k w_dim']) -> Float[Array, '']:
     """See `LatentDistance`."""
