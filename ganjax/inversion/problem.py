@@ -20,7 +20,7 @@ from ganjax.inversion.latent_distances import (
   whitening,
 )
 from ganjax.inversion.perceptual import Perceptual, load_perceptual
-from ganjax.inversion.presets import Hyper, LatentMetric
+from ganjax.inversion.presets import BALANCED, DIAL, Hyper, LatentMetric
 from ganjax.models.generator import Generator
 from ganjax.weights import Networks
 
@@ -105,15 +105,25 @@ def make_problem(
   if photo.shape != expected:
     raise ValueError(f'{name}: the photo is {photo.shape}, but {degradation} gives {expected}')
   degradation = degradation.observed(photo)
-  floats = {name: jnp.float32(value) for name, value in hyper._asdict().items()}
   return Problem(
     target=jnp.asarray(photo, jnp.float32),
     visible=degradation.visible(*expected[:2]),
     degradation=degradation,
-    hyper=Hyper(**{**floats, 'num_steps': jnp.int32(hyper.num_steps)}),
+    hyper=typed(hyper),
     key=image_key(seed, name),
     start=prior.w_avg,
   )
+
+
+def typed(hyper: Hyper) -> Hyper:
+  """One image's hyperparameters as scalars on devices, the latent's weight as `fidelity` turns it.
+
+  Here, and not in every step, where a power would be rounded otherwise on one device than on four.
+  """
+  turned = hyper.latent_dist_reg_weight * DIAL ** ((BALANCED - hyper.fidelity) / BALANCED)
+  values = hyper._replace(latent_dist_reg_weight=turned)._asdict()
+  floats = {name: jnp.float32(value) for name, value in values.items()}
+  return Hyper(**{**floats, 'num_steps': jnp.int32(hyper.num_steps)})
 
 
 def stack(problems: list[P]) -> P:

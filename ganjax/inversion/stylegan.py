@@ -8,13 +8,12 @@ from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int, Key
 
 from ganjax.inversion import losses, schedules, spaces
-from ganjax.inversion.presets import BALANCED, DIAL, Hyper, Preset
+from ganjax.inversion.presets import Hyper, Preset
 from ganjax.inversion.problem import Prior, Problem
 from ganjax.inversion.solver import Solution
 from ganjax.models.generator import Noise
@@ -179,12 +178,6 @@ def _weighted(preset: Preset, hyper: Hyper, pixel: Float[Array, '']) -> Float[Ar
   return hyper.pixel_weight * (losses.gaussian_nll(pixel) if is_likelihood else pixel)
 
 
-def _latent_weight(hyper: Hyper) -> Float[Array, '']:
-  """Of a latent's distance from the average face, as its weight and the fidelity say."""
-  steps = (BALANCED - hyper.fidelity) / BALANCED  # 1 at 0, −1 at 1
-  return hyper.latent_dist_reg_weight * jnp.exp2(steps * np.log2(DIAL))
-
-
 def misfit(
   prior: Prior, preset: Preset, problem: Problem, image: Float[Array, 'h w 3']
 ) -> Float[Array, '']:
@@ -260,7 +253,7 @@ def step(
     if preset.pixels == 'likelihood':
       latent_share = latent.shape[0] * latent.shape[-1] / target.observations
     distance = space.distance(latent, prior.latent_distances[preset.latent_distance])
-    latent_weight = _latent_weight(hyper) * preset.phases[phase].latent_weight
+    latent_weight = hyper.latent_dist_reg_weight * preset.phases[phase].latent_weight
     terms = losses.Terms(
       perceptual=perceptual,
       pixel=_weighted(preset, hyper, pixel),

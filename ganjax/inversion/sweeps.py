@@ -4,13 +4,12 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from ganjax.degradations import DegradationError, Pipeline, parse
 from ganjax.errors import GanjaxError
 from ganjax.inversion.presets import Hyper
-from ganjax.inversion.problem import Problem
+from ganjax.inversion.problem import Problem, typed
 
 EXAMPLE = 'latent_dist_reg_weight=0.001,0.1,0.5; blur.variance=3,7,12'
 
@@ -118,10 +117,9 @@ def _replaced(spec: str, name: str, value: str, others: Sequence[str]) -> str:
 
 def problem(base: Problem, assumed: Pipeline, numbers: Hyper) -> Problem:
   """One combination's problem; the image, its key and its start are the base's."""
-  floats = {name: jnp.float32(value) for name, value in numbers._asdict().items()}
   assumed = assumed.observed(np.asarray(base.target))
   return base._replace(
     visible=assumed.visible(*base.target.shape[:2]),
     degradation=assumed,
-    hyper=Hyper(**{**floats, 'num_steps': jnp.int32(numbers.num_steps)}),
+    hyper=typed(numbers),
   )
