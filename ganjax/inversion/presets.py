@@ -51,6 +51,13 @@ class Hyper(NamedTuple):
   fidelity: 'jax.Array | float' = BALANCED
 
 
+def check_fidelity(*values: float) -> None:
+  """Raises ValueError where a value of `Hyper.fidelity` is not within 0 to 1."""
+  for value in values:
+    if not 0 <= value <= 1:
+      raise ValueError(f'fidelity {value} is not within 0 to 1')
+
+
 PUBLISHED = Hyper()  # Karras et al. 2020, appendix D
 
 

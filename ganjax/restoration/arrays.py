@@ -8,7 +8,7 @@ import numpy as np
 from ganjax.degradations import Operator, Pipeline, parse
 from ganjax.inversion import batch, identify
 from ganjax.inversion.perceptual import Perceptual, load_perceptual
-from ganjax.inversion.presets import PRESETS, Hyper, Preset
+from ganjax.inversion.presets import PRESETS, Hyper, Preset, check_fidelity
 from ganjax.inversion.problem import Prior, make_prior, make_problem, stack
 from ganjax.inversion.spaces import Space
 from ganjax.inversion.stages import stages_of
@@ -149,6 +149,6 @@ def _pick(defaults: Hyper, hyper: dict, i: int, count: int) -> Hyper:
   for name, value in hyper.items():
     if np.ndim(value) and np.shape(value) != (count,):
       raise ValueError(f'{name} has shape {np.shape(value)} for {count} photos')
-    if name == 'fidelity' and not np.all((np.asarray(value) >= 0) & (np.asarray(value) <= 1)):
-      raise ValueError(f'fidelity {value} is not within 0 to 1')
+    if name == 'fidelity':
+      check_fidelity(*np.ravel(value))
   return defaults._replace(**{k: np.asarray(v)[i] if np.ndim(v) else v for k, v in hyper.items()})

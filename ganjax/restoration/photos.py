@@ -10,7 +10,7 @@ import numpy as np
 
 from ganjax import data, faces, inversion, report, weights
 from ganjax.degradations import FileMask, Operator, Pipeline, parse
-from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, Preset
+from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, Preset, check_fidelity
 from ganjax.pixels import to_bytes
 from ganjax.restoration import result_grid
 from ganjax.restoration.defaults import (
@@ -316,8 +316,7 @@ def _values(
     raise ValueError(f'unknown {unknown} with preset {preset!r}; known are {sorted(known)}')
   values = {**defaults, **settings}
   _check_choice('noise_maps', values['noise_maps'], NOISE_MAPS)
-  if not 0 <= values['fidelity'] <= 1:
-    raise ValueError(f'fidelity {values["fidelity"]} is not within 0 to 1')
+  check_fidelity(values['fidelity'])
   if 'fidelity' in settings and not has_dial(values):
     raise ValueError(f'fidelity: preset {preset!r} with these settings has no weight that it turns')
   return values
