@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import pathlib
+import shutil
 
 # Must be set before jax is imported.
 # Optimising programs that run for milliseconds would take most of the suite's time.
@@ -28,6 +29,7 @@ from ganjax.runtime import programs
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 
 
@@ -36,6 +38,19 @@ def few_programs():
   """Lets compiled programs go before a process has more of them than Linux allows."""
   yield
   programs.clear_caches_near_map_limit()
+
+
+@pytest.fixture(scope='module')
+def browser():
+  """A headless Chromium, by Playwright."""
+  playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+  path = next(filter(None, map(shutil.which, BROWSERS)), None)
+  if path is None:
+    pytest.skip(f'none of {", ".join(BROWSERS)} found: pages are NOT being checked in a browser')
+  with playwright.sync_playwright() as running:
+    started = running.chromium.launch(executable_path=path, args=['--no-sandbox'])
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope='session')

@@ -1,14 +1,11 @@
 """The report in a real browser: it opens offline, slides, zooms, and fits a phone."""
 
 import pathlib
-import shutil
 
 import numpy as np
 import pytest
 
 from ganjax import data, report
-
-BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 
 
 @pytest.fixture(scope='module')
@@ -39,20 +36,6 @@ def page_path(tmp_path_factory):
       store.add_result({'name': name, 'source': f'{name}.png', 'files': files, 'metrics': values})
     store.add_failure('c.png', 'c', 'no face found')
   return report.write_report(pathlib.Path(folder))
-
-
-@pytest.fixture(scope='module')
-def browser():
-  playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
-  path = next(filter(None, map(shutil.which, BROWSERS)), None)
-  if path is None:
-    pytest.skip(
-      f'none of {", ".join(BROWSERS)} found: the report is NOT being checked in a browser'
-    )
-  with playwright.sync_playwright() as running:
-    started = running.chromium.launch(executable_path=path, args=['--no-sandbox'])
-    yield started
-    started.close()
 
 
 @pytest.fixture
