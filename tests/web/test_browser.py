@@ -77,7 +77,7 @@ def choose(page, path, told='face found'):
 def paint(page, stroke=STROKE):
   """Draws a line; the photo fills the canvas's height, and is square."""
   page.wait_for_selector('#editor canvas')
-  page.wait_for_timeout(1500)  # the photo is drawn a moment after its canvas is there
+  page.wait_for_timeout(2500)  # the photo is drawn a moment after its canvas is there
   whole = page.locator('#editor canvas').first.bounding_box()
   side = 0.9 * min(whole['width'], whole['height'])  # the editor leaves a margin
   left, top = whole['x'] + (whole['width'] - side) / 2, whole['y'] + (whole['height'] - side) / 2
@@ -88,6 +88,7 @@ def paint(page, stroke=STROKE):
   page.mouse.down()
   page.mouse.move(*points[1], steps=6)
   page.mouse.up()
+  page.locator('#told', has_text='is painted over').wait_for()
 
 
 def set_steps(page, count):
@@ -112,7 +113,6 @@ def test_a_scratch_is_painted_over_and_restored_and_nothing_else_changes(opened,
   page = opened()
   choose(page, ASTRONAUT)
   paint(page)
-  page.locator('#told', has_text='is painted over').wait_for()
   set_steps(page, 20)
   page.click('#restore')
   status(page, 'step 8 of 20')
@@ -180,5 +180,6 @@ def test_errors_are_sentences(opened, tmp_path):
   paint(page, (0.3, 0.3, 0.7, 0.7))
   page.click('#there')
   page.locator('#told', has_text='1 face found').wait_for()
+  page.wait_for_timeout(1500)  # the strokes go with the photo that they were painted on
   page.click('#restore')
   status(page, 'Say what is wrong with the photo')
