@@ -30,6 +30,7 @@ OPTIONAL = {
   ),
   'edit': ('sklearn',),
   'heif': ('pillow_heif',),
+  'hub': ('huggingface_hub',),
   'train': ('orbax', 'tensorboardX'),
   'ray': ('ray',),
 }
