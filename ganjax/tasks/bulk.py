@@ -106,9 +106,7 @@ def _weights_sha256(config: BulkConfig) -> str:
 def _check(config: BulkConfig) -> None:
   """Refuses what cannot be used before anything is written."""
   settings = _settings(config)
-  _, header = weights.tensor_file.read_family(
-    config.weights or weights.DEFAULT, 'stylegan2'
-  )
+  _, header = weights.tensor_file.read_family(config.weights or weights.DEFAULT, 'stylegan2')
   inversion.check_perceptual(settings.perceptual)
   side = generator_config(header['generator']).resolution
   settings.method().check(side)

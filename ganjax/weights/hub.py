@@ -38,7 +38,9 @@ def _fetched(path: str) -> pathlib.Path:
   owner, name, file = (*path.removeprefix(SCHEME).split('/', 2), '', '')[:3]
   name, _, revision = name.partition('@')
   if not (owner and name and file):
-    raise WeightsError(f'{path}: write hf://owner/name/file, such as hf://me/faces/best.safetensors')
+    raise WeightsError(
+      f'{path}: write hf://owner/name/file, such as hf://me/faces/best.safetensors'
+    )
   with extras.needs('hub'):
     from huggingface_hub import errors, hf_hub_download
   logging.getLogger('huggingface_hub').setLevel(logging.ERROR)  # it warns of each of its retries

@@ -76,7 +76,9 @@ def test_what_cannot_be_fetched_is_one_line(asked, error):
   assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('path', ['hf://', 'hf://me', 'hf://me/faces', 'hf://me//x', 'hf://me/@v2/x'])
+@pytest.mark.parametrize(
+  'path', ['hf://', 'hf://me', 'hf://me/faces', 'hf://me//x', 'hf://me/@v2/x']
+)
 def test_an_incomplete_name_is_refused(asked, path):
   with pytest.raises(WeightsError, match='write hf://owner/name/file'):
     hub.located(path)
