@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLOORS = (
   ('ganjax.__main__',),
   ('ganjax.tasks',),
-  ('ganjax.bulk',),
+  ('ganjax.bulk', 'ganjax.web'),
   ('ganjax',),  # the package itself: what a researcher imports
   ('ganjax.restoration',),
   (

@@ -33,6 +33,7 @@ OPTIONAL = {
   'hub': ('huggingface_hub',),
   'train': ('orbax', 'tensorboardX'),
   'ray': ('ray',),
+  'web': ('gradio',),
 }
 
 

@@ -1,7 +1,7 @@
 """Latent editing: interpolation, directions, traversal. Pure functions of one latent, to vmap."""
 
 from ganjax.editing.directions import Fit, conditional, confident, cosine, fit_direction
-from ganjax.editing.files import Direction, EditingError, load_direction
+from ganjax.editing.files import Direction, EditingError, bundled_directions, load_direction
 from ganjax.editing.interpolation import Method, interpolate, step_lengths
 from ganjax.editing.sampling import SPACES, Space, rows, sample, seeded
 from ganjax.editing.traversal import deviation, flip, layer_mask, slope, succeeds, traverse
@@ -15,6 +15,7 @@ __all__ = [
   'Fit',
   'Method',
   'Space',
+  'bundled_directions',
   'conditional',
   'confident',
   'cosine',

@@ -12,6 +12,9 @@ from ganjax.editing import sampling
 from ganjax.editing.sampling import SPACES, Space
 from ganjax.errors import GanjaxError
 from ganjax.models.architecture import GeneratorConfig
+from ganjax.weights import DEFAULT, tensor_file
+
+BUNDLED = DEFAULT.parent / 'directions'
 
 
 class EditingError(GanjaxError):
@@ -78,3 +81,10 @@ def load_direction(
   ):
     raise EditingError(f'{path}: broken: not a unit vector of one of {", ".join(SPACES)}')
   return direction
+
+
+def bundled_directions(config: GeneratorConfig, weights_sha256: str) -> list[Direction]:
+  """The directions in W that come with the bundled generator; [] for any other."""
+  if weights_sha256 != tensor_file.sha256(DEFAULT):
+    return []
+  return [load_direction(path, config, weights_sha256) for path in sorted(BUNDLED.glob('*.npz'))]

@@ -45,8 +45,9 @@ def _faded(visible: np.ndarray, fade: float) -> np.ndarray:
   """From 0 at the edges of holes to 1 about `fade` px outwards; [H, W, 1], as `visible`."""
   if not fade:
     return visible
-  levels = (255 * visible[:, :, 0]).astype(np.uint8)
-  soft = Image.fromarray(levels).filter(ImageFilter.GaussianBlur(fade))
+  soft = Image.fromarray((255 * visible[:, :, 0]).astype(np.uint8)).filter(
+    ImageFilter.GaussianBlur(fade)
+  )
   return np.clip(np.asarray(soft, np.float32)[:, :, None] / 127.5 - 1, 0, 1) * visible
 
 

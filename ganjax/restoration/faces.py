@@ -55,6 +55,8 @@ class Search:
     degradations: what happened to the photos, or shall be done to them; the first decides the size
       of the crops, and the masks of all are read.
     as_is: the photos are restored as they are; else they are clean, and degraded first.
+    quads: the corners of the faces, [4, 2] each from the left, where they are known: then none are
+      looked for.
   """
 
   template: faces.Template
@@ -63,6 +65,7 @@ class Search:
   box: tuple[float, ...] | None = None
   degradations: tuple[Pipeline, ...] = ()
   as_is: bool = False
+  quads: tuple[np.ndarray, ...] = ()
 
   @property
   def size(self) -> int:
@@ -127,14 +130,16 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
   """
   pixels, own = _holes(photo, search)
   visible = own.visible
-  crops = faces.align(
-    pixels,
-    search.template,
-    search.size,
-    search.align,
-    hidden=None if visible is None else ~visible,
-    box=search.box,
-  )
+  crops = _cut(pixels, search.quads, search.size)
+  if not crops:
+    crops = faces.align(
+      pixels,
+      search.template,
+      search.size,
+      search.align,
+      hidden=None if visible is None else ~visible,
+      box=search.box,
+    )
   names = [photo.name]
   if len(crops) > 1:
     names = [data.face_name(photo.name, number) for number in range(len(crops))]
@@ -167,13 +172,17 @@ def faces_at(photo: Photo, quads: Mapping[str, np.ndarray], search: Search) -> l
     FaceError, DegradationError: it is not the photo that it was, or has another mask.
   """
   pixels, own = _holes(photo, search)
-  crops = [faces.Crop(faces.cut(pixels, quad, search.size), quad) for quad in quads.values()]
+  crops = _cut(pixels, quads.values(), search.size)
   found = _named(photo, list(quads), crops, own, pixels, search)
   if not search.as_is:
     return found
   fitted = [_fitted(face, pixels, search) for face in found]
   scale = _scale(fitted, pixels, search.side)
   return [face._replace(scale=scale) for face in fitted]
+
+
+def _cut(pixels: np.ndarray, quads: Iterable[np.ndarray], size: int) -> list[faces.Crop]:
+  return [faces.Crop(faces.cut(pixels, quad, size), quad) for quad in quads]
 
 
 def _named(

@@ -25,7 +25,7 @@ from ganjax.restoration.defaults import (
 )
 from ganjax.restoration.faces import Face, Photo, find_faces
 from ganjax.restoration.result import Result
-from ganjax.restoration.solve import Method, Show, restore_faces
+from ganjax.restoration.solve import Method, Show, Watch, restore_faces
 from ganjax.restoration.whole_photos import WholePhotos
 from ganjax.weights import Networks
 
@@ -57,6 +57,7 @@ def restore_photos(
   degrade_first: bool | None = None,
   mask: Path | None = None,
   box: tuple[float, ...] | None = None,
+  quads: Sequence[np.ndarray] = (),
   assumed_degradation: Degradation | None = None,
   align: faces.Mode = 'auto',
   preset: str | None = None,
@@ -69,6 +70,7 @@ def restore_photos(
   output: Path | None = None,
   overwrite: bool = False,
   on_progress: OnProgress | None = None,
+  watch: Watch | None = None,
   **settings: Any,
 ) -> list[RestoredPhoto]:
   """Restores the faces of photos, as `python -m ganjax --task=…` does, with the same results.
@@ -93,6 +95,8 @@ def restore_photos(
       None for no, unless there is an `assumed_degradation`.
     mask: a picture of the photos' size, black where holes are, or a folder of such, by name.
     box: left, top, right and bottom in px of the one face that is meant; None to look for faces.
+    quads: the corners of one photo's faces, [4, 2] px each, as `Result` has them; then none are
+      looked for.
     assumed_degradation: what the restoration takes for granted instead of `degradation`; '?' stands
       for what it has to find out.
     align: whether faces are looked for and cropped, as `faces.align` takes it.
@@ -107,7 +111,9 @@ def restore_photos(
     output: a folder that gets everything that the task would write, report included. What an
       earlier call with the same arguments wrote there is made anew.
     overwrite: discards what other arguments gave there.
-    on_progress: called after every chunk of steps with the names of the faces at work.
+    on_progress: called after every chunk of steps with the names of the faces at work. What it
+      raises ends the call.
+    watch: in place of it, for who also has to know what is done, and how many steps that takes.
     **settings: in place of the defaults: space, noise_maps, num_steps, learning_rate,
       latent_dist_reg_weight (or 'auto'), noise_reg_weight, pixel_weight, w_noise, fidelity (0 to
       1, see `Hyper`).
@@ -131,6 +137,8 @@ def restore_photos(
     raise ValueError(f'batch_size={batch_size}, restarts={restarts}: give 1 or more')
   degrade_first = assumed_degradation is not None if degrade_first is None else degrade_first
   found = _photos(photos, names)
+  if len(quads) and len(found) > 1:
+    raise ValueError(f'quads: are those of one photo, but there are {len(found)}')
   values = _values(task, preset, degrade_first, settings)
   masks_only = mask is not None and task == 'inpaint'
   method = Method(
@@ -153,13 +161,14 @@ def restore_photos(
     perceptual = inversion.load_perceptual(perceptual, networks)
   config = {
     **{'photos': [photo.name for photo in found], 'preset': preset, 'align': align, 'box': box},
+    'quads': [np.asarray(quad).tolist() for quad in quads],
     **values,
     **_record(method, networks),
   }
   with _open(output, config, overwrite) as store:
     collected = _Collected(found, store)
-    crops = find_faces(found, method.search(networks, align, box), collected.add_failure)
-    watch = functools.partial(_watch, on_progress)
+    crops = find_faces(found, method.search(networks, align, box, quads), collected.add_failure)
+    watch = watch or functools.partial(_watch, on_progress)
     for face, result in restore_faces(networks, perceptual, crops, method, batch_size, watch):
       collected.add(face, result, task, networks.sha256)
     if store is not None:

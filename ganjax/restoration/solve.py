@@ -68,16 +68,24 @@ class Method:
     networks: Networks,
     align: faces.Mode = 'auto',
     box: tuple[float, ...] | None = None,
+    quads: Sequence[np.ndarray] = (),
   ) -> Search:
     """What is looked for in photos.
 
     Args:
       networks: of the generator that the faces are for.
       align, box: as `faces.align` takes them.
+      quads: as `Search` has them.
     """
     given = (self.degradation,) if self.assumed is None else (self.degradation, self.assumed)
     return Search(
-      networks.template, networks.resolution, align, box, given, as_is=not self.degrade_first
+      networks.template,
+      networks.resolution,
+      align,
+      box,
+      given,
+      as_is=not self.degrade_first,
+      quads=tuple(quads),
     )
 
   def degrade(self, face: Face, side: int) -> Degraded:

@@ -47,6 +47,12 @@ GROUPS: dict[str, tuple[Task, ...]] = {
   ),
   'Restore in other ways': (
     Task(
+      'serve',
+      'a web page on this machine, with a brush',
+      f'{_TASKS}.serve_config:ServeConfig',
+      f'{_TASKS}.serve',
+    ),
+    Task(
       'deep_prior',
       'any photo, with an untrained network',
       f'{_TASKS}.deep_prior_config:DeepPriorTaskConfig',

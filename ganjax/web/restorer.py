@@ -1,0 +1,344 @@
+"""Restores visitors' photos, one at a time."""
+
+import contextlib
+import os
+import pathlib
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ganjax import data, faces, inversion, report, weights
+from ganjax.errors import GanjaxError
+from ganjax.pixels import to_bytes
+from ganjax.restoration.diagnosis import diagnose
+from ganjax.restoration.faces import reduced
+from ganjax.restoration.photos import RestoredPhoto, restore_photos
+from ganjax.restoration.solve import Show
+from ganjax.web import damages, latents
+from ganjax.web.damages import Plan, VisitorError
+from ganjax.web.session import Outcome, RestoredFace, Session, State, Update
+from ganjax.web.uploads import SHOWN_SIDE, Upload, box_around, found_in, open_upload, painted
+
+BUNDLED = 'bundled'
+MOST_STEPS = 2000
+TOLD_EVERY = 10  # steps
+WARMED = (
+  'inpaint',
+  'deblur',
+  'colorize',
+)  # tasks whose programs are compiled before they are asked for
+_WARM_STEPS = 4 * TOLD_EVERY  # reach into every phase of the presets
+
+Tell = Callable[[Update], None]
+
+
+class Order(NamedTuple):
+  """What a visitor asks for."""
+
+  wrong: tuple[str, ...] = ()  # of `damages.CHOICES`
+  layers: tuple[np.ndarray, ...] = ()  # strokes, as `uploads.painted` takes them
+  degradation: str = ''  # in place of `wrong`
+  num_steps: int | None = None  # None for the preset's own
+  fidelity: float | None = None
+  preset: str | None = None  # None for the task's own
+  seed: int = 0
+  weights: str = BUNDLED
+
+
+class _StoppedError(Exception):
+  """The visitor, or someone who waits, wants this to end."""
+
+
+class Restorer:
+  """All networks of a server, and the one place at which photos are restored.
+
+  Attributes:
+    files: name -> file of weights; None for the bundled ones. The first are the page's own.
+  """
+
+  def __init__(
+    self, files: Mapping[str, str | os.PathLike | None], perceptual: str, precision: str
+  ):
+    self.files = dict(files)
+    self._perceptual, self._precision = perceptual, precision
+    self._networks: dict[str, weights.Networks] = {}
+    self._loading, self._running = threading.Lock(), threading.Lock()
+    self._waiting = 0  # visitors
+    self.networks(next(iter(self.files)))  # what cannot be read is told before anyone comes
+
+  def networks(self, name: str) -> weights.Networks:
+    """The networks of a name of `files`.
+
+    Raises:
+      WeightsError: they cannot be read.
+      VisitorError: there are none of that name.
+    """
+    if name not in self.files:
+      raise VisitorError(f'There are no weights {name!r} here: choose {", ".join(self.files)}.')
+    with self._loading:
+      if name not in self._networks:
+        self._networks[name] = weights.load(self.files[name], self._precision)
+      return self._networks[name]
+
+  def open(self, session: Session, path: str | os.PathLike | None) -> None:
+    """Takes a visitor's photo in, and looks for its faces; None takes it away.
+
+    Raises:
+      ImageError: it cannot be decoded.
+    """
+    session.take(None)
+    if path is not None:
+      session.take(open_upload(path, *self._crop(next(iter(self.files)))))
+
+  def locate(self, session: Session, layers: Sequence[np.ndarray]) -> None:
+    """Takes what is painted for the place of the face.
+
+    Raises:
+      VisitorError: nothing is painted, or there is no photo, or no face can be made out there.
+    """
+    upload = _uploaded(session)
+    strokes = painted(layers, upload)
+    if strokes is None:
+      raise VisitorError('Paint roughly over the face first, from the brows to the chin.')
+    box = box_around(strokes)
+    found = found_in(upload, *self._crop(next(iter(self.files))), box)
+    if found.problem:
+      raise VisitorError(f'Nothing can be done there: {found.problem}')
+    session.take(found)
+
+  def _crop(self, name: str) -> tuple[faces.Template, int]:
+    networks = self.networks(name)
+    return networks.template, networks.resolution
+
+  def restore(self, session: Session, order: Order) -> Iterator[Update]:
+    """Restores a visitor's photo; `session.outcome` has the result after the last update.
+
+    The work goes on in a thread, and ends soon after this iterator is closed.
+    """
+    session.stopping.clear()
+    told: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
+    thread = threading.Thread(target=self._work, args=(session, order, told.put), daemon=True)
+    thread.start()
+    try:
+      while (update := told.get()) is not None:
+        session.state = update.state
+        yield update
+    finally:
+      session.stopping.set()
+
+  def _work(self, session: Session, order: Order, tell: Callable[[Update | None], None]) -> None:
+    try:
+      with self._turn(session, tell):
+        self._restore(session, order, tell)
+    except _StoppedError:
+      tell(Update(State.STOPPED, 'Stopped. Press Restore to begin again.'))
+    except (GanjaxError, OSError, ValueError) as error:
+      tell(Update(State.FAILED, _sentence(error)))
+    except BaseException:
+      tell(Update(State.FAILED, 'This should not have happened: the terminal has the details.'))
+      raise
+    finally:
+      tell(None)
+
+  @contextlib.contextmanager
+  def _turn(self, session: Session, tell: Tell) -> Iterator[None]:
+    """Waits until no other photo is being restored."""
+    self._waiting += 1
+    try:
+      if not self._running.acquire(blocking=False):
+        tell(Update(State.COMPILING, 'Waiting for its turn: another restoration ends first.'))
+        while not self._running.acquire(timeout=0.2):
+          _check(session)
+    finally:
+      self._waiting -= 1
+    try:
+      yield
+    finally:
+      self._running.release()
+
+  def _restore(self, session: Session, order: Order, tell: Tell) -> None:
+    upload = _uploaded(session)
+    if upload.problem:
+      raise VisitorError(session.told())
+    hidden = painted(order.layers, upload)
+    has_holes = hidden is not None or upload.hidden is not None
+    planned = damages.plan(order.wrong, has_holes, _findings(upload), order.degradation)
+    tell(Update(State.COMPILING, _told(planned)))
+    run = session.folder / 'result'
+    shutil.rmtree(run, ignore_errors=True)
+    (photo,) = restore_photos(
+      upload.path,
+      planned.degradation,
+      self.networks(order.weights),
+      task=planned.task,
+      mask=None if hidden is None else _written(session.folder / 'holes.png', ~hidden),
+      quads=[crop.quad for crop in upload.crops],
+      preset=order.preset,
+      perceptual=self._perceptual,
+      seed=order.seed,
+      save_every=TOLD_EVERY,
+      output=run,
+      watch=_Watch(session, tell),
+      **_settings(order),
+    )
+    if photo.image is None:
+      raise VisitorError(_sentence(photo.failure or 'no face could be restored'))
+    session.outcome = _outcome(session.folder, upload, photo)
+    session.faces = [
+      RestoredFace(result.name, result.restoration, order.weights)
+      for result in photo.faces
+      if result.restoration is not None and result.restoration.tuned is None
+    ]
+    tell(Update(State.DONE, _summary(photo, planned)))
+
+  def warm_up(self) -> None:
+    """Compiles what visitors are most likely to ask for, until one asks."""
+    name = next(iter(self.files))
+    networks = self.networks(name)
+    average = latents.drawn(networks, 0, 0.0)
+    face = latents.image(networks, average, average, (), latents.Edit())
+    holes = np.full((*face.shape[:2], 1), 255, np.uint8)
+    holes[: len(face) // 4] = 0
+
+    @contextlib.contextmanager
+    def watch(what: str, names: list[str], num_steps: int) -> Iterator[Show]:
+      del what, names, num_steps
+
+      def show(progress: inversion.Progress) -> None:
+        del progress
+        if self._waiting:
+          raise _StoppedError
+
+      yield show
+
+    for task in WARMED:
+      photo = np.concatenate([face, holes], axis=2) if task == 'inpaint' else face
+      with self._running, contextlib.suppress(_StoppedError):
+        restore_photos(
+          photo,
+          networks=networks,
+          task=task,
+          align='never',
+          perceptual=self._perceptual,
+          save_every=TOLD_EVERY,
+          num_steps=_WARM_STEPS,
+          watch=watch,
+        )
+
+
+class _Watch:
+  """Tells a visitor how far a restoration has come; see `solve.Watch`."""
+
+  def __init__(self, session: Session, tell: Tell):
+    self._session, self._tell = session, tell
+
+  @contextlib.contextmanager
+  def __call__(self, what: str, names: list[str], num_steps: int) -> Iterator[Show]:
+    is_search = what == 'identify'
+    doing = 'Finding out what happened to it' if is_search else 'Restoring'
+    self._tell(Update(State.COMPILING, f'{doing}: compiling, the first time for a while …'))
+
+    def show(progress: inversion.Progress) -> None:
+      _check(self._session)
+      images = to_bytes(np.asarray(progress.render()))
+      loss = np.nanmean(np.asarray(progress.terms.loss), axis=0)
+      self._tell(
+        Update(
+          State.RUNNING,
+          f'{doing}: step {progress.step} of {num_steps}.',
+          progress.step,
+          num_steps,
+          np.concatenate(list(images), axis=1),
+          report.loss_curve({'total': loss}, len(loss) - 1, ', '.join(names), mark='now'),
+        )
+      )
+
+    _check(self._session)
+    yield show
+
+
+def _check(session: Session) -> None:
+  if session.stopping.is_set():
+    raise _StoppedError
+
+
+def _uploaded(session: Session) -> Upload:
+  if session.upload is None:
+    raise VisitorError('Choose a photo first.')
+  return session.upload
+
+
+def _findings(upload: Upload):
+  """What the photo's largest face shows."""
+  largest = max(upload.crops, key=lambda crop: faces.side_of(crop.quad))
+  coding = data.jpeg_coding(upload.path)
+  return diagnose(largest.image, faces.side_of(largest.quad), coding)
+
+
+def _settings(order: Order) -> dict[str, Any]:
+  """The hyperparameters that are not left to the preset.
+
+  Raises:
+    VisitorError: they are out of range.
+  """
+  settings: dict[str, Any] = {}
+  if order.num_steps is not None:
+    if not 1 <= order.num_steps <= MOST_STEPS:
+      raise VisitorError(f'Steps: give a number from 1 to {MOST_STEPS}, or leave it empty.')
+    settings['num_steps'] = int(order.num_steps)
+  if order.fidelity is not None:
+    settings['fidelity'] = float(order.fidelity)
+  return settings
+
+
+def _written(path: pathlib.Path, visible: np.ndarray) -> pathlib.Path:
+  """A mask as a file: white is visible."""
+  path.write_bytes(data.encode_png((255 * visible).astype(np.uint8)))
+  return path
+
+
+def _outcome(folder: pathlib.Path, upload: Upload, photo: RestoredPhoto) -> Outcome:
+  assert photo.image is not None
+  picture = folder / f'{upload.name}-restored.png'
+  picture.write_bytes(data.encode_png(photo.image))
+  archive = shutil.make_archive(str(folder / f'{upload.name}-ganjax'), 'zip', folder / 'result')
+  after = reduced(photo.image, SHOWN_SIDE)
+  before = reduced(upload.pixels, SHOWN_SIDE)
+  if before.shape != after.shape:  # small faces were enlarged with their photo
+    before = _resized(upload.pixels, after.shape)
+  notes = [note for face in photo.faces for note in face.record.get('notes', ())]
+  if photo.failure:
+    notes.append(photo.failure)
+  return Outcome(before, after, picture, pathlib.Path(archive), tuple(map(_sentence, notes)))
+
+
+def _resized(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+  from PIL import Image
+
+  size = shape[1], shape[0]
+  return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def _told(planned: Plan) -> str:
+  if not planned.evidence:
+    return 'Getting ready.'
+  return _sentence(f'what shows: {"; ".join(planned.evidence)}')
+
+
+def _summary(photo: RestoredPhoto, planned: Plan) -> str:
+  count = len(photo.faces)
+  seconds = sum(face.seconds or 0 for face in photo.faces)
+  told = f'{count} {"face" if count == 1 else "faces"} restored in {seconds:.0f} s.'
+  if planned.evidence:
+    told += f' {_told(planned)}'
+  return told
+
+
+def _sentence(error: Exception | str) -> str:
+  """An error as a sentence."""
+  text = str(error).strip() or 'no reason is known'
+  return text[0].upper() + text[1:] + ('' if text[-1] in '.!?…' else '.')
