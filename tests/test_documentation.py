@@ -35,7 +35,8 @@ GANJAX = re.compile(r'[!%]?(?:python -m )?ganjax(?= |$)')
 def blocks(text):
   """The lines of the blocks of commands."""
   found = (block for language, block in FENCE.findall(text) if language == 'bash')
-  return [line for block in found for line in block.splitlines() if line]
+  lines = (line for block in found for line in block.splitlines() if line)
+  return [re.sub(r'^[A-Z]+=\S+ ', '', line) for line in lines]  # without the shell's settings
 
 
 def mentioned(text):
