@@ -25,8 +25,9 @@ _FENCE = re.compile(r'(^```.*?^```$)', re.MULTILINE | re.DOTALL)
 def pages() -> dict[str, str]:
   """Path in the repository -> path in the site, of all documents."""
   found = dict(PAGES)
-  for path in sorted((ROOT / 'docs').iterdir()):
-    found[f'docs/{path.name}'] = path.name
+  docs = ROOT / 'docs'
+  for path in sorted(path for path in docs.rglob('*') if path.is_file()):
+    found[path.relative_to(ROOT).as_posix()] = path.relative_to(docs).as_posix()
   for folder, (pattern, place) in FOLDERS.items():
     for path in sorted((ROOT / folder).glob(pattern)):
       found[f'{folder}/{path.name}'] = f'{place}/{path.stem}.md'

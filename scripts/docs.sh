@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the documentation's site in site/; a warning or a link that leads nowhere fails it.
-# usage: bash scripts/docs.sh [--serve]      (--serve shows it on http://localhost:8000 as it is edited)
+# usage: bash scripts/docs.sh [--serve]      (--serve shows it on http://localhost:8000)
 source "$(dirname "$0")/setup.sh" requirements-docs.txt
 
 python scripts/docs.py
