@@ -14,8 +14,9 @@ _SMALL = 0.75  # of the generator's side, below which a face has detail to gain
 _NOISE = 0.03  # of the range; what cameras leave in an ordinary photo is a third of it
 _QUALITY = 45  # of a JPEG, below which its blocks are seen
 _MAGNIFIED = 1.5  # sides of the generator, above which a face's blocks vanish when it is reduced
-# The mean step of libjpeg's luma table at quality 50 (ITU-T T.81, table K.1).
-_MEAN_STEP = 57.625
+# Of libjpeg's luma table at quality 50 (ITU-T T.81, table K.1) the mean step of the 4×4 lowest
+# frequencies, which hardly any quality brings to the largest step that there is.
+_MEAN_STEP = 259 / 16
 
 
 class Finding(NamedTuple):
@@ -73,5 +74,5 @@ def quality(coding: data.JpegCoding) -> int:
 
   libjpeg scales its table by 50 / quality below 50, and by 2 − quality / 50 above.
   """
-  scale = float(np.mean(coding.tables[0])) / _MEAN_STEP
+  scale = float(np.mean(coding.tables[0][:4, :4])) / _MEAN_STEP
   return round(min(max(50 / scale if scale > 1 else 100 - 50 * scale, 1), 100))

@@ -1,9 +1,10 @@
 """What a visitor says is wrong with a photo, in plain words, as a task and its degradation."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from ganjax.degradations import DegradationError, FileMask, parse
+from ganjax.degradations import DegradationError, parse
 from ganjax.errors import GanjaxError
 from ganjax.restoration.defaults import AS_IT_IS
 from ganjax.restoration.diagnosis import Finding
@@ -87,12 +88,13 @@ def _found(chosen: Collection[str], findings: Sequence[Finding]) -> Plan:
   return Plan('restore', _joined(spec for _, spec in ordered), evidence)
 
 
-def _joined(specs) -> str:
+def _joined(specs: Iterable[str]) -> str:
   return ' | '.join(specs)
 
 
 def _checked(degradation: str) -> str:
   """A visitor's degradation, which must not name files of the server."""
-  if any(isinstance(operator, FileMask) for operator in parse(degradation).operators):
+  if re.search(r'\bfile\s*=', degradation):  # before it is parsed, which looks at the file
     raise DegradationError('mask(file=…) is for the command line: paint the holes here.')
+  parse(degradation)
   return degradation

@@ -17,12 +17,14 @@ os.environ.update(GRADIO_ANALYTICS_ENABLED='False', HF_HUB_OFFLINE='1')
 import gradio as gr
 
 from ganjax.data import formats
+from ganjax.editing.files import Direction
 from ganjax.errors import GanjaxError
 from ganjax.inversion.presets import BALANCED, PRESETS
 from ganjax.web import damages, latents
 from ganjax.web.latents import Edit, Point
 from ganjax.web.restorer import MOST_STEPS, Order, Restorer
 from ganjax.web.session import Session, State, Update
+from ganjax.weights import Networks
 
 TITLE = 'ganjax'
 STYLE = pathlib.Path(__file__).with_name('page.css')
@@ -275,7 +277,7 @@ def _painted(session: Session | None, editor: Any) -> Any:
 
 
 def _stop(session: Session) -> Any:
-  session.stopping.set()
+  session.stop()
   return gr.update(value='Stopping …', interactive=False)
 
 
@@ -355,8 +357,8 @@ def _status(state: State, text: str, step: int = 0, num_steps: int = 0) -> str:
 
 def _latent_space(page: gr.Blocks, restorer: Restorer, session: gr.State) -> gr.Dropdown:
   """The tab of latents; returns the choice of faces, whose names change."""
-  name = next(iter(restorer.files))
-  along = latents.directions(restorer.networks(name))
+  networks = restorer.networks()
+  along = latents.directions(networks)
   with gr.Row(elem_classes='seen_first'):
     with gr.Column(min_width=320):
       face = gr.Dropdown(
@@ -393,7 +395,7 @@ def _latent_space(page: gr.Blocks, restorer: Restorer, session: gr.State) -> gr.
       gr.Markdown(_DRAWN_NOTE, elem_classes='foot')
 
   controls: list[Any] = [face, seed, psi, second, share, styles, *amounts]
-  edited = functools.partial(_edited, restorer, name)
+  edited = functools.partial(_edited, networks, along)
   outputs = [shown, first_shown, second_shown]
   gr.on(
     [page.load, *(control.change for control in controls)],
@@ -415,14 +417,15 @@ def _random_seed() -> int:
 
 def _listed(restorer: Restorer, session: Session | None) -> Any:
   """The faces that can be edited."""
-  first = next(iter(restorer.files))
-  names = [] if session is None else [face.name for face in session.faces if face.weights == first]
+  names = (
+    [] if session is None else [face.name for face in session.faces if face.weights == restorer.own]
+  )
   return gr.update(choices=[DRAWN, *names])
 
 
 def _edited(
-  restorer: Restorer,
-  name: str,
+  networks: Networks,
+  along: list[Direction],
   session: Session | None,
   face: str,
   seed: float | None,
@@ -433,8 +436,6 @@ def _edited(
   *amounts: float,
 ) -> list[Any]:
   """The edited face, the face itself, and the second one."""
-  networks = restorer.networks(name)
-  along = latents.directions(networks)
   point = _point(session, face) or latents.drawn(networks, int(seed or 0), psi)
   other = latents.drawn(networks, int(second or 0), psi)
   edit = Edit(amounts, share, tuple(styles))

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganjax import data, faces, inversion, report, weights
+from ganjax.degradations import DegradationError
 from ganjax.errors import GanjaxError
 from ganjax.pixels import to_bytes
-from ganjax.restoration.diagnosis import diagnose
+from ganjax.restoration.defaults import defaults_of, has_dial
+from ganjax.restoration.diagnosis import Finding, diagnose
 from ganjax.restoration.faces import reduced
 from ganjax.restoration.photos import RestoredPhoto, restore_photos
 from ganjax.restoration.solve import Show
@@ -33,8 +35,6 @@ WARMED = (
 )  # tasks whose programs are compiled before they are asked for
 _WARM_STEPS = 4 * TOLD_EVERY  # reach into every phase of the presets
 
-Tell = Callable[[Update], None]
-
 
 class Order(NamedTuple):
   """What a visitor asks for."""
@@ -46,7 +46,7 @@ class Order(NamedTuple):
   fidelity: float | None = None
   preset: str | None = None  # None for the task's own
   seed: int = 0
-  weights: str = BUNDLED
+  weights: str = ''  # of `Restorer.files`; '' for the page's own
 
 
 class _StoppedError(Exception):
@@ -68,15 +68,21 @@ class Restorer:
     self._networks: dict[str, weights.Networks] = {}
     self._loading, self._running = threading.Lock(), threading.Lock()
     self._waiting = 0  # visitors
-    self.networks(next(iter(self.files)))  # what cannot be read is told before anyone comes
+    self.networks()  # what cannot be read is told before anyone comes
 
-  def networks(self, name: str) -> weights.Networks:
-    """The networks of a name of `files`.
+  @property
+  def own(self) -> str:
+    """The name of the page's own weights."""
+    return next(iter(self.files))
+
+  def networks(self, name: str = '') -> weights.Networks:
+    """The networks of a name of `files`; '' for the page's own.
 
     Raises:
       WeightsError: they cannot be read.
       VisitorError: there are none of that name.
     """
+    name = name or self.own
     if name not in self.files:
       raise VisitorError(f'There are no weights {name!r} here: choose {", ".join(self.files)}.')
     with self._loading:
@@ -90,9 +96,10 @@ class Restorer:
     Raises:
       ImageError: it cannot be decoded.
     """
+    session.stop()
     session.take(None)
     if path is not None:
-      session.take(open_upload(path, *self._crop(next(iter(self.files)))))
+      session.take(open_upload(path, *self._crop()))
 
   def locate(self, session: Session, layers: Sequence[np.ndarray]) -> None:
     """Takes what is painted for the place of the face.
@@ -105,13 +112,13 @@ class Restorer:
     if strokes is None:
       raise VisitorError('Paint roughly over the face first, from the brows to the chin.')
     box = box_around(strokes)
-    found = found_in(upload, *self._crop(next(iter(self.files))), box)
+    found = found_in(upload, *self._crop(), box)
     if found.problem:
       raise VisitorError(f'Nothing can be done there: {found.problem}')
     session.take(found)
 
-  def _crop(self, name: str) -> tuple[faces.Template, int]:
-    networks = self.networks(name)
+  def _crop(self) -> tuple[faces.Template, int]:
+    networks = self.networks()
     return networks.template, networks.resolution
 
   def restore(self, session: Session, order: Order) -> Iterator[Update]:
@@ -119,40 +126,41 @@ class Restorer:
 
     The work goes on in a thread, and ends soon after this iterator is closed.
     """
-    session.stopping.clear()
+    stopping = session.begin_run()
     told: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
-    thread = threading.Thread(target=self._work, args=(session, order, told.put), daemon=True)
-    thread.start()
+    run = _Run(session, stopping, told.put)
+    threading.Thread(target=self._work, args=(run, order), daemon=True).start()
     try:
       while (update := told.get()) is not None:
         session.state = update.state
         yield update
     finally:
-      session.stopping.set()
+      stopping.set()
 
-  def _work(self, session: Session, order: Order, tell: Callable[[Update | None], None]) -> None:
+  def _work(self, run: '_Run', order: Order) -> None:
     try:
-      with self._turn(session, tell):
-        self._restore(session, order, tell)
+      with self._turn(run):
+        self._restore(run, order)
     except _StoppedError:
-      tell(Update(State.STOPPED, 'Stopped. Press Restore to begin again.'))
-    except (GanjaxError, OSError, ValueError) as error:
-      tell(Update(State.FAILED, _sentence(error)))
+      run.tell(Update(State.STOPPED, 'Stopped. Press Restore to begin again.'))
+    except (GanjaxError, OSError) as error:
+      run.tell(Update(State.FAILED, _sentence(error)))
     except BaseException:
-      tell(Update(State.FAILED, 'This should not have happened: the terminal has the details.'))
+      run.tell(Update(State.FAILED, 'This should not have happened: the terminal has the details.'))
       raise
     finally:
-      tell(None)
+      run.tell(None)
 
   @contextlib.contextmanager
-  def _turn(self, session: Session, tell: Tell) -> Iterator[None]:
+  def _turn(self, run: '_Run') -> Iterator[None]:
     """Waits until no other photo is being restored."""
     self._waiting += 1
     try:
       if not self._running.acquire(blocking=False):
-        tell(Update(State.COMPILING, 'Waiting for its turn: another restoration ends first.'))
+        text = 'Waiting for its turn: another restoration ends first.'
+        run.tell(Update(State.COMPILING, text))
         while not self._running.acquire(timeout=0.2):
-          _check(session)
+          run.check()
     finally:
       self._waiting -= 1
     try:
@@ -160,16 +168,16 @@ class Restorer:
     finally:
       self._running.release()
 
-  def _restore(self, session: Session, order: Order, tell: Tell) -> None:
+  def _restore(self, run: '_Run', order: Order) -> None:
+    session = run.session
     upload = _uploaded(session)
     if upload.problem:
       raise VisitorError(session.told())
     hidden = painted(order.layers, upload)
     has_holes = hidden is not None or upload.hidden is not None
     planned = damages.plan(order.wrong, has_holes, _findings(upload), order.degradation)
-    tell(Update(State.COMPILING, _told(planned)))
-    run = session.folder / 'result'
-    shutil.rmtree(run, ignore_errors=True)
+    run.tell(Update(State.COMPILING, _told(planned)))
+    shutil.rmtree(session.folder / 'result', ignore_errors=True)
     (photo,) = restore_photos(
       upload.path,
       planned.degradation,
@@ -181,24 +189,23 @@ class Restorer:
       perceptual=self._perceptual,
       seed=order.seed,
       save_every=TOLD_EVERY,
-      output=run,
-      watch=_Watch(session, tell),
-      **_settings(order),
+      output=session.folder / 'result',
+      watch=run.watch,
+      **_settings(order, planned.task),
     )
     if photo.image is None:
       raise VisitorError(_sentence(photo.failure or 'no face could be restored'))
     session.outcome = _outcome(session.folder, upload, photo)
     session.faces = [
-      RestoredFace(result.name, result.restoration, order.weights)
+      RestoredFace(result.name, result.restoration, order.weights or self.own)
       for result in photo.faces
       if result.restoration is not None and result.restoration.tuned is None
     ]
-    tell(Update(State.DONE, _summary(photo, planned)))
+    run.tell(Update(State.DONE, _summary(photo, planned)))
 
   def warm_up(self) -> None:
     """Compiles what visitors are most likely to ask for, until one asks."""
-    name = next(iter(self.files))
-    networks = self.networks(name)
+    networks = self.networks()
     average = latents.drawn(networks, 0, 0.0)
     face = latents.image(networks, average, average, (), latents.Edit())
     holes = np.full((*face.shape[:2], 1), 255, np.uint8)
@@ -217,7 +224,8 @@ class Restorer:
 
     for task in WARMED:
       photo = np.concatenate([face, holes], axis=2) if task == 'inpaint' else face
-      with self._running, contextlib.suppress(_StoppedError):
+      # (A generator may be too small for a task's degradation.)
+      with self._running, contextlib.suppress(_StoppedError, DegradationError):
         restore_photos(
           photo,
           networks=networks,
@@ -230,23 +238,29 @@ class Restorer:
         )
 
 
-class _Watch:
-  """Tells a visitor how far a restoration has come; see `solve.Watch`."""
+class _Run(NamedTuple):
+  """One restoration of a visitor's photo."""
 
-  def __init__(self, session: Session, tell: Tell):
-    self._session, self._tell = session, tell
+  session: Session
+  stopping: threading.Event  # that the visitor, or the end of the page, wants it to end
+  tell: Callable[[Update | None], None]
+
+  def check(self) -> None:
+    if self.stopping.is_set():
+      raise _StoppedError
 
   @contextlib.contextmanager
-  def __call__(self, what: str, names: list[str], num_steps: int) -> Iterator[Show]:
+  def watch(self, what: str, names: list[str], num_steps: int) -> Iterator[Show]:
+    """Tells how far the restoration has come; see `solve.Watch`."""
     is_search = what == 'identify'
     doing = 'Finding out what happened to it' if is_search else 'Restoring'
-    self._tell(Update(State.COMPILING, f'{doing}: compiling, the first time for a while …'))
+    self.tell(Update(State.COMPILING, f'{doing}: compiling, the first time for a while …'))
 
     def show(progress: inversion.Progress) -> None:
-      _check(self._session)
+      self.check()
       images = to_bytes(np.asarray(progress.render()))
       loss = np.nanmean(np.asarray(progress.terms.loss), axis=0)
-      self._tell(
+      self.tell(
         Update(
           State.RUNNING,
           f'{doing}: step {progress.step} of {num_steps}.',
@@ -257,13 +271,8 @@ class _Watch:
         )
       )
 
-    _check(self._session)
+    self.check()
     yield show
-
-
-def _check(session: Session) -> None:
-  if session.stopping.is_set():
-    raise _StoppedError
 
 
 def _uploaded(session: Session) -> Upload:
@@ -272,18 +281,18 @@ def _uploaded(session: Session) -> Upload:
   return session.upload
 
 
-def _findings(upload: Upload):
+def _findings(upload: Upload) -> list[Finding]:
   """What the photo's largest face shows."""
   largest = max(upload.crops, key=lambda crop: faces.side_of(crop.quad))
   coding = data.jpeg_coding(upload.path)
   return diagnose(largest.image, faces.side_of(largest.quad), coding)
 
 
-def _settings(order: Order) -> dict[str, Any]:
+def _settings(order: Order, task: str) -> dict[str, Any]:
   """The hyperparameters that are not left to the preset.
 
   Raises:
-    VisitorError: they are out of range.
+    VisitorError: they are out of range, or do nothing with the preset.
   """
   settings: dict[str, Any] = {}
   if order.num_steps is not None:
@@ -291,6 +300,8 @@ def _settings(order: Order) -> dict[str, Any]:
       raise VisitorError(f'Steps: give a number from 1 to {MOST_STEPS}, or leave it empty.')
     settings['num_steps'] = int(order.num_steps)
   if order.fidelity is not None:
+    if not has_dial(defaults_of(task, order.preset)):
+      raise VisitorError(f'Fidelity does nothing with the preset {order.preset}: leave it at 0.5.')
     settings['fidelity'] = float(order.fidelity)
   return settings
 

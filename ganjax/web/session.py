@@ -66,7 +66,7 @@ class Session:
   upload: Upload | None = None
   outcome: Outcome | None = None
   faces: list[RestoredFace] = dataclasses.field(default_factory=list)
-  stopping: threading.Event = dataclasses.field(default_factory=threading.Event)
+  _stopping: threading.Event = dataclasses.field(default_factory=threading.Event)
 
   @classmethod
   def begin(cls, folder: pathlib.Path) -> 'Session':
@@ -75,8 +75,18 @@ class Session:
 
   def close(self) -> None:
     """Stops what runs, and deletes everything."""
-    self.stopping.set()
+    self.stop()
     shutil.rmtree(self.folder, ignore_errors=True)
+
+  def stop(self) -> None:
+    """Ends the restoration that runs, if there is one."""
+    self._stopping.set()
+
+  def begin_run(self) -> threading.Event:
+    """Stops what runs; what ends the run that begins now."""
+    self.stop()
+    self._stopping = threading.Event()
+    return self._stopping
 
   def take(self, upload: Upload | None) -> None:
     """Takes in a photo in place of the one before, or takes it away."""
