@@ -25,8 +25,9 @@ def psnr(a: ArrayLike, b: ArrayLike, mask: ArrayLike | None = None) -> Float[Arr
   """Peak signal-to-noise ratio in dB; infinite for equal images.
 
   Args:
-    a, b: [H, W, C], in [-1, 1]. The peak is their range, 2, so that the figure is that of the
-      same images in [0, 255].
+    a: [H, W, C], in [-1, 1]. The peak is their range, 2, so that the figure is that of the same
+      images in [0, 255].
+    b: the same.
     mask: [H, W, 1], in [0, 1]: each pixel's weight. NaN where all are 0.
 
   Returns:
@@ -54,8 +55,9 @@ def ssim(a: ArrayLike, b: ArrayLike) -> Float[Array, '']:
   variances, as in the authors' own program.
 
   Args:
-    a, b: [H, W, C], in [-1, 1]; H and W at least 11. The figure is that of the same images in
+    a: [H, W, C], in [-1, 1]; H and W at least 11. The figure is that of the same images in
       [0, 255].
+    b: the same.
 
   Returns:
     Scalar, float32; 1 for equal images.
@@ -103,7 +105,8 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
   is biased upwards: compare only figures of equal sizes.
 
   Args:
-    a, b: [N, D] and [M, D]; N and M at least 2.
+    a: [N, D]; N at least 2.
+    b: [M, D]; M at least 2.
 
   Raises:
     ValueError: the samples are too small, or of different dimensions.
@@ -137,7 +140,8 @@ def kernel_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
   distances from one sample.
 
   Args:
-    a, b: [N, D] each; N at least 3.
+    a: [N, D]; N at least 3.
+    b: the same.
 
   Returns:
     [N], float64; 0 for equal samples.

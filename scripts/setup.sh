@@ -18,11 +18,19 @@ if ! .venv/bin/python -c "$supported" 2>/dev/null; then
   exit 1
 fi
 
+# The versions that are known to work hold where they were found out: CONSTRAINTS=none asks for the newest.
+constraints=()
+known='import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.platform != "linux")'
+if [ "${CONSTRAINTS:-}" != none ] && .venv/bin/python -c "$known"; then
+  constraints=(--constraint constraints.txt)
+fi
+
 # What was installed last, by content: a second run goes straight on, a changed file installs again.
-wanted=$(cat requirements*.txt pyproject.toml | cksum)
+wanted=$(cat requirements*.txt constraints.txt pyproject.toml <(echo "${CONSTRAINTS:-}") | cksum)
 if [ "$(cat ".venv/installed-$1" 2>/dev/null)" != "$wanted" ]; then
   echo "Installing $1 into .venv (a few minutes the first time) …"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r "$1"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . \
+    -r "$1" ${constraints[@]+"${constraints[@]}"}
   echo "$wanted" > ".venv/installed-$1"
 fi
 source .venv/bin/activate

@@ -11,6 +11,9 @@ import tomllib
 
 import numpy as np
 import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ganjax import data, editing
 from ganjax.runtime import extras
@@ -30,8 +33,10 @@ OPTIONAL = {
   ),
   'edit': ('sklearn',),
   'heif': ('pillow_heif',),
+  'hub': ('huggingface_hub',),
   'train': ('orbax', 'tensorboardX'),
   'ray': ('ray',),
+  'web': ('gradio',),
 }
 
 
@@ -44,6 +49,31 @@ def test_requirements_are_those_of_the_package_and_its_extras():
   wanted = {*PROJECT['project']['dependencies'], *EXTRAS['bulk'], *EXTRAS['edit'], *EXTRAS['train']}
   assert requirements('requirements.txt') == wanted
   assert requirements('requirements-ray.txt') <= set(EXTRAS['ray'])
+
+
+def test_constraints_hold_all_that_is_asked_for():
+  lines = (ROOT / 'constraints.txt').read_text('utf-8').splitlines()
+  pinned = dict(line.split('==') for line in lines if not line.startswith('#'))
+  assert all(re.fullmatch(r'[a-z0-9-]+', name) for name in pinned)
+  assert all(re.fullmatch(r'[0-9][0-9a-z.]*', version) for version in pinned.values())
+  for name in ('requirements.txt', 'requirements-dev.txt', 'requirements-docs.txt'):
+    for line in requirements(name):
+      wanted = Requirement(line)
+      assert wanted.specifier.contains(pinned[canonicalize_name(wanted.name)]), line
+
+
+@pytest.mark.parametrize(
+  'name',
+  ['CITATION.cff', '.pre-commit-config.yaml', *map(str, (ROOT / '.github').rglob('*.yml'))],
+)
+def test_files_for_other_programs_can_be_read(name):
+  assert yaml.safe_load((ROOT / name).read_text('utf-8'))
+
+
+def test_the_citation_is_of_this_version():
+  citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text('utf-8'))
+  assert citation['version'] == PROJECT['project']['version']
+  assert citation['license'] == PROJECT['project']['license']
 
 
 def test_all_is_every_extra_that_needs_no_accelerator():

@@ -16,7 +16,8 @@ def interpolate(
   """Latents between two, or beyond them.
 
   Args:
-    start, end: latents of one space, or pictures, or noise maps: any shape.
+    start: a latent, an image or a noise map: any shape.
+    end: another of that space and shape.
     shares: [T], 0 for `start` and 1 for `end`, both of which come out exactly.
     method: 'linear', or 'spherical': along the arc between the two directions (Shoemake 1985),
       on which normal noise keeps its usual length. Where start and end are parallel, or opposite,

@@ -20,9 +20,9 @@ What XLA:CPU was found to be slow at, and what is done instead:
 - A product whose long left side is transposed: up to three times as slow (`_multiplied`).
 
 All of it was found in November 2026, in float32 on two x86-64 cores, with the JAX of that time:
-0.10.2, as the README of the same days says; single findings bear no version of their own. XLA's
-fusion emitters, which commands turn off now (`devices.disable_cpu_fusion_emitters`), were on. With
-another JAX, or without emitters, none of the figures has been taken again.
+0.10.2, that of docs/benchmarks.md; single findings bear no version of their own. XLA's fusion
+emitters, which commands turn off now (`devices.disable_cpu_fusion_emitters`), were on. With another
+JAX, or without emitters, none of the figures has been taken again.
 """
 
 import functools

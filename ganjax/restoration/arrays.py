@@ -31,7 +31,7 @@ def restore(
   space: str | Space | None = None,
   on_progress: Callable[[batch.Progress], None] | None = None,
   chunk_steps: int = batch.CHUNK_STEPS,
-  **hyper,
+  **hyper: Any,
 ) -> batch.Restoration:
   """Finds faces that look like aligned ones once they are degraded in the same way.
 

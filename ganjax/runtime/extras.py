@@ -15,7 +15,7 @@ def needs(extra: str) -> Iterator[None]:
   """Imports within it that fail name the extra that brings the package.
 
   Args:
-    extra: 'bulk', 'edit', 'ray' or 'train', as in pyproject.toml.
+    extra: 'bulk', 'edit', 'hub', 'ray' or 'train', as in pyproject.toml.
 
   Raises:
     MissingPackageError: a package is missing.

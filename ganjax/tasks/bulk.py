@@ -21,6 +21,7 @@ from ganjax.runtime import cluster, sharding
 from ganjax.runtime.cluster import Shard
 from ganjax.tasks.bulk_config import BulkConfig
 from ganjax.tasks.config import BATCH_AUTO, ConfigError
+from ganjax.weights import hub
 
 MOST_REPORTED = 5000  # results: beyond that the report is written only when asked for
 
@@ -62,9 +63,9 @@ def _settings(config: BulkConfig) -> worker.Settings:
   """What decides the results; paths that hold in another working folder, too."""
   perceptual = file_of(config.perceptual)
   return worker.Settings(
-    weights=config.weights and os.path.abspath(config.weights),
+    weights=config.weights and _absolute(config.weights),
     precision=config.precision,
-    perceptual=os.path.abspath(perceptual) if perceptual else config.perceptual,
+    perceptual=_absolute(perceptual) if perceptual else config.perceptual,
     degradation=config.degradation,
     degrade_first=config.degrade_first,
     preset=config.chosen_preset(),
@@ -76,6 +77,10 @@ def _settings(config: BulkConfig) -> worker.Settings:
     previews=config.previews,
     remat=config.remat,
   )
+
+
+def _absolute(path: str) -> str:
+  return path if hub.is_remote(path) else os.path.abspath(path)
 
 
 def _shard(config: BulkConfig) -> Shard:
@@ -101,9 +106,7 @@ def _weights_sha256(config: BulkConfig) -> str:
 def _check(config: BulkConfig) -> None:
   """Refuses what cannot be used before anything is written."""
   settings = _settings(config)
-  _, header = weights.tensor_file.read_family(
-    pathlib.Path(config.weights or weights.DEFAULT), 'stylegan2'
-  )
+  _, header = weights.tensor_file.read_family(config.weights or weights.DEFAULT, 'stylegan2')
   inversion.check_perceptual(settings.perceptual)
   side = generator_config(header['generator']).resolution
   settings.method().check(side)

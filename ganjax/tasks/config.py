@@ -104,7 +104,8 @@ class WithWeights:
   HEADING: ClassVar[str] = COMMON
 
   weights: str | None = setting(
-    'Generator: a file made by ports.stylegan2. Default: the bundled 128 px faces. For '
+    'Generator: a file made by ports.stylegan2, or one of the Hugging Face Hub, as '
+    'hf://owner/name/file. Default: the bundled 128 px faces. For '
     'pix2pix_predict: a network made by --task=pix2pix_train. Default: the bundled one.',
     None,
   )

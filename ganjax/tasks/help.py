@@ -20,6 +20,7 @@ ganjax restores and inverts face photographs with StyleGAN2.
   ganjax --task=TASK --input=PHOTO …    the same, with results in ./out unless --output says where
   ganjax TASK --help                    the flags of a task
   ganjax --helpfull                     all flags
+  ganjax --completion=bash              what completes commands in bash; or in zsh, or in fish
 """
 
 
@@ -42,7 +43,7 @@ def of_task(task: Task, always: type) -> str:
   defaults = kind.defaults(task.name)
   entries = []
   for name, own in settings_of(kind).items():
-    known = _default(own, defaults[name]) if name in defaults else _by_task(own.flag)
+    known = _default(own, defaults[name]) if name in defaults else by_task(own.flag)
     entries.append((own, _entry(own, known)))
   entries += [(own, _entry(own, '')) for own in settings_of(always).values() if own.flag != 'task']
   lines = [f'ganjax {task.name}: {task.summary}', '', *_grouped(entries)]
@@ -54,11 +55,11 @@ def of_task(task: Task, always: type) -> str:
 
 def everything(always: type) -> str:
   """All flags of all tasks, and absl's own."""
-  users = _users()
+  known = users()
   entries = []
-  for own, names in users.values():
-    whose = '' if len(names) == len(TASKS) else f'for {_listed(names)}'
-    entries.append((own, _entry(own, '; '.join(filter(None, (whose, _by_task(own.flag)))))))
+  for own, names in known.values():
+    whose = '' if len(names) == len(TASKS) else f'for {listed(names)}'
+    entries.append((own, _entry(own, '; '.join(filter(None, (whose, by_task(own.flag)))))))
   entries += [(own, _entry(own, '')) for own in settings_of(always).values()]
   return '\n'.join([tasks(), '', *_grouped(entries), *_of_absl()])
 
@@ -70,7 +71,7 @@ def _of_absl() -> list[str]:
   return [section for section in sections if section.startswith('absl.')]
 
 
-def _users() -> dict[str, tuple[Setting, list[str]]]:
+def users() -> dict[str, tuple[Setting, list[str]]]:
   """Flag -> its setting, and the tasks that have it."""
   users: dict[str, tuple[Setting, list[str]]] = {}
   for task in TASKS.values():
@@ -79,7 +80,7 @@ def _users() -> dict[str, tuple[Setting, list[str]]]:
   return users
 
 
-def _by_task(flag: str) -> str:
+def by_task(flag: str) -> str:
   """'default: …' of a flag, over all tasks that have it."""
   found: dict[str, list[str]] = {}
   for task in TASKS.values():
@@ -91,13 +92,13 @@ def _by_task(flag: str) -> str:
   if len(found) == 1:
     return next(iter(found))
   each = (
-    f'{value.removeprefix("default: ") or "none"} ({_listed(names)})'
+    f'{value.removeprefix("default: ") or "none"} ({listed(names)})'
     for value, names in found.items()
   )
   return f'default: {", ".join(each)}' if found else ''
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
   """Names of tasks, those that follow one another in the table as 'first … last'."""
   order = list(TASKS)
   runs: list[list[str]] = []
@@ -137,14 +138,14 @@ def _ranges(numbers: tuple[int, ...]) -> str:
 def _entry(own: Setting, more: str) -> str:
   """A flag's lines: its name, what it is for, and, in brackets, its values."""
   name = f'  --[no]{own.flag}' if own.kind is bool else f'  --{own.flag}'
-  about = '; '.join(filter(None, (_values(own), more)))
+  about = '; '.join(filter(None, (values_of(own), more)))
   text = f'{own.help} ({about})' if about else own.help
   wrapped = textwrap.wrap(text, WIDTH - INDENT, break_on_hyphens=False)
   first = [name] if len(name) > INDENT - 2 else [f'{name:<{INDENT}}{wrapped.pop(0)}']
   return '\n'.join([*first, *(' ' * INDENT + line for line in wrapped)])
 
 
-def _values(own: Setting) -> str:
+def values_of(own: Setting) -> str:
   """Which values a flag can have."""
   if own.parser is not None:
     return own.parser.values

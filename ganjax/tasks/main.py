@@ -16,7 +16,7 @@ from absl import app, flags, logging
 import ganjax
 from ganjax.errors import GanjaxError, closest
 from ganjax.runtime import heap, streams
-from ganjax.tasks import help
+from ganjax.tasks import completion, help
 from ganjax.tasks.config import COMMON, Config
 from ganjax.tasks.settings import FLAGS, ConfigError, setting
 from ganjax.tasks.settings import define_flags as define
@@ -25,6 +25,7 @@ from ganjax.tasks.train.training_config import TrainingConfig
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 75
 HELP, FULL, VERSION = {'-h', '-?', '--help', '--helpshort'}, '--helpfull', '--version'
+COMPLETION = '--completion'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,10 +65,20 @@ def _help(argv: list[str]) -> str | None:
     return f'ganjax {ganjax.__version__}'
   if FULL in words:
     return help.everything(Always)
+  if argv[1:] and argv[1].split('=')[0] == COMPLETION:
+    return _completion(argv[1:])
   if len(argv) > 1 and argv[1] != 'help' and not HELP & words:
     return None
   _parse([argv[0], *(word for word in argv[1:] if word not in HELP | {'help'})])
   return help.tasks() if FLAGS.task is None else help.of_task(TASKS[FLAGS.task], Always)
+
+
+def _completion(words: list[str]) -> str:
+  """What makes a shell complete commands; words are `--completion=bash` or `--completion bash`."""
+  shell = ' '.join(words).removeprefix(COMPLETION).lstrip('= ')
+  if shell not in completion.SHELLS:
+    sys.exit(f'ganjax: {COMPLETION}: name a shell, one of {", ".join(completion.SHELLS)}')
+  return completion.script(shell, Always)
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ is declared once, and `define_flags`, `given` and `tasks.help` read it there.
 import dataclasses
 import inspect
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from absl import flags
@@ -63,8 +63,19 @@ def setting(
   return dataclasses.field(default=default, metadata={_KEY: described})
 
 
-def settings_of(kind: type) -> dict[str, Setting]:
+_settings: dict[
+  type, Mapping[str, Setting]
+] = {}  # help asks for those of all tasks again and again
+
+
+def settings_of(kind: type) -> Mapping[str, Setting]:
   """The settings of a configuration, by field; those that all tasks share first."""
+  if kind not in _settings:
+    _settings[kind] = types.MappingProxyType(_read_settings(kind))
+  return _settings[kind]
+
+
+def _read_settings(kind: type) -> dict[str, Setting]:
   hints = get_type_hints(kind)
   return {
     field.name: _completed(field, hints[field.name], _heading(kind, field.name))

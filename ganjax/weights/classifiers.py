@@ -51,7 +51,7 @@ def load_classifier(path: str | os.PathLike | None = None) -> Attribute:
   Raises:
     WeightsError: the file is missing, broken, no classifier, or its tensors do not fit its header.
   """
-  path = pathlib.Path(path) if path is not None else DEFAULT_CLASSIFIER
+  path = DEFAULT_CLASSIFIER if path is None else path
   tensors, header = tensor_file.read_family(path, _FAMILY)
   with tensor_file.reading_header(path):
     entry = dict(header['classifier'])

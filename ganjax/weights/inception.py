@@ -1,7 +1,6 @@
 """Weights files of FID's Inception."""
 
 import os
-import pathlib
 
 from ganjax.models.inception import Inception
 from ganjax.models.initialisation import abstract
@@ -15,7 +14,6 @@ def load_inception(path: str | os.PathLike) -> Inception:
   Raises:
     WeightsError: as `networks.load`.
   """
-  path = pathlib.Path(path)
   tensors, header = tensor_file.read_family(path, 'inception')
   with tensor_file.reading_header(path):
     inception = abstract(Inception, header['width'])

@@ -39,7 +39,8 @@ def load(
   """Loads a StyleGAN2.
 
   Args:
-    path: a file made by `python -m ports.stylegan2`; None for the bundled 128 px face generator.
+    path: a file made by `python -m ports.stylegan2`, on this machine or as 'hf://owner/name/file';
+      None for the bundled 128 px face generator.
     precision: of the convolutions; one of `runtime.precision.PRECISIONS`: 'float32', 'tf32',
       'bfloat16', or 'auto', which is the first on CPUs and the last on accelerators. The type
       alone is set: on accelerators JAX's default_matmul_precision says what float32 is worth.
@@ -50,7 +51,7 @@ def load(
     WeightsError: the file is missing, broken, of another family, or its tensors are not exactly
       those of the architecture in its header.
   """
-  path = pathlib.Path(path) if path is not None else DEFAULT
+  path = DEFAULT if path is None else path
   tensors, header = tensor_file.read_family(path, 'stylegan2')
   dtype = compute_type(precision)
   with tensor_file.reading_header(path):

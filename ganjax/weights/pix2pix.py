@@ -34,7 +34,7 @@ def load(path: str | os.PathLike | None = None, precision: str = 'float32') -> T
     WeightsError: the file is missing, broken, of another family, or its tensors are not exactly
       those of the architecture in its header.
   """
-  path = pathlib.Path(path) if path is not None else DEFAULT
+  path = DEFAULT if path is None else path
   tensors, header = tensor_file.read_family(path, FAMILY)
   dtype = compute_type(precision)
   with tensor_file.reading_header(path):

@@ -17,15 +17,12 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from ganjax.errors import GanjaxError
+from ganjax.weights import hub
+from ganjax.weights.hub import WeightsError
 
 FORMAT = 'ganjax/1'
 _HEADER_KEY = 'ganjax'
 _REMEDY = "make one of another program's file, as by `python -m ports.stylegan2`"
-
-
-class WeightsError(GanjaxError):
-  """A weights file cannot be used; the message names the file and the remedy."""
 
 
 def save(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict) -> None:
@@ -58,9 +55,9 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
     (tensors, header): the arrays by name, and the header.
 
   Raises:
-    WeightsError: the file is missing, broken, or not one of ganjax's.
+    WeightsError: the file is missing, broken, or not one of ganjax's, or cannot be fetched.
   """
-  return _read(pathlib.Path(path), lambda file: {n: file.get_tensor(n) for n in file.keys()})  # noqa: SIM118
+  return _read(path, lambda file: {n: file.get_tensor(n) for n in file.keys()})  # noqa: SIM118
 
 
 def read_family(
@@ -84,14 +81,15 @@ def reading_header(path: str | os.PathLike) -> Iterator[None]:
 
 def read_header(path: str | os.PathLike) -> dict:
   """The header alone; raises as `read`."""
-  return _read(pathlib.Path(path), lambda file: {})[1]
+  return _read(path, lambda file: {})[1]
 
 
-def _read(path: pathlib.Path, tensors_of: Callable[[Any], dict]) -> tuple[dict, dict]:
-  if not path.is_file():
+def _read(path: str | os.PathLike, tensors_of: Callable[[Any], dict]) -> tuple[dict, dict]:
+  file_path = hub.located(path)
+  if not file_path.is_file():
     raise WeightsError(f'{path}: no such weights file')
   try:
-    with safetensors.safe_open(path, framework='numpy') as file:
+    with safetensors.safe_open(file_path, framework='numpy') as file:
       header = json.loads((file.metadata() or {}).get(_HEADER_KEY, 'null'))
       tensors = tensors_of(file)
   except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
@@ -103,5 +101,5 @@ def _read(path: pathlib.Path, tensors_of: Callable[[Any], dict]) -> tuple[dict, 
 
 def sha256(path: str | os.PathLike) -> str:
   """The file's sha256, as hexadecimal digits."""
-  with open(path, 'rb') as file:
+  with open(hub.located(path), 'rb') as file:
     return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -1,7 +1,6 @@
 """Weights files of VGG16 with LPIPS heads."""
 
 import os
-import pathlib
 
 from ganjax.models.initialisation import abstract
 from ganjax.models.vgg16 import LPIPS
@@ -15,7 +14,6 @@ def load_lpips(path: str | os.PathLike, precision: str = 'float32') -> LPIPS:
   Raises:
     WeightsError: as `networks.load`; also when the file holds no heads.
   """
-  path = pathlib.Path(path)
   tensors, header = tensor_file.read_family(path, 'vgg16')
   if not header.get('lpips'):
     raise tensor_file.WeightsError(f'{path}: holds no LPIPS heads; port it again with --lpips')

@@ -93,7 +93,8 @@ def test_every_registered_operator_has_a_case():
   assert words == own_operators()
 
 
-def test_the_readme_lists_every_registered_operator():
-  table = (ROOT / 'README.md').read_text('utf-8').partition('| operator | arguments |')[2]
+def test_the_documents_list_every_registered_operator():
+  page = (ROOT / 'docs' / 'degradations.md').read_text('utf-8')
+  table = page.partition('| operator | arguments |')[2]
   table = table.partition('\n\n')[0]
   assert set(re.findall(r'^\| `(\w+)\(', table, re.MULTILINE)) == own_operators()

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 HERE = pathlib.Path(__file__).resolve().parent
 ASTRONAUT = HERE.parents[1] / 'scripts' / 'demo' / 'astronaut.png'
@@ -15,6 +15,11 @@ SCRATCHES = [  # from, to, px of scratched.jpg
   ((112, 84), (226, 70)),
   ((118, 128), (212, 152)),
 ]
+CREASES = [  # lines across the face, px of creased.jpg
+  ((124, 94), (144, 126), (150, 148), (162, 166)),
+  ((122, 118), (160, 108), (204, 119)),
+]
+STAIN = (176, 124, 194, 140)
 
 
 def main() -> None:
@@ -24,6 +29,9 @@ def main() -> None:
   _save(scratched, 'scratched.jpg')
   mask.save(HERE / 'scratched_mask.png', optimize=True)
   _save(sepia(portrait), 'sepia.jpg')
+  creased, mask = crease(portrait)
+  _save(creased, 'creased.jpg')
+  mask.save(HERE / 'creased_mask.png', optimize=True)
   _save(group(photo), 'group.jpg')
   _save(photo.resize((400, 400)).transpose(Image.Transpose.ROTATE_90), 'sideways.jpg')
   _save(scan(portrait), 'border.jpg')
@@ -43,6 +51,18 @@ def sepia(photo: Image.Image) -> Image.Image:
   """A faded print."""
   grey = ImageOps.autocontrast(ImageOps.grayscale(photo))
   return ImageOps.colorize(grey, (52, 36, 24), (236, 216, 178))
+
+
+def crease(photo: Image.Image) -> tuple[Image.Image, Image.Image]:
+  """A faded colour print with creases and a stain, and the mask of them, a little wider."""
+  yellowed = Image.new('RGB', photo.size, (226, 196, 150))
+  faded = Image.blend(ImageEnhance.Color(photo).enhance(0.6), yellowed, 0.28)
+  lost = Image.new('L', photo.size)
+  for points in CREASES:
+    ImageDraw.Draw(lost).line(points, fill=255, width=5, joint='curve')
+  ImageDraw.Draw(lost).ellipse(STAIN, fill=255)
+  creased = Image.composite(Image.new('RGB', photo.size, (245, 243, 238)), faded, lost)
+  return creased, ImageOps.invert(lost.filter(ImageFilter.MaxFilter(5)))
 
 
 def group(photo: Image.Image) -> Image.Image:
