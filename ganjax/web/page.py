@@ -268,12 +268,11 @@ def _layers(editor: Any) -> tuple[np.ndarray, ...]:
 
 def _painted(session: Session | None, editor: Any) -> Any:
   """How much is painted."""
-  if session is None or session.upload is None or session.upload.problem:
+  if session is None or session.upload is None:
     return gr.skip()
   share = session.paint(_layers(editor))
-  return _status(
-    session.state, session.told() + (f' {share:.1%} is painted over.' if share else '')
-  )
+  state = State.FAILED if session.upload.problem else session.state
+  return _status(state, session.told() + (f' {share:.1%} is painted over.' if share else ''))
 
 
 def _stop(session: Session) -> Any:
