@@ -78,11 +78,16 @@ def test_files(folder):
 
 def test_the_key_in_a_terminal(folder):
   """A real bash is asked, which puts what it completed into the line."""
-  process, terminal = pty.fork()
-  if not process:
-    os.chdir(folder)
-    environment = {'PATH': os.environ['PATH'], 'TERM': 'dumb', 'HOME': str(folder)}
-    os.execvpe('bash', ['bash', '--norc', '--noprofile', '-i'], environment)
+  terminal, end = pty.openpty()
+  environment = {'PATH': os.environ['PATH'], 'TERM': 'dumb', 'HOME': str(folder)}
+  shell = subprocess.Popen(
+    ['bash', '--norc', '--noprofile', '-i'],
+    **dict.fromkeys(('stdin', 'stdout', 'stderr'), end),
+    cwd=folder,
+    env=environment,
+    start_new_session=True,
+  )
+  os.close(end)
   try:
     os.write(terminal, b'source ganjax.bash; ganjax() { printf "<%s>" "$@"; }\n')
     os.write(terminal, b'ganjax colo\tmy\t--pres\tproj\t --mas\tmy\t\n')
@@ -92,7 +97,8 @@ def test_the_key_in_a_terminal(folder):
       said += os.read(terminal, 4096)
   finally:
     os.close(terminal)
-    os.waitpid(process, 0)
+    shell.kill()
+    shell.wait()
   assert b'<colorize><my photo.jpg><--preset=projector><--mask=my photo.jpg>' in said
 
 
