@@ -1,11 +1,13 @@
 """How a parameter that nobody knows, written `?` in a spec, can be found."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from ganjax.data import JpegCoding
 
 CHI_SQUARED_MEDIAN = 0.4549  # of one degree of freedom
 BRIGHT = 0.25  # where a living pixel is hardly ever black in all channels
@@ -29,9 +31,14 @@ class Continuous(NamedTuple):
 
 
 class Discrete(NamedTuple):
-  """Found by a race: every candidate is tried, and the one with the smallest loss is kept."""
+  """Found by a race: every candidate is tried, and the one with the smallest loss is kept.
+
+  Unless the file that the photo came as tells it: (its coding, px of the photo that become one of
+  the face's crop) -> the value, or None where it does not.
+  """
 
   candidates: tuple
+  of_file: Callable[[JpegCoding, float], Any] | None = None
 
 
 class Measured(NamedTuple):

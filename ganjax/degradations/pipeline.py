@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ganjax.data import JpegCoding
 from ganjax.degradations.estimators import Continuous, Cropped, Discrete, Measured, Unknown
 from ganjax.degradations.parameters import DegradationError
 from ganjax.degradations.pytrees import frozen_pytree
@@ -310,6 +311,19 @@ class Pipeline(Operator):
     places = self._places(Cropped)
     given = self.with_values({(i, x.parameter): size for (i, _), x in places.items()})
     return Pipeline(given.operators, tuple(x for x in self.unknown if x not in places))
+
+  def stored(self, coding: JpegCoding | None, scale: float) -> 'Pipeline':
+    """The same for a face of a photo that came as such a file; see `Discrete.of_file`.
+
+    Args:
+      coding: of the photo's JPEG; None where it is none.
+      scale: pixels of the photo that become one of the face's crop.
+    """
+    if coding is None:
+      return self
+    places = {place: x.of_file for place, x in self._places(Discrete).items() if x.of_file}
+    told = {place: of_file(coding, scale) for place, of_file in places.items()}
+    return self.with_values({place: value for place, value in told.items() if value is not None})
 
   @property
   def is_partly_drawn(self) -> bool:

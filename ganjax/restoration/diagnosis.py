@@ -6,6 +6,7 @@ import numpy as np
 
 from ganjax import data
 from ganjax.degradations.estimators import noise_deviation
+from ganjax.degradations.jpeg import quality_of
 from ganjax.pixels import to_float
 from ganjax.restoration.defaults import AS_IT_IS
 
@@ -13,10 +14,6 @@ _TINT = 2.5  # levels of 255 by which a toned photo's colours differ from those 
 _SMALL = 0.75  # of the generator's side, below which a face has detail to gain
 _NOISE = 0.03  # of the range; what cameras leave in an ordinary photo is a third of it
 _QUALITY = 45  # of a JPEG, below which its blocks are seen
-_MAGNIFIED = 1.5  # sides of the generator, above which a face's blocks vanish when it is reduced
-# Of libjpeg's luma table at quality 50 (ITU-T T.81, table K.1) the mean step of the 4×4 lowest
-# frequencies, which hardly any quality brings to the largest step that there is.
-_MEAN_STEP = 259 / 16
 
 
 class Finding(NamedTuple):
@@ -53,8 +50,9 @@ def diagnose(
   if noise > _NOISE:
     told = f'noise of {100 * noise:.0f} % of the range was measured'
     found.append(Finding(AS_IT_IS['denoise'], told))
-  if coding is not None and width < _MAGNIFIED * side and quality(coding) < _QUALITY:
-    told = f'it is a JPEG of quality {quality(coding)}'
+  quality = None if coding is None else quality_of(coding, width / side)
+  if quality is not None and quality < _QUALITY:
+    told = f'the blocks of its JPEG file are those of quality {quality} in the face'
     found.append(Finding(AS_IT_IS['dejpeg'], told))
   return found or [Finding(AS_IT_IS['deblur'], 'nothing else shows: how blurred it is, is found')]
 
@@ -67,12 +65,3 @@ def is_grey(crop: np.ndarray) -> bool:
   chroma = pixels[:, [0, 2]] - luma[:, None]
   followed = powers @ np.linalg.lstsq(powers, chroma, rcond=None)[0]
   return bool(np.sqrt(np.mean((chroma - followed) ** 2)) < _TINT)
-
-
-def quality(coding: data.JpegCoding) -> int:
-  """The quality, 1 to 100, at which libjpeg's luma table is about as coarse as a JPEG's.
-
-  libjpeg scales its table by 50 / quality below 50, and by 2 − quality / 50 above.
-  """
-  scale = float(np.mean(coding.tables[0][:4, :4])) / _MEAN_STEP
-  return round(min(max(50 / scale if scale > 1 else 100 - 50 * scale, 1), 100))

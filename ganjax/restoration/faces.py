@@ -111,9 +111,13 @@ class Face(NamedTuple):
     Raises:
       DegradationError: it needs to know where the photo is transparent, but it is opaque.
     """
+    return self.holes.within(self.measured(degradation, side), self.crop.quad, side, side)
+
+  def measured(self, degradation: Pipeline, side: int) -> Pipeline:
+    """A degradation with what the face's size and its photo's file tell of it."""
     if degradation.follows_crop:
       degradation = degradation.cropped(len(self.crop.image))
-    return self.holes.within(degradation, self.crop.quad, side, side)
+    return degradation.stored(self.coding, faces.side_of(self.crop.quad) / side)
 
 
 def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face]:
@@ -194,7 +198,7 @@ def _named(
   search: Search,
 ) -> list[Face]:
   """The faces of a photo, each with its name; `pixels` are the photo's, where they are kept."""
-  coding = photo.coding() if pixels is not None and search.undoes_codec else None
+  coding = photo.coding() if search.undoes_codec else None
   return [
     Face(
       name=name,

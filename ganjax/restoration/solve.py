@@ -104,19 +104,13 @@ class Method:
       degraded = degrade.degrade(image, given, face.name, self.seed, assumed)
     else:
       degraded = degrade.as_it_is(image, given, face.name, self.seed)
-    record: dict[str, Any] = {'degradation': self._told(face)}
+    record: dict[str, Any] = {'degradation': str(face.measured(self.degradation, side))}
     hidden = float(np.mean(degraded.visible == 0))
     if hidden:
       record['hidden'] = round(hidden, 4)
     if face.notes:
       record['notes'] = list(face.notes)
     return degraded._replace(record=record)
-
-  def _told(self, face: Face) -> str:
-    """The degradation of a face as a person would write it."""
-    if self.degradation.follows_crop:
-      return str(self.degradation.cropped(len(face.crop.image)))
-    return str(self.degradation)
 
   def problem(self, prior: inversion.Prior, face: Face, degraded: Degraded) -> Problem:
     """What is to be inverted for one face."""
@@ -183,7 +177,7 @@ def _alike(degraded: list[Degraded]) -> list[list[int]]:
   kinds: dict[Any, list[int]] = {}
   for i, one in enumerate(degraded):
     operators = tuple(type(operator) for operator in one.degradation.operators)
-    kinds.setdefault((one.target.shape, operators), []).append(i)
+    kinds.setdefault((one.target.shape, operators, one.degradation.unknown), []).append(i)
   return list(kinds.values())
 
 

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganjax import data
 from ganjax.degradations import DegradationError, Jpeg
 from ganjax.degradations.jpeg import (
   CHROMA_TABLE,
   DCT,
   LUMA_TABLE,
   clip,
+  quality_of,
   quantisation_table,
   soft_round,
 )
@@ -119,3 +121,31 @@ def test_clip_lets_the_gradient_through_near_the_range_and_not_far_beyond():
 def test_quality_out_of_range_is_refused(quality):
   with pytest.raises(DegradationError, match=f'quality={quality} is out of range: use 1 to 100'):
     Jpeg.create(quality)
+
+
+@pytest.mark.parametrize('quality', [5, 10, 20, 40, 60])
+def test_the_quality_that_a_crop_has_of_its_photo_is_read_off_the_file(tmp_path, quality):
+  photo = Image.open('scripts/demo/astronaut.png').convert('RGB')
+
+  def stored(image, quality):
+    image.save(tmp_path / 'x.jpg', quality=quality)
+    return np.asarray(Image.open(tmp_path / 'x.jpg'), np.float32)
+
+  for scale in (1.0, 1.5):
+    small = photo.resize((256, 256)) if scale > 1 else photo.crop((150, 40, 310, 200))
+    side = round(small.width / scale) // 16 * 16
+    box = (0, 0, side * scale, side * scale)
+
+    def cut(image, box=box, side=side):
+      whole = image if isinstance(image, Image.Image) else Image.fromarray(image.astype(np.uint8))
+      return whole.resize((side, side), Image.Resampling.LANCZOS, box)
+
+    lost = np.mean((np.float32(cut(stored(small, quality))) - np.float32(cut(small))) ** 2)
+    found = quality_of(data.jpeg_coding(tmp_path / 'x.jpg'), scale)
+    if found is None:
+      assert quality >= 60
+      continue
+    if scale == 1:
+      assert abs(found - quality) <= 1
+    own = np.mean((stored(cut(small), int(found)) - np.float32(cut(small))) ** 2)
+    assert 0.5 < own / lost < 2

@@ -131,3 +131,17 @@ def test_what_cannot_be_used_is_refused_before_the_work(networks, photos, option
   options = {'degradation': 'grayscale()', **options}
   with pytest.raises(ValueError, match=message):
     ganjax.restore_photos(photos, networks=networks, **options)
+
+
+@pytest.mark.parametrize(('quality', 'is_told'), [(6, True), (95, False)])
+def test_a_jpeg_tells_its_quality_itself_unless_it_was_stored_again(
+  tmp_path, networks, quality, is_told
+):
+  photo = faces.align(data.decode(ASTRONAUT), networks.template, 128)[0].image
+  PIL.Image.fromarray(photo).resize((16, 16)).save(tmp_path / 'small.jpg', quality=quality)
+  (restored,) = ganjax.restore_photos(
+    tmp_path / 'small.jpg', networks=networks, task='dejpeg', align='never', num_steps=STEPS
+  )
+  (face,) = restored.faces
+  assert face.record['degradation'] == f'jpeg(quality={quality if is_told else "?"})'
+  assert ('race' in face.record) == (not is_told)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from ganjax import data
 from ganjax.degradations import DegradationError, parse
 from ganjax.restoration import diagnosis
 from ganjax.restoration.diagnosis import Finding
@@ -106,15 +108,12 @@ def test_damage_that_shows_is_found():
   assert found(np.clip(plain + noise, 0, 255).astype(np.uint8), 64) == ['noise']
 
 
-@pytest.mark.parametrize('quality', [10, 30, 50, 75, 95])
-def test_the_quality_of_a_jpeg_is_read_off_its_tables(tmp_path, quality):
-  from PIL import Image
-
-  from ganjax import data
-
+@pytest.mark.parametrize('quality', [10, 30, 60, 95])
+def test_blocks_show_where_the_file_has_coarse_tables_and_the_face_is_not_reduced(
+  tmp_path, quality
+):
   path = tmp_path / 'x.jpg'
   Image.fromarray(crop()).save(path, quality=quality)
   coding = data.jpeg_coding(path)
-  assert abs(diagnosis.quality(coding) - quality) <= 2
   assert ('jpeg' in found(crop(), 64, coding)) == (quality < 45)
   assert 'jpeg' not in found(crop(), 640, coding)  # of which nothing is left in the crop
