@@ -8,7 +8,7 @@ from typing import Any
 
 from ganjax.inversion.presets import BALANCED, PRESETS
 
-AUTO = 'auto'  # of latent_dist_reg_weight: found for each image
+AUTO = 'auto'  # of latent_dist_reg_weight, and of a degradation: found for each image
 TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
 BEST_PRESET = 'robust'  # what restores best, with one set of numbers for all damage
 SETTLED_WITHIN = 0.01  # what `stop_when_settled` means by settled; see `Hyper`
@@ -86,6 +86,7 @@ AS_IT_IS: dict[str, str] = {
   'super_resolve': 'downsample(factor=?)',
   'denoise': 'noise(sigma=?)',
   'dejpeg': 'jpeg(quality=?)',
+  'restore': AUTO,
 }
 
 

@@ -1,16 +1,21 @@
 """What a photo itself shows of its damage, where nobody says what happened to it."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
-from ganjax import data
+from ganjax import data, faces
+from ganjax.degradations import DegradationError
 from ganjax.degradations.estimators import noise_deviation
 from ganjax.degradations.jpeg import quality_of
 from ganjax.pixels import to_float
 from ganjax.restoration.defaults import AS_IT_IS
+from ganjax.restoration.faces import Photo, Search, faces_of
 
 _TINT = 2.5  # levels of 255 by which a toned photo's colours differ from those of its brightness
+_PATCHES = 16  # across a face, whose colours are looked at
 _SMALL = 0.75  # of the generator's side, below which a face has detail to gain
 _NOISE = 0.03  # of the range; what cameras leave in an ordinary photo is a third of it
 _QUALITY = 45  # of a JPEG, below which its blocks are seen
@@ -23,21 +28,67 @@ class Finding(NamedTuple):
   evidence: str  # for people
 
 
+class Diagnosed(NamedTuple):
+  """A photo, its faces, and what shows in the largest of them."""
+
+  photo: Photo
+  quads: tuple[np.ndarray, ...]  # [4, 2] each, from the left
+  findings: tuple[Finding, ...]
+
+  @property
+  def degradation(self) -> str:
+    """What happened to it, as a spec; '' where nothing did but that it has holes."""
+    return ' | '.join(finding.degradation for finding in self.findings)
+
+  @property
+  def evidence(self) -> str:
+    """Why, for people."""
+    return '; '.join(finding.evidence for finding in self.findings)
+
+
+def diagnose_photos(
+  photos: Iterable[Photo],
+  search: Search,
+  add_failure: Callable[[str, str, Exception | str], None],
+) -> Iterator[Diagnosed]:
+  """Finds the faces of photos, and what is wrong with them.
+
+  Args:
+    photos: the photos; they are read as their turn comes.
+    search: how faces are found; of its degradations, which are masks, the holes are taken.
+    add_failure: told (source, name, reason) of each photo that cannot be used.
+  """
+  for photo in photos:
+    try:
+      found = faces_of(photo, search, keep_photo=False)
+    except (data.ImageError, faces.FaceError, DegradationError) as error:
+      add_failure(photo.source, photo.name, error)
+      continue
+    largest = max(found, key=lambda face: faces.side_of(face.crop.quad))
+    width, has_holes = faces.side_of(largest.crop.quad), largest.holes.visible is not None
+    findings = diagnose(largest.crop.image, width, photo.coding(), has_holes)
+    yield Diagnosed(photo, tuple(face.crop.quad for face in found), tuple(findings))
+
+
 def diagnose(
-  crop: np.ndarray, width: float, coding: data.JpegCoding | None = None
+  crop: np.ndarray,
+  width: float,
+  coding: data.JpegCoding | None = None,
+  has_holes: bool = False,
 ) -> list[Finding]:
   """Finds which damage a face shows, cheaply: nothing is inverted.
 
-  Whether a photo is blurred cannot be told from it alone: where nothing else is found, a blur is
-  assumed, whose width the restoration finds, however small it is.
+  Whether a photo is blurred cannot be told from it alone: where nothing else is found, and it has
+  no holes, a blur is assumed, whose width the restoration finds, however small it is.
 
   Args:
     crop: the face, uint8 [side, side, 3], as the generator takes it.
     width: of the face in its photo, px.
     coding: of the JPEG that the photo came as.
+    has_holes: whether that is known to be wrong with it.
 
   Returns:
-    In the order in which a degradation has to name them; at least one.
+    In the order in which a degradation has to name them.
   """
   side, found = len(crop), []
   if is_grey(crop):
@@ -54,12 +105,16 @@ def diagnose(
   if quality is not None and quality < _QUALITY:
     told = f'the blocks of its JPEG file are those of quality {quality} in the face'
     found.append(Finding(AS_IT_IS['dejpeg'], told))
-  return found or [Finding(AS_IT_IS['deblur'], 'nothing else shows: how blurred it is, is found')]
+  if not found and not has_holes:
+    found.append(Finding(AS_IT_IS['deblur'], 'nothing else shows: how blurred it is, is found'))
+  return found
 
 
 def is_grey(crop: np.ndarray) -> bool:
   """Whether an image, uint8 [h, w, 3], is grey, or toned: its brightness tells its colours."""
-  pixels = crop.reshape(-1, 3).astype(np.float64)
+  # A JPEG's chroma is off by as much as a tint varies, but not on the whole of a patch.
+  patches = Image.fromarray(crop).resize((_PATCHES, _PATCHES), Image.Resampling.BOX)
+  pixels = np.asarray(patches, np.float64).reshape(-1, 3)
   luma = pixels @ [0.299, 0.587, 0.114]
   powers = np.stack([(luma / 255) ** power for power in range(4)], axis=1)
   chroma = pixels[:, [0, 2]] - luma[:, None]

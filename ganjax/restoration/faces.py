@@ -75,9 +75,9 @@ class Search:
     return self.degradations[0].output_shape(self.side, self.side)[0]
 
   @property
-  def undoes_codec(self) -> bool:
-    """Whether nothing happened to the photos but that they were stored."""
-    return self.as_is and any(one.is_only_codecs for one in self.degradations)
+  def needs_coding(self) -> bool:
+    """Whether it counts how the photos' files are coded."""
+    return self.as_is and any(one.is_only_codecs or one.unknown for one in self.degradations)
 
 
 class Face(NamedTuple):
@@ -91,7 +91,7 @@ class Face(NamedTuple):
   photo_name: str
   holes: Holes  # the photo's
   photo: np.ndarray | None = None  # uint8 [H, W, 3], where it is kept
-  coding: data.JpegCoding | None = None  # of the photo, where that is what is to be undone
+  coding: data.JpegCoding | None = None  # of the photo, where that counts
   scale: float = 1.0  # by which the photo is enlarged to take the restored face
   notes: tuple[str, ...] = ()  # what a person should be told
 
@@ -198,7 +198,7 @@ def _named(
   search: Search,
 ) -> list[Face]:
   """The faces of a photo, each with its name; `pixels` are the photo's, where they are kept."""
-  coding = photo.coding() if search.undoes_codec else None
+  coding = photo.coding() if search.needs_coding else None
   return [
     Face(
       name=name,
@@ -344,9 +344,17 @@ def unfinished(store: data.Store, items: list[data.Item], search: Search) -> Ite
 
   A photo that lacks one of its faces is done again as a whole, since all faces go into one picture.
   """
-  photos = (Photo.in_file(item) for item in items if not store.source_is_complete(str(item.path)))
-  owners = {record['name']: record['source'] for record in store.results}
-  return find_faces(photos, search, store.add_failure, owners)
+  return find_faces(unfinished_photos(store, items), search, store.add_failure, owners(store))
+
+
+def unfinished_photos(store: data.Store, items: list[data.Item]) -> Iterator[Photo]:
+  """The photos that still need work."""
+  return (Photo.in_file(item) for item in items if not store.source_is_complete(str(item.path)))
+
+
+def owners(store: data.Store) -> dict[str, str]:
+  """The names of finished faces -> their photos, as `find_faces` takes them."""
+  return {record['name']: record['source'] for record in store.results}
 
 
 def reduced(photo: np.ndarray, side: int = PHOTO_SIDE) -> np.ndarray:

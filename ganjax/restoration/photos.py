@@ -1,6 +1,7 @@
 """From photos to restored photos: what the restoration tasks do with a folder, in Python."""
 
 import contextlib
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from ganjax.degradations import FileMask, Operator, Pipeline, parse
 from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, Preset, check_fidelity
 from ganjax.pixels import to_bytes
 from ganjax.restoration import result_grid
+from ganjax.restoration.auto import Automatic, restore_diagnosed
 from ganjax.restoration.defaults import (
   AUTO,
   RESTORATIONS,
@@ -34,7 +36,7 @@ Photos = Path | np.ndarray | Sequence[Path | np.ndarray]
 Degradation = str | Operator
 OnProgress = Callable[[list[str], inversion.Progress], None]
 
-NO_DEGRADATION = "task 'restore' has no degradation of its own: give one, such as 'blur() | jpeg()'"
+NO_DEGRADATION = "clean photos: say what is done to them first, such as 'blur() | jpeg()'"
 
 
 class RestoredPhoto(NamedTuple):
@@ -86,7 +88,7 @@ def restore_photos(
       in [-1, 1], which are rounded to 8 bits; or a sequence of files and pixels. Pixels may have
       an alpha channel.
     degradation: what happened to the faces, or is done to them; an operator or its spec. None for
-      the task's, which finds out what it can.
+      the task's, which finds out what it can; that of 'restore' is 'auto': what each photo shows.
     networks: from `ganjax.load`; None for the bundled ones.
     task: whose defaults hold: a restoration task's name, such as 'deblur'.
     names: one for each photo of a sequence; together with `seed` they decide all that is random.
@@ -141,8 +143,10 @@ def restore_photos(
     raise ValueError(f'quads: are those of one photo, but there are {len(found)}')
   values = _values(task, preset, degrade_first, settings)
   masks_only = mask is not None and task == 'inpaint'
+  given = _masked(degradation or ('mask()' if masks_only else values['degradation']), mask)
+  automatic = Automatic.of(given) if isinstance(given, str) else None
   method = Method(
-    degradation=_masked(degradation or ('mask()' if masks_only else values['degradation']), mask),
+    degradation=Pipeline(()) if automatic else _pipeline(given),
     preset=_preset(preset, values),
     hyper=_hyper(values, stop_when_settled),
     task=task,
@@ -154,7 +158,7 @@ def restore_photos(
     save_every=save_every,
     shows_degraded=task != 'invert',
   )
-  _check_known(method)
+  _check_known(method, automatic is not None)
   networks = weights.load() if networks is None else networks
   method.check(networks.resolution)
   if isinstance(perceptual, str):
@@ -163,13 +167,28 @@ def restore_photos(
     **{'photos': [photo.name for photo in found], 'preset': preset, 'align': align, 'box': box},
     'quads': [np.asarray(quad).tolist() for quad in quads],
     **values,
-    **_record(method, networks),
+    **_record(method, str(given), networks),
   }
   with _open(output, config, overwrite) as store:
     collected = _Collected(found, store)
-    crops = find_faces(found, method.search(networks, align, box, quads), collected.add_failure)
     watch = watch or functools.partial(_watch, on_progress)
-    for face, result in restore_faces(networks, perceptual, crops, method, batch_size, watch):
+    search = method.search(networks, align, box, quads)
+    if automatic is None:
+      crops = find_faces(found, search, collected.add_failure)
+      restored = restore_faces(networks, perceptual, crops, method, batch_size, watch)
+    else:
+      restored = restore_diagnosed(
+        networks,
+        perceptual,
+        found,
+        search,
+        automatic,
+        lambda spec: dataclasses.replace(method, degradation=parse(spec)),
+        batch_size,
+        watch,
+        collected.add_failure,
+      )
+    for face, result in restored:
       collected.add(face, result, task, networks.sha256)
     if store is not None:
       result_grid.write(store)
@@ -214,10 +233,10 @@ def _open(
   return contextlib.nullcontext() if output is None else data.Store.open(output, config, overwrite)
 
 
-def _record(method: Method, networks: Networks) -> dict[str, Any]:
+def _record(method: Method, degradation: str, networks: Networks) -> dict[str, Any]:
   """What config.json keeps of a method."""
   return {
-    **{'task': method.task, 'degradation': str(method.degradation), 'seed': method.seed},
+    **{'task': method.task, 'degradation': degradation, 'seed': method.seed},
     'assumed_degradation': None if method.assumed is None else str(method.assumed),
     **{'degrade_first': method.degrade_first, 'restarts': method.restarts},
     'settled_within': float(method.hyper.settled_within),
@@ -299,12 +318,12 @@ def _pipeline(degradation: Degradation) -> Pipeline:
   return parse(degradation) if isinstance(degradation, str) else Pipeline.of(degradation)
 
 
-def _masked(degradation: Degradation, mask: Path | None) -> Pipeline:
+def _masked(degradation: Degradation, mask: Path | None) -> Degradation:
   """A degradation, with the holes of a mask in a file."""
   if mask is None:
-    return _pipeline(degradation)
+    return degradation
   if isinstance(degradation, str):
-    return _pipeline(with_mask(degradation, mask))
+    return with_mask(degradation, mask)
   return _pipeline(degradation) | FileMask.create(os.fspath(mask))
 
 
@@ -343,15 +362,18 @@ def _hyper(values: dict[str, Any], stop_when_settled: bool) -> Hyper:
   return Hyper(**given, settled_within=SETTLED_WITHIN if stop_when_settled else 0.0)
 
 
-def _check_known(method: Method) -> None:
+def _check_known(method: Method, is_automatic: bool) -> None:
   """Only what is known can be done to clean photos."""
   if not method.degrade_first and method.assumed is not None:
     raise ValueError(
       'assumed_degradation: goes with degrade_first; of a photo that is restored as it is, '
       'degradation says what is assumed'
     )
-  if method.degradation.unknown and method.degrade_first:
-    raise ValueError(f"{method.degradation}: a clean photo cannot be degraded by what is unknown; "
-                     "leave the '?' to assumed_degradation")  # fmt: skip
+  if (method.degradation.unknown or is_automatic) and method.degrade_first:
+    unknown = AUTO if is_automatic else method.degradation
+    raise ValueError(
+      f'{unknown}: a clean photo cannot be degraded by what is unknown; '
+      "leave the '?' to assumed_degradation"
+    )
   if method.auto_weight and method.restarts > 1:
     raise ValueError("restarts: not together with latent_dist_reg_weight='auto'")

@@ -189,7 +189,8 @@ class WithDegradation:
     'What happened to the picture (or, with --degrade_first, is done to it): operators joined by '
     "'|', such as "
     "'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'; operators are identity, blur, "
-    'grayscale, mask, downsample, noise and jpeg.'
+    "grayscale, mask, downsample, noise and jpeg. 'auto', the default of restore, finds out what "
+    'each photo shows of it.'
   )
 
 

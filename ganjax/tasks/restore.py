@@ -1,10 +1,14 @@
 """Invert and restore: deblur, colorize, inpaint, super_resolve, denoise, dejpeg, restore."""
 
+import dataclasses
 import pathlib
+from collections.abc import Iterator
 
 from ganjax import data, degradations, inversion, report, weights
 from ganjax.restoration import result_grid
-from ganjax.restoration.faces import unfinished
+from ganjax.restoration.auto import Automatic, restore_diagnosed
+from ganjax.restoration.faces import Face, Search, owners, unfinished, unfinished_photos
+from ganjax.restoration.result import Result
 from ganjax.restoration.solve import Method, restore_faces
 from ganjax.restoration.whole_photos import WholePhotos
 from ganjax.tasks import console
@@ -13,21 +17,47 @@ from ganjax.tasks.restore_config import AUTO, RestoreConfig
 
 def run(config: RestoreConfig) -> int:
   """Restores every face of the input; returns the number of failures."""
-  method = method_of(config)
   networks = weights.load(config.weights, config.precision)
-  method.check(networks.resolution)
+  automatic = Automatic.of(config.degradation)
+  if automatic is None:
+    method_of(config).check(networks.resolution)
   perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
-    found = unfinished(store, items, method.search(networks, config.align, config.box))
     whole = WholePhotos()
-    for face, result in restore_faces(
-      networks, perceptual, found, method, config.batch_size, console.steps
-    ):
+    for face, result in _restored(config, networks, perceptual, store, items, automatic):
       whole.keep(store, face, result, config.task, networks.sha256, single_frames=True)
     result_grid.write(store)
     path = report.write_report(pathlib.Path(config.output))
     return console.print_summary(config.task, store, path)
+
+
+def _restored(
+  config: RestoreConfig,
+  networks: weights.Networks,
+  perceptual: inversion.Perceptual,
+  store: data.Store,
+  items: list[data.Item],
+  automatic: Automatic | None,
+) -> Iterator[tuple[Face, Result]]:
+  """The faces that still need work, restored."""
+  if automatic is None:
+    method = method_of(config)
+    found = unfinished(store, items, method.search(networks, config.align, config.box))
+    yield from restore_faces(networks, perceptual, found, method, config.batch_size, console.steps)
+    return
+  yield from restore_diagnosed(
+    networks,
+    perceptual,
+    unfinished_photos(store, items),
+    Search(networks.template, networks.resolution, config.align, config.box, as_is=True),
+    automatic,
+    lambda spec: method_of(dataclasses.replace(config, degradation=spec)),
+    config.batch_size,
+    console.steps,
+    store.add_failure,
+    owners(store),
+  )
 
 
 def method_of(config: RestoreConfig) -> Method:

@@ -129,10 +129,8 @@ def _degradation(task: str, known: dict[str, Any], degradation: str | None) -> s
   """What happened to the input, or is done to it; with the masks of --mask."""
   spec = degradation or known.get('degradation')
   is_default = not (degradation or FLAGS.degradation)
-  if not spec:
-    raise ConfigError(
-      "--degradation is missing: --task=restore needs it, such as --degradation='blur() | jpeg()'"
-    )
+  if not spec or (spec == AUTO and FLAGS.task != 'restore'):
+    raise ConfigError("--degradation is missing, such as --degradation='blur() | jpeg()'")
   if known['mask'] and is_default and task == 'inpaint':
     spec = AS_IT_IS[task]
   return with_masks(spec, known['mask'], known['invert_mask'])
@@ -196,7 +194,8 @@ def _check_unknown(config: RestoreConfig) -> None:
       '--assumed_degradation: goes with --degrade_first; of a photo that is restored as it is, '
       '--degradation itself says what is assumed'
     )
-  if '?' in config.degradation and config.degrade_first:
+  is_unknown = '?' in config.degradation or config.degradation.startswith(AUTO)
+  if is_unknown and config.degrade_first:
     raise ConfigError(
       f'--degradation={config.degradation}: a clean picture cannot be degraded by what is unknown; '
       "leave --degrade_first out, or leave the '?' to --assumed_degradation"

@@ -175,7 +175,8 @@ class Restorer:
       raise VisitorError(session.told())
     hidden = painted(order.layers, upload)
     has_holes = hidden is not None or upload.hidden is not None
-    planned = damages.plan(order.wrong, has_holes, _findings(upload), order.degradation)
+    findings = _findings(upload, has_holes)
+    planned = damages.plan(order.wrong, has_holes, findings, order.degradation)
     run.tell(Update(State.COMPILING, _told(planned)))
     shutil.rmtree(session.folder / 'result', ignore_errors=True)
     (photo,) = restore_photos(
@@ -281,11 +282,11 @@ def _uploaded(session: Session) -> Upload:
   return session.upload
 
 
-def _findings(upload: Upload) -> list[Finding]:
+def _findings(upload: Upload, has_holes: bool) -> list[Finding]:
   """What the photo's largest face shows."""
   largest = max(upload.crops, key=lambda crop: faces.side_of(crop.quad))
   coding = data.jpeg_coding(upload.path)
-  return diagnose(largest.image, faces.side_of(largest.quad), coding)
+  return diagnose(largest.image, faces.side_of(largest.quad), coding, has_holes)
 
 
 def _settings(order: Order, task: str) -> dict[str, Any]:

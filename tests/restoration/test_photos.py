@@ -113,7 +113,7 @@ PHOTO = np.zeros((16, 16, 3), np.uint8)
     ([ASTRONAUT, ASTRONAUT], {}, 'two photos'),
     (ASTRONAUT, {'names': ['a']}, 'leave it out'),
     ('nowhere', {}, 'no such file'),
-    (PHOTO, {'degradation': None}, 'has no degradation of its own'),
+    (PHOTO, {'degradation': None, 'degrade_first': True}, 'say what is done to them'),
     (PHOTO, {'degradation': 'blur(variance=?)', 'degrade_first': True}, "leave the '\\?'"),
     (PHOTO, {'task': 'deblurr'}, 'none of invert, deblur'),
     (PHOTO, {'preset': 'robust', 'space': 'w'}, "unknown \\['space'\\]"),

@@ -41,7 +41,7 @@ def ganjax(*flags, cwd=None):
     (['deblur', 'a.jpg', '--input=b.jpg'], "unexpected 'a.jpg'"),
     (['--task=deblur', 'a.jpg'], 'write --input=a.jpg'),
     (['--task=deblur', 'a.jpg', '--help'], 'write --input=a.jpg'),
-    (['--task=restore', f'--input={ASTRONAUT}'], '--degradation is missing'),
+    (['--task=restore', '--degrade_first', f'--input={ASTRONAUT}'], '--degradation is missing'),
     (['deblur', ASTRONAUT, '--preset=pivotal', '--fidelity=0'], 'no weight that it turns'),
     (['--task=deblur', '--input=nowhere.png'], 'nowhere.png'),
     (['--task=deblur', f'--input={ASTRONAUT}', '--degradation=blurr()'], 'did you mean blur?'),
