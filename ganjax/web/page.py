@@ -156,7 +156,7 @@ def _restoration(restorer: Restorer, session: gr.State) -> Any:
       )
       with gr.Row():
         picture = gr.DownloadButton('Save the photo (PNG)', visible=False, elem_id='picture')
-        archive = gr.DownloadButton('Save everything (ZIP)', visible=False, elem_id='archive')
+        archive = gr.DownloadButton('Save all of it (ZIP)', visible=False, elem_id='archive')
       notes = gr.HTML(visible=False, elem_id='notes')
       gr.Markdown(_FOOT, elem_classes='foot')
 
@@ -271,7 +271,7 @@ def _painted(session: Session | None, editor: Any) -> Any:
   if session is None or session.upload is None:
     return gr.skip()
   share = session.paint(_layers(editor))
-  state = State.FAILED if session.upload.problem else session.state
+  state = State.FAILED if session.upload.problem else State.PAINTED if share else State.FOUND
   return _status(state, session.told() + (f' {share:.1%} is painted over.' if share else ''))
 
 
