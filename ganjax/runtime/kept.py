@@ -14,6 +14,7 @@ import io
 import os
 import pathlib
 import pickle
+import re
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -33,6 +34,11 @@ from ganjax.runtime.entries import Entries
 _KNOWN = {'builtins', 'collections', 'copyreg', 'flax', 'ganjax', 'jax', 'jaxlib', 'ml_dtypes',
           'numpy', 'optax'}  # fmt: skip
 _VARIABLES = ('XLA_', 'LIBTPU_', 'NVIDIA_', 'TF_')  # of the environment, that compilers read
+
+# What a program calls by name: a process that does not lower it does not load it either, and would
+# crash. The exceptions are a part of XLA.
+_CUSTOM_CALL = re.compile(r'custom_call @([\w.]+)')
+_BUILT_IN = {'Sharding', 'SPMDFullToShardShape', 'SPMDShardToFullShape'}
 
 _all: list['Kept'] = []
 
@@ -85,16 +91,17 @@ class Kept:
     The second way is that of the first run after the source has changed.
     """
     entries = compile_cache.programs()
-    name = _digest((self._name, key, _source())) if _is_known(self) else None
+    name = self._entry(key)
     if entries is None or name is None:
       return self._jitted.lower(*args).compile()
     found = _load(entries, name, dynamic)
     if found is not None:
       return found
     lowered = self._jitted.lower(*args)
-    program = _digest((lowered.as_text(), key[2:]))
-    if program is None:
+    text = lowered.as_text()
+    if not set(_CUSTOM_CALL.findall(text)) <= _BUILT_IN:
       return lowered.compile()
+    program = _digest((text, key[2:]))
     link = pickle.dumps((program, lowered.out_tree))
     entries.write(name, link)
     found = _load(entries, name, dynamic)
@@ -103,6 +110,15 @@ class Kept:
         found = lowered.compile()
       _keep(entries, program, found)
     return found
+
+  def _entry(self, key: Any) -> str | None:
+    """The name of a call's entry on the disk; None where what it depends on cannot be told."""
+    if not _is_known(self):
+      return None
+    try:
+      return _digest((self._name, key, _source()))
+    except Exception:  # whatever it is that has no name: a lambda, a module, a class of the user's
+      return None
 
 
 def keep(static_argnums: Sequence[int] = (), donate_argnums: Sequence[int] = ()) -> Callable:
@@ -174,13 +190,14 @@ def _is_known(value: Any) -> bool:
   return str(value.__module__).partition('.')[0] in _KNOWN
 
 
-def _digest(key: Any) -> str | None:
-  """A name for what programs depend on; None where that cannot be told."""
+def _digest(key: Any) -> str:
+  """A name for what a program depends on.
+
+  Raises:
+    Exception: it cannot be told, or not be written.
+  """
   file = io.BytesIO()
-  try:
-    _Pickler(file).dump((key, _surroundings()))
-  except Exception:  # whatever it is that has no name: a lambda, a module, a class of the user's
-    return None
+  _Pickler(file).dump((key, _surroundings()))
   return hashlib.sha256(file.getvalue()).hexdigest()
 
 

@@ -58,7 +58,8 @@ def assign(
   if problems:
     raise WeightsError(f'{path}: {len(problems)} tensors do not fit: ' + '; '.join(problems))
   for name, variable in _variables(modules).items():
-    variable.set_value(jnp.asarray(tensors[name], jnp.float32))
+    # On the host: a device would take a program for each shape.
+    variable.set_value(jnp.asarray(np.asarray(tensors[name], np.float32)))
 
 
 def _variables(modules: dict[str, nnx.Module]) -> dict[str, nnx.Variable]:

@@ -128,6 +128,16 @@ def test_what_is_the_users_own_is_not_kept(function, folder):
   assert not folder.exists()
 
 
+def test_what_calls_something_by_name_is_not_kept(folder):
+  def values(x):
+    return jnp.linalg.eigvalsh(x)  # LAPACK's, which lowering loads
+
+  values.__module__ = 'ganjax.somewhere'
+  for _ in range(2):
+    assert np.allclose(Kept(values)(np.eye(3, dtype=np.float32)), 1)
+  assert not folder.exists()
+
+
 def test_an_argument_that_is_donated_is_used_up(function, folder):
   for _ in range(2):
     x = jnp.asarray(X)
