@@ -40,6 +40,9 @@ _VARIABLES = ('XLA_', 'LIBTPU_', 'NVIDIA_', 'TF_')  # of the environment, that c
 _CUSTOM_CALL = re.compile(r'custom_call @([\w.]+)')
 _BUILT_IN = {'Sharding', 'SPMDFullToShardShape', 'SPMDShardToFullShape'}
 
+# Settings of JAX that no program depends on.
+_IRRELEVANT = re.compile('cache|log|explain|traceback|profil|dump')
+
 _all: list['Kept'] = []
 
 
@@ -144,7 +147,7 @@ def _kind(leaf: Any) -> tuple:
 
 def _settings() -> tuple:
   """How this thread has JAX trace and compile at the moment."""
-  names = (name for name in sorted(jax.config.values) if 'cache' not in name)
+  names = (name for name in sorted(jax.config.values) if not _IRRELEVANT.search(name))
   return tuple((name, str(getattr(jax.config, name, None))) for name in names)
 
 
