@@ -188,13 +188,12 @@ class Pipeline(Operator):
     return to_float(to_bytes(image))
 
   def sample(self, key: jax.Array) -> 'Pipeline':
-    return Pipeline(
-      tuple(
-        operator.sample(jax.random.fold_in(key, index))
-        for index, operator in enumerate(self.operators)
-      ),
-      self.unknown,
-    )
+    def sampled(index: int, operator: Operator) -> Operator:
+      if type(operator).sample is Operator.sample:  # it would not look at its key
+        return operator
+      return operator.sample(jax.random.fold_in(key, index))
+
+    return Pipeline(tuple(map(sampled, itertools.count(), self.operators)), self.unknown)
 
   def draw(self, key: jax.Array) -> tuple['Pipeline', jax.Array]:
     """`sample`, and the key for `true`, from one key for all that chance does to an image."""

@@ -13,6 +13,7 @@ from ganjax.inversion import solver as solvers
 from ganjax.inversion.presets import Preset
 from ganjax.inversion.solver import Prior, Problem, Solution, Solver, State, Terms
 from ganjax.models.generator import Noise
+from ganjax.runtime.kept import keep
 from ganjax.runtime.mapping import map_images
 from ganjax.runtime.sharding import count_of, pad, shard_images, spread
 from ganjax.runtime.sharding import mesh as mesh_of
@@ -44,7 +45,7 @@ class Restoration(NamedTuple):
 # devices divide N; see `runtime.sharding`.
 
 
-@functools.partial(jax.jit, static_argnums=(1,))
+@keep(static_argnums=(1,))
 def start(prior: Prior, solver: Solver, problems: Problem, before: State | None = None) -> State:
   """Where the images begin a stage; `before` is where they ended the one before."""
 
@@ -54,7 +55,7 @@ def start(prior: Prior, solver: Solver, problems: Problem, before: State | None 
   return shard_images(function, prior, problems, before)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2), donate_argnums=(5,))
+@keep(static_argnums=(1, 2), donate_argnums=(5,))
 def advance(
   prior: Prior,
   solver: Solver,
@@ -76,7 +77,7 @@ def advance(
   return shard_images(function, prior, problems, active, states)
 
 
-@functools.partial(jax.jit, static_argnums=(1,))
+@keep(static_argnums=(1,))
 def render(prior: Prior, solver: Solver, states: State) -> jax.Array:
   """The images that the states stand for, [N, H, W, 3]."""
 
@@ -86,7 +87,7 @@ def render(prior: Prior, solver: Solver, states: State) -> jax.Array:
   return shard_images(function, prior, states)
 
 
-@functools.partial(jax.jit, static_argnums=(0,))
+@keep(static_argnums=(0,))
 def steps_left(solver: Solver, problems: Problem, states: State) -> jax.Array:
   """How many steps a stage still has at most; int32 [N]."""
   return jax.vmap(solver.steps_left)(problems, states)

@@ -16,6 +16,7 @@ import numpy as np
 from ganjax.inversion import batch
 from ganjax.inversion.solver import Prior, Problem, Solver, State, Terms
 from ganjax.runtime import devices, sharding
+from ganjax.runtime.kept import keep
 
 Tag = TypeVar('Tag')
 
@@ -251,12 +252,12 @@ def _next(waiting: list, problems: Iterator):
   return waiting.pop(0) if waiting else next(problems, None)
 
 
-@functools.partial(jax.jit, static_argnums=(1,))
+@keep(static_argnums=(1,))
 def _start(prior: Prior, solver: Solver, problem: Problem, before: State | None) -> State:
   return solver.init(prior, problem, before)
 
 
-@functools.partial(jax.jit, static_argnums=(1,))
+@keep(static_argnums=(1,))
 def _render(prior: Prior, solver: Solver, state: State) -> jax.Array:
   return solver.image(prior, state)
 

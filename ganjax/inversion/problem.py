@@ -22,6 +22,7 @@ from ganjax.inversion.latent_distances import (
 from ganjax.inversion.perceptual import Perceptual, load_perceptual
 from ganjax.inversion.presets import BALANCED, DIAL, Hyper, LatentMetric
 from ganjax.models.generator import Generator
+from ganjax.runtime.kept import keep
 from ganjax.weights import Networks
 
 P = TypeVar('P')  # a named tuple, one of whose fields is `degradation`
@@ -83,7 +84,13 @@ def make_prior(networks: Networks, perceptual: Perceptual | None = None) -> Prio
 def image_key(seed: int, name: str) -> Key[Array, '']:
   """An image's random key: from the seed and its name alone, whatever its place in a batch."""
   digest = hashlib.sha256(name.encode('utf-8', 'surrogateescape')).digest()
-  return jax.random.fold_in(jax.random.key(seed), int.from_bytes(digest[:4], 'little'))
+  number = int.from_bytes(digest[:4], 'little')
+  return _folded(np.asarray(seed).astype(np.int32), np.uint32(number))
+
+
+@keep()
+def _folded(seed: np.ndarray, number: np.uint32) -> Key[Array, '']:
+  return jax.random.fold_in(jax.random.key(seed), number)
 
 
 def make_problem(

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from ganjax import degradations
 from ganjax.models.generator import Noise
 from ganjax.runtime.mapping import step_if
+from ganjax.runtime.tracing import traced
 
 Prior = Any  # a pytree that all images share, such as `problem.Prior`
 Problem = Any  # a named tuple of arrays: one image to explain
@@ -90,10 +91,11 @@ def advance(
   """
   prepared = solver.prepare(prior, problem)
 
-  def take(state: State) -> tuple[State, Terms]:
+  def step(state: State) -> tuple[State, Terms]:
     return solver.step(prior, problem, prepared, state)
 
-  idle = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan, x.dtype), jax.eval_shape(take, state)[1])
+  take, (_, terms) = traced(step, state)
+  idle = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan, x.dtype), terms)
 
   def body(state: State, _: None) -> tuple[State, Terms]:
     return step_if(active & (solver.steps_left(problem, state) > 0), take, state, idle)

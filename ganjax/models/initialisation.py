@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from ganjax.runtime import programs
@@ -22,14 +23,22 @@ def initialised(network: Callable[..., Any], *args: Any, key: jax.Array) -> Any:
 
 def abstract(network: Callable[..., Any], *args: Any) -> Any:
   """`network(*args, rngs=…)` whose parameters have shapes and types alone; nothing is drawn."""
-  return nnx.eval_shape(lambda: network(*args, rngs=nnx.Rngs(0)))
+  return nnx.eval_shape(lambda: network(*args, rngs=_Undrawn(0)))
+
+
+class _Undrawn(nnx.Rngs):
+  """Of networks whose weights come from a file: tracing how they are drawn takes half a second."""
 
 
 def normal(rngs: nnx.Rngs, *shape: int, mean: float = 0.0, deviation: float = 1.0) -> nnx.Param:
   """A parameter of the given shape, drawn from N(mean, deviation²)."""
+  if isinstance(rngs, _Undrawn):
+    return nnx.Param(jnp.zeros(shape))
   return nnx.Param(mean + deviation * jax.random.normal(rngs.params(), shape))
 
 
 def he_normal(rngs: nnx.Rngs, *shape: int) -> nnx.Param:
   """A kernel [kh, kw, C_in, C_out] for ReLU, from N(0, 2 / fan_in), cut off (He et al. 2015)."""
+  if isinstance(rngs, _Undrawn):
+    return nnx.Param(jnp.zeros(shape))
   return nnx.Param(nnx.initializers.he_normal()(rngs.params(), shape))

@@ -59,6 +59,8 @@ def conv(
     return jnp.matmul(x, weight[0, 0], precision=precision.of_operands(x.dtype))
   if per_image and platforms.current() == 'gpu':
     return _by_rows(x, weight, padding)
+  if per_image and platforms.is_cpu():
+    return convolution_cpu.conv_own(x, weight, padding)
   if isinstance(kernel, Frozen):
     return _frozen_conv(x, kernel.kernel, kernel.adjoint, padding)
   return _convolve(x, weight, padding)

@@ -8,6 +8,7 @@ import numpy as np
 from ganjax.degradations import Identity, Pipeline
 from ganjax.inversion import image_key
 from ganjax.pixels import to_float
+from ganjax.runtime.kept import keep
 
 DEGRADATION_STREAM = 2  # what an image's key is folded with; the inversion has the other numbers
 
@@ -38,7 +39,15 @@ def drawn(pipeline: Pipeline, name: str, seed: int) -> tuple[Pipeline, jax.Array
   Returns:
     The degradation, and the key for its true form.
   """
-  return pipeline.draw(jax.random.fold_in(image_key(seed, name), DEGRADATION_STREAM))
+  sample_key, true_key = _keys(image_key(seed, name))
+  return pipeline.sample(sample_key), true_key
+
+
+@keep()
+def _keys(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Those of `Pipeline.draw`, in one program."""
+  sample_key, true_key = jax.random.split(jax.random.fold_in(key, DEGRADATION_STREAM))
+  return sample_key, true_key
 
 
 def degrade(

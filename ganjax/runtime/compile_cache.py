@@ -12,16 +12,23 @@ import shutil
 import time
 import uuid
 import warnings
+from collections.abc import Iterator
 
 import jax
 import platformdirs
+from jax.experimental.compilation_cache import compilation_cache
+
+from ganjax.runtime.entries import Entries
 
 NONE = 'none'
 # Tells processes that this one starts, such as Ray's actors, where.
 INHERITED = 'GANJAX_COMPILATION_CACHE'
 MOST_BYTES = 4 * 2**30
+MOST_PROGRAM_BYTES = 2**29  # of those in `programs`
 WRITING_SECONDS = 60  # that an entry may take to be written
 SPARE_BYTES = 2**30  # that a disk has to have free: a program that is cut short would be of no use
+
+_programs: Entries | None = None
 
 
 def enable(folder: str | os.PathLike | None = None) -> pathlib.Path | None:
@@ -37,6 +44,7 @@ def enable(folder: str | os.PathLike | None = None) -> pathlib.Path | None:
   Returns:
     The folder of this JAX version and kind of machine within it, or None.
   """
+  global _programs
   folder = folder or os.environ.get(INHERITED)
   if folder:
     os.environ[INHERITED] = str(folder)
@@ -54,7 +62,29 @@ def enable(folder: str | os.PathLike | None = None) -> pathlib.Path | None:
   # A command takes dozens of small programs, too.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
   jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
+  _programs = Entries(path / 'programs', MOST_PROGRAM_BYTES)
   return path
+
+
+def programs() -> Entries | None:
+  """What `runtime.kept` finds programs in, and leaves them; None where nothing is kept."""
+  return _programs
+
+
+@contextlib.contextmanager
+def passed_over() -> Iterator[None]:
+  """Within it, programs are compiled though JAX has kept them, and JAX does not keep them.
+
+  What JAX has read from its folder runs, but cannot be written again: XLA's programs for CPUs come
+  without their machine code then.
+  """
+  jax.config.update('jax_enable_compilation_cache', False)
+  compilation_cache.reset_cache()
+  try:
+    yield
+  finally:
+    jax.config.update('jax_enable_compilation_cache', True)
+    compilation_cache.reset_cache()
 
 
 def machine() -> str:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ganjax.runtime import platforms
+from ganjax.runtime.tracing import traced
 
 State = TypeVar('State')
 Told = TypeVar('Told')
@@ -32,15 +33,16 @@ def _one_after_another(function: Callable, batched: tuple) -> Any:
   """
   count = jax.tree.leaves(batched)[0].shape[0]
 
-  def of_image(i: jax.Array) -> Any:
+  def picked(i: jax.Array) -> Any:
     pick = functools.partial(jax.lax.dynamic_index_in_dim, index=i, keepdims=False)
     return function(*jax.tree.map(pick, batched))
+
+  of_image, shapes = traced(picked, jnp.int32(0))
 
   def put(i: jax.Array, results: Any) -> Any:
     place = functools.partial(jax.lax.dynamic_update_index_in_dim, index=i, axis=0)
     return jax.tree.map(place, results, of_image(i))
 
-  shapes = jax.eval_shape(of_image, jnp.int32(0))
   blank = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), shapes)
   rounds = jax.lax.optimization_barrier(jnp.int32(count))
   return jax.lax.fori_loop(0, rounds, put, blank)

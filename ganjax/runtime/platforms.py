@@ -29,6 +29,11 @@ def is_cpu() -> bool:
   return current() == 'cpu'
 
 
+def is_told() -> bool:
+  """Whether `traced_for` says what is traced for, and not the devices that are there."""
+  return bool(_platform.value or _devices.value)
+
+
 def local_devices() -> list[jax.Device]:
   """The devices of this process that batches are split over."""
   return list(_devices.value or jax.local_devices())

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import jax
 
+from ganjax.runtime import kept
+
 # Linux lets a process have 65,530 memory mappings. XLA's programs for CPUs take up to some
 # thousands each, and one more than there may be crashes the process.
 MOST_MAPPINGS = 25_000
@@ -24,5 +26,6 @@ def clear_caches_near_map_limit() -> None:
   To be called now and then by code that keeps compiling new programs.
   """
   if MAPPINGS.exists() and len(MAPPINGS.read_bytes().splitlines()) > MOST_MAPPINGS:
+    kept.forget_all()
     jax.clear_caches()
     gc.collect()

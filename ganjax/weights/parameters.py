@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from flax import nnx
 
@@ -58,7 +58,8 @@ def assign(
   if problems:
     raise WeightsError(f'{path}: {len(problems)} tensors do not fit: ' + '; '.join(problems))
   for name, variable in _variables(modules).items():
-    variable.set_value(jnp.asarray(tensors[name], jnp.float32))
+    # Converted on the host, and only put on a device: each shape would take a program there.
+    variable.set_value(jax.device_put(np.asarray(tensors[name], np.float32)))
 
 
 def _variables(modules: dict[str, nnx.Module]) -> dict[str, nnx.Variable]:
