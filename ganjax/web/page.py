@@ -71,7 +71,7 @@ def build(restorer: Restorer, folder: pathlib.Path) -> gr.Blocks:
       face = _latent_space(page, restorer, session)
     page.load(functools.partial(_begin, folder), None, session, show_progress='hidden')
     listed = functools.partial(_listed, restorer)
-    restored.then(listed, session, face, show_progress='hidden')
+    restored.then(listed, [session, face], face, show_progress='hidden')
   return page
 
 
@@ -414,12 +414,12 @@ def _random_seed() -> int:
   return int(np.random.default_rng().integers(_MOST_SEED))
 
 
-def _listed(restorer: Restorer, session: Session | None) -> Any:
-  """The faces that can be edited."""
+def _listed(restorer: Restorer, session: Session | None, chosen: str) -> Any:
+  """The faces that can be edited; one that there no longer is, is not chosen."""
   names = (
     [] if session is None else [face.name for face in session.faces if face.weights == restorer.own]
   )
-  return gr.update(choices=[DRAWN, *names])
+  return gr.update(choices=[DRAWN, *names], value=chosen if chosen in names else DRAWN)
 
 
 def _edited(

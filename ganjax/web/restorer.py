@@ -33,7 +33,7 @@ WARMED = (
   'deblur',
   'colorize',
 )  # tasks whose programs are compiled before they are asked for
-_WARM_STEPS = 4 * TOLD_EVERY  # reach into every phase of the presets
+_WARM_STEPS = 50  # whose phases come in chunks as long as those of the presets' own number of steps
 
 
 class Order(NamedTuple):
