@@ -328,16 +328,11 @@ def _right(session: Session, update: Update) -> list[Any]:
       gr.update(value=str(done.archive), visible=True),
       gr.update(value=_listed_notes(done.notes), visible=bool(done.notes)),
     ]
-  running = update.faces is not None
-  shown = gr.update(visible=True) if running else gr.skip()
-  if update.state in (State.COMPILING, State.FAILED) and not running:
-    shown = hidden if update.state is State.FAILED else gr.skip()
-  curve = (
-    gr.skip()
-    if update.curve is None
-    else np.asarray(Image.open(io.BytesIO(update.curve)).convert('RGB'))
-  )
-  return [text, shown, update.faces if running else gr.skip(), curve, *[hidden] * 4]
+  if update.faces is None or update.curve is None:
+    progress = hidden if update.state is State.FAILED else gr.skip()
+    return [text, progress, gr.skip(), gr.skip(), *[hidden] * 4]
+  curve = np.asarray(Image.open(io.BytesIO(update.curve)).convert('RGB'))
+  return [text, gr.update(visible=True), update.faces, curve, *[hidden] * 4]
 
 
 def _listed_notes(notes: tuple[str, ...]) -> str:

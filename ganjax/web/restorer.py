@@ -28,11 +28,8 @@ from ganjax.web.uploads import SHOWN_SIDE, Upload, box_around, found_in, open_up
 BUNDLED = 'bundled'
 MOST_STEPS = 2000
 TOLD_EVERY = 10  # steps
-WARMED = (
-  'inpaint',
-  'deblur',
-  'colorize',
-)  # tasks whose programs are compiled before they are asked for
+# Tasks whose programs are compiled before they are asked for.
+WARMED = ('inpaint', 'deblur', 'colorize')
 _WARM_STEPS = 50  # whose phases come in chunks as long as those of the presets' own number of steps
 
 
