@@ -4,7 +4,7 @@
 # What the latents of StyleGAN2 mean: truncation, style mixing, ways from one face to another in Z
 # and in W, directions that change one thing, and what they cost in identity. All faces are drawn by
 # the bundled generator (128 px); no photograph is needed. The notebook runs on Python 3.11 to 3.13,
-# on a CPU or a GPU, and takes a few minutes on two CPU cores.
+# on a CPU or a GPU; on two CPU cores with other work to do it took 3 minutes.
 #
 # **On Colab**, upload or clone the folder `ganjax` into `/content`, choose a GPU runtime, and run
 # the cells from the first one on. **At home**, start Jupyter in the clone.
