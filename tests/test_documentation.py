@@ -61,7 +61,7 @@ def all_commands():
   found = {line for text in TEXTS.values() for line in (*blocks(text), *mentioned(text))}
   for path in (ROOT / 'examples').glob('*.py'):
     found |= {line.strip() for line in path.read_text('utf-8').splitlines()}
-  for path in (ROOT / 'examples').glob('*.ipynb'):
+  for path in (ROOT / 'examples').rglob('*.ipynb'):
     text, code = cells(path)
     found |= {*blocks(text), *mentioned(text), *(line.strip() for line in code)}
   commands = (line.partition(' > ')[0] for line in found if GANJAX.match(line))
@@ -125,6 +125,7 @@ def test_commands_are_found_wherever_they_stand():
   assert "ganjax restore me.jpg --degradation='noise(sigma=?) | jpeg(quality=20)'" in found
   assert any('--align=never --num_steps=1200 --target_class=under21' in line for line in found)
   assert 'ganjax --completion=bash' in found
+  assert 'ganjax interpolate --seeds=2,5 --output=out/seeds' in found  # in a notebook
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from ganjax.editing.directions import Fit, conditional, confident, cosine, fit_direction
 from ganjax.editing.files import Direction, EditingError, bundled_directions, load_direction
 from ganjax.editing.interpolation import Method, interpolate, step_lengths
+from ganjax.editing.rendering import draw
 from ganjax.editing.sampling import SPACES, Space, rows, sample, seeded
 from ganjax.editing.traversal import deviation, flip, layer_mask, slope, succeeds, traverse
 from ganjax.editing.unsupervised import Components, pca, sefa
@@ -20,6 +21,7 @@ __all__ = [
   'confident',
   'cosine',
   'deviation',
+  'draw',
   'fit_direction',
   'flip',
   'interpolate',

@@ -71,16 +71,16 @@ def sheet(
 
 
 def picture_table(
-  pictures: Sequence[Sequence[np.ndarray]],
+  pictures: Sequence[Sequence[np.ndarray]] | np.ndarray,
   rows: Sequence[str],
   columns: Sequence[str],
-  captions: Sequence[Sequence[str]],
+  captions: Sequence[Sequence[str]] | np.ndarray,
   best: tuple[int, int] | None = None,
 ) -> np.ndarray:
   """Draws pictures in a table with labelled rows and columns.
 
   Args:
-    pictures: uint8 [H, W, 3] each, in rows.
+    pictures: uint8 [H, W, 3] each, in rows; or uint8 [R, C, H, W, 3].
     rows: one label each; one empty one draws no column of labels.
     columns: one label each.
     captions: below each picture.
@@ -93,7 +93,7 @@ def picture_table(
     ReportError: labels, captions and pictures do not go together, or there are none.
   """
   shape = {len(row) for row in pictures} | {len(row) for row in captions} | {len(columns)}
-  if not pictures or len(shape) != 1 or not len(rows) == len(pictures) == len(captions):
+  if not len(pictures) or len(shape) != 1 or not len(rows) == len(pictures) == len(captions):
     raise ReportError('a table of pictures needs as many labels and captions as pictures')
   cells = [
     [Cell(picture, captions[i][j], best == (i, j)) for j, picture in enumerate(row)]

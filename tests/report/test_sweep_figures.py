@@ -28,6 +28,13 @@ def test_the_best_picture_alone_is_framed():
   assert xs.min() > framed.shape[1] / 2
 
 
+def test_a_table_takes_arrays():
+  rows, columns, captions = ['r0', 'r1'], ['x', 'y', 'z'], [['', '', '']] * 2
+  listed = report.picture_table(pictures(2, 3), rows, columns, captions)
+  array = report.picture_table(np.array(pictures(2, 3)), rows, columns, np.array(captions))
+  np.testing.assert_array_equal(array, listed)
+
+
 @pytest.mark.parametrize(
   ('rows', 'columns', 'captions'),
   [([], ['x'], []), (['a', 'b'], ['x'], [['1']]), (['a'], ['x', 'y'], [['1']])],

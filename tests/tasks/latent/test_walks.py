@@ -303,7 +303,7 @@ def test_sampling_does_not_depend_on_how_many(networks):
   few, many = (rendering.sampled(networks.generator, 0, n, 0.7, 'w') for n in (3, 20))
   np.testing.assert_array_equal(few, many[:3])
   ws = np.stack([np.asarray(jnp.broadcast_to(w, (6, 8))) for w in many])
-  pictures = rendering.draw(networks.generator, ws)  # in two blocks, the second of four
+  pictures = editing.draw(networks.generator, ws)  # in two blocks, the second of four
   assert pictures.shape == (20, 16, 16, 3)
   alone = np.asarray(jax.jit(lambda g, w: g.synthesis(w))(networks.generator, jnp.asarray(ws[18])))
   wanted = np.clip(np.round((alone + 1) * 127.5), 0, 255)
