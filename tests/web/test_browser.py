@@ -1,5 +1,6 @@
 """The page in a real browser, with a tiny network: from the photo to the saved picture."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import pytest
 from ganjax import data
 
 pytest.importorskip('gradio', reason='gradio is not installed: the page is NOT being checked')
+playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
 
 ASTRONAUT = pathlib.Path('scripts/demo/astronaut.png').resolve()
 PATIENCE = 90_000  # ms, for programs to be compiled
@@ -75,20 +77,26 @@ def choose(page, path, told='face found'):
 
 
 def paint(page, stroke=STROKE):
-  """Draws a line; the photo fills the canvas's height, and is square."""
-  page.wait_for_selector('#editor canvas')
-  page.wait_for_timeout(2500)  # the photo is drawn a moment after its canvas is there
+  """Draws a line in the photo, which is square, and in the middle of the canvas."""
+  told = page.locator('#told', has_text='is painted over')
+  for _ in range(10):  # the photo is drawn a while after its canvas is there
+    page.wait_for_timeout(1500)
+    _draw(page, stroke)
+    with contextlib.suppress(playwright.TimeoutError):
+      told.wait_for(timeout=3000)
+      return
+  raise AssertionError('the page takes no strokes')
+
+
+def _draw(page, stroke):
   whole = page.locator('#editor canvas').first.bounding_box()
   side = 0.9 * min(whole['width'], whole['height'])  # the editor leaves a margin
   left, top = whole['x'] + (whole['width'] - side) / 2, whole['y'] + (whole['height'] - side) / 2
-  points = [
-    (left + x * side, top + y * side) for x, y in zip(stroke[::2], stroke[1::2], strict=True)
-  ]
-  page.mouse.move(*points[0])
+  start, end = zip(stroke[::2], stroke[1::2], strict=True)
+  page.mouse.move(left + start[0] * side, top + start[1] * side)
   page.mouse.down()
-  page.mouse.move(*points[1], steps=6)
+  page.mouse.move(left + end[0] * side, top + end[1] * side, steps=6)
   page.mouse.up()
-  page.locator('#told', has_text='is painted over').wait_for()
 
 
 def set_steps(page, count):
@@ -113,10 +121,10 @@ def test_a_scratch_is_painted_over_and_restored_and_nothing_else_changes(opened,
   page = opened()
   choose(page, ASTRONAUT)
   paint(page)
-  set_steps(page, 20)
+  set_steps(page, 150)
   page.click('#restore')
-  status(page, 'step 8 of 20')
-  assert page.locator('#faces img').is_visible()
+  status(page, 'of 150')
+  page.locator('#faces img').wait_for()
   status(page, '1 face restored')
   assert page.locator('#slider img').count() >= 2
   path = saved(page, '#picture', tmp_path)
