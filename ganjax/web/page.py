@@ -23,7 +23,7 @@ from ganjax.inversion.presets import BALANCED, PRESETS
 from ganjax.web import damages, latents
 from ganjax.web.latents import Edit, Point
 from ganjax.web.restorer import MOST_STEPS, Order, Restorer
-from ganjax.web.session import Session, State, Update
+from ganjax.web.session import ASKED, Session, State, Update
 from ganjax.weights import Networks
 
 TITLE = 'ganjax'
@@ -93,7 +93,7 @@ def _restoration(restorer: Restorer, session: gr.State) -> Any:
       )
       with gr.Accordion('Use the camera', open=False):
         camera = gr.Image(sources=['webcam'], type='filepath', show_label=False, format='png')
-      told = gr.HTML(_status(State.EMPTY, Session(pathlib.Path()).told()), elem_id='told')
+      told = gr.HTML(_status(State.EMPTY, ASKED), elem_id='told')
       editor = gr.ImageEditor(
         type='numpy',
         image_mode='RGBA',
@@ -167,7 +167,8 @@ def _restoration(restorer: Restorer, session: gr.State) -> Any:
     source.change(_looking, source, [told, *right], show_progress='hidden').then(
       opened, [session, source], looked, show_progress='hidden'
     )
-  there.click(functools.partial(_located, restorer), [session, editor], looked)
+  located = functools.partial(_located, restorer)
+  there.click(located, [session, editor], looked, show_progress='hidden')
   gr.on(
     [editor.change, editor.input],
     _painted,
@@ -210,7 +211,7 @@ def _file_types() -> list[str]:
 
 def _looking(source: str | None) -> list[Any]:
   """While faces are looked for; what was on the right is no longer of this photo."""
-  text = 'Looking for faces …' if source else Session(pathlib.Path()).told()
+  text = 'Looking for faces …' if source else ASKED
   hidden = gr.update(visible=False)
   right = [_status(State.EMPTY, 'The restored photo appears here.'), hidden, None, None]
   return [_status(State.EMPTY, text), *right, gr.update(value=None, visible=False), *[hidden] * 3]
@@ -230,7 +231,10 @@ def _located(restorer: Restorer, session: Session, editor: Any) -> list[Any]:
   try:
     restorer.locate(session, _layers(editor))
   except GanjaxError as error:
-    raise gr.Error(str(error), print_exception=False) from None
+    return [
+      _status(State.FAILED, str(error)),
+      *[gr.skip()] * 3,
+    ]  # an overlay would take the strokes
   return _looked(session)
 
 

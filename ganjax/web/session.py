@@ -14,6 +14,8 @@ import numpy as np
 from ganjax import faces, inversion
 from ganjax.web.uploads import Upload, painted
 
+ASKED = 'Choose a photo: JPEG, PNG, WebP, AVIF, TIFF or HEIC.'
+
 
 class State(enum.StrEnum):
   """How far a visitor has come."""
@@ -103,7 +105,7 @@ class Session:
   def told(self) -> str:
     """Where the visitor stands, in a sentence."""
     if self.upload is None:
-      return 'Choose a photo: JPEG, PNG, WebP, AVIF, TIFF or HEIC.'
+      return ASKED
     if self.upload.problem:
       return (
         'No face was found. Paint roughly over the face, from the brows to the chin, '
