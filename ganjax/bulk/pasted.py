@@ -21,7 +21,7 @@ from ganjax.data import claim, journal
 from ganjax.data.sources import Entry, Source
 from ganjax.degradations import Pipeline
 from ganjax.restoration.degrade import drawn
-from ganjax.restoration.faces import Face, Search, faces_at, reduced
+from ganjax.restoration.faces import UNUSABLE, Face, Search, faces_at, reduced
 from ganjax.restoration.result import Result
 from ganjax.restoration.whole_photos import WholePhotos
 
@@ -157,7 +157,7 @@ class _Paster:
     photo, examples = work
     try:
       before, after = self._whole(photo, examples)
-    except prefetch.UNUSABLE as error:
+    except UNUSABLE as error:
       return prefetch.reason_of(error, photo.entry)
     for path, image in zip(photo.files, (after, reduced(before)), strict=False):
       journal.replace(self._folder / path, data.encode_png(image), self._scratch)

@@ -10,13 +10,9 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from ganjax import data, faces
 from ganjax.data.sources import Entry, Source
-from ganjax.degradations import DegradationError
 from ganjax.restoration import faces as restoration_faces
-from ganjax.restoration.faces import Face, Photo, Search
-
-UNUSABLE = (data.ImageError, faces.FaceError, DegradationError)  # what one photo may raise
+from ganjax.restoration.faces import UNUSABLE, Face, Photo, Search
 
 
 def faces_of(source: Source, entry: Entry, search: Search) -> list[Face] | str:

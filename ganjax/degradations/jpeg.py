@@ -38,6 +38,31 @@ CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [4
 FAULTLESS = 70  # a quality above which an aligned face shows no blocks
 
 
+def quality_of(coding: JpegCoding, scale: float = 1.0) -> np.ndarray | None:
+  """The quality at which a crop loses about as much as the photo did that it was cut from.
+
+  A pattern of the crop's frequency u has u / scale in the photo, and spreads over scale² as many
+  blocks, so that of the steps there a crop's coefficient feels 1 / scale.
+
+  Args:
+    coding: of the photo.
+    scale: pixels of the photo that become one of the crop.
+
+  Returns:
+    int32 scalar; None where it is so good that whatever is wrong with the photo was wrong before.
+  """
+  from scipy import ndimage  # other degradations do without it
+
+  at = np.minimum(np.arange(8) / scale, 7)
+  felt = ndimage.map_coordinates(
+    coding.tables[0].astype(np.float64), np.meshgrid(at, at, indexing='ij'), order=1
+  )
+  # Of the lowest frequencies, whose steps hardly any quality brings to the largest that there is.
+  ratio = np.mean(felt[:4, :4]) / scale / np.mean(LUMA_TABLE[:4, :4])
+  quality = round(min(max(50 / ratio if ratio > 1 else 100 - 50 * ratio, 1), 100))
+  return None if quality > FAULTLESS else np.asarray(quality, np.int32)
+
+
 @frozen_pytree
 class Jpeg(Operator):
   """JPEG with 4:2:0 chroma.
@@ -56,7 +81,7 @@ class Jpeg(Operator):
   unknowns: ClassVar[dict[str, Unknown]] = {
     'quality': Discrete(
       tuple(np.asarray(q, np.int32) for q in (3, 4, 6, 9, 12, 18, 30, 50, 80)),
-      lambda coding, scale: quality_of(coding, scale),  # which stands below
+      quality_of,
     )
   }
 
@@ -122,31 +147,6 @@ def quantisation_table(base: np.ndarray, quality: Leaf) -> jax.Array:
   """
   percent = jnp.where(quality < 50, 5000 // quality, 200 - 2 * quality)
   return jnp.clip((jnp.asarray(base) * percent + 50) // 100, 1, 255).astype(jnp.float32)
-
-
-def quality_of(coding: JpegCoding, scale: float = 1.0) -> np.ndarray | None:
-  """The quality at which a crop loses about as much as the photo did that it was cut from.
-
-  A pattern of the crop's frequency u has u / scale in the photo, and spreads over scale² as many
-  blocks, so that of the steps there a crop's coefficient feels 1 / scale.
-
-  Args:
-    coding: of the photo.
-    scale: pixels of the photo that become one of the crop.
-
-  Returns:
-    int32 scalar; None where it is so good that whatever is wrong with the photo was wrong before.
-  """
-  from scipy import ndimage  # other degradations do without it
-
-  at = np.minimum(np.arange(8) / scale, 7)
-  felt = ndimage.map_coordinates(
-    coding.tables[0].astype(np.float64), np.meshgrid(at, at, indexing='ij'), order=1
-  )
-  # Of the lowest frequencies, whose steps hardly any quality brings to the largest that there is.
-  ratio = np.mean(felt[:4, :4]) / scale / np.mean(LUMA_TABLE[:4, :4])
-  quality = round(min(max(50 / ratio if ratio > 1 else 100 - 50 * ratio, 1), 100))
-  return None if quality > FAULTLESS else np.asarray(quality, np.int32)
 
 
 def soft_round(x: jax.Array) -> jax.Array:

@@ -9,12 +9,10 @@ from ganjax import inversion
 from ganjax.degradations import DegradationError, parse
 from ganjax.restoration.defaults import AS_IT_IS, AUTO
 from ganjax.restoration.diagnosis import Diagnosed, diagnose_photos
-from ganjax.restoration.faces import Face, Photo, Search, find_faces
+from ganjax.restoration.faces import AddFailure, Face, Photo, Search, find_faces
 from ganjax.restoration.result import Result
 from ganjax.restoration.solve import Method, Watch, restore_faces
 from ganjax.weights import Networks
-
-AddFailure = Callable[[str, str, Exception | str], None]
 
 
 class Automatic(NamedTuple):

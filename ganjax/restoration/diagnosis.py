@@ -1,18 +1,17 @@
 """What a photo itself shows of its damage, where nobody says what happened to it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from ganjax import data, faces
-from ganjax.degradations import DegradationError
 from ganjax.degradations.estimators import noise_deviation
 from ganjax.degradations.jpeg import quality_of
-from ganjax.pixels import to_float
+from ganjax.pixels import LUMA, to_float
 from ganjax.restoration.defaults import AS_IT_IS
-from ganjax.restoration.faces import Photo, Search, faces_of
+from ganjax.restoration.faces import AddFailure, Photo, Search, usable
 
 _TINT = 2.5  # levels of 255 by which a toned photo's colours differ from those of its brightness
 _PATCHES = 16  # across a face, whose colours are looked at
@@ -47,9 +46,7 @@ class Diagnosed(NamedTuple):
 
 
 def diagnose_photos(
-  photos: Iterable[Photo],
-  search: Search,
-  add_failure: Callable[[str, str, Exception | str], None],
+  photos: Iterable[Photo], search: Search, add_failure: AddFailure
 ) -> Iterator[Diagnosed]:
   """Finds the faces of photos, and what is wrong with them.
 
@@ -58,12 +55,7 @@ def diagnose_photos(
     search: how faces are found; of its degradations, which are masks, the holes are taken.
     add_failure: told (source, name, reason) of each photo that cannot be used.
   """
-  for photo in photos:
-    try:
-      found = faces_of(photo, search, keep_photo=False)
-    except (data.ImageError, faces.FaceError, DegradationError) as error:
-      add_failure(photo.source, photo.name, error)
-      continue
+  for photo, found in usable(photos, search, add_failure, keep_photos=False):
     largest = max(found, key=lambda face: faces.side_of(face.crop.quad))
     width, has_holes = faces.side_of(largest.crop.quad), largest.holes.visible is not None
     findings = diagnose(largest.crop.image, width, photo.coding(), has_holes)
@@ -115,7 +107,7 @@ def is_grey(crop: np.ndarray) -> bool:
   # A JPEG's chroma is off by as much as a tint varies, but not on the whole of a patch.
   patches = Image.fromarray(crop).resize((_PATCHES, _PATCHES), Image.Resampling.BOX)
   pixels = np.asarray(patches, np.float64).reshape(-1, 3)
-  luma = pixels @ [0.299, 0.587, 0.114]
+  luma = pixels @ LUMA
   powers = np.stack([(luma / 255) ** power for power in range(4)], axis=1)
   chroma = pixels[:, [0, 2]] - luma[:, None]
   followed = powers @ np.linalg.lstsq(powers, chroma, rcond=None)[0]

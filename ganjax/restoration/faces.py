@@ -15,6 +15,8 @@ from ganjax.degradations.masks.file import WHITE
 from ganjax.restoration import holes
 from ganjax.restoration.holes import Holes
 
+AddFailure = Callable[[str, str, Exception | str], None]  # (source, name, reason)
+UNUSABLE = (data.ImageError, faces.FaceError, DegradationError)  # what one photo may raise
 PHOTO_SIDE = 1024  # px, the longer side of the photo's copy that the report shows
 MAX_ENLARGED = 40_000_000  # pixels of a photo that is enlarged together with its faces
 _STEPS = 32  # sizes of small faces below the generator's: each has a program of its own
@@ -310,7 +312,7 @@ def _left(own: Holes, crops: list[faces.Crop]) -> list[str]:
 def find_faces(
   photos: Iterable[Photo],
   search: Search,
-  add_failure: Callable[[str, str, Exception | str], None],
+  add_failure: AddFailure,
   owners: dict[str, str] | None = None,
 ) -> Iterator[Face]:
   """The faces of photos, one after another, each name once.
@@ -323,12 +325,7 @@ def find_faces(
     owners: the names that are taken -> the source that has them.
   """
   owners = {} if owners is None else owners
-  for photo in photos:
-    try:
-      found = faces_of(photo, search)
-    except (data.ImageError, faces.FaceError, DegradationError) as error:
-      add_failure(photo.source, photo.name, error)
-      continue
+  for photo, found in usable(photos, search, add_failure):
     named = {face.name: owners.setdefault(face.name, photo.source) for face in found}
     others = [(name, owner) for name, owner in named.items() if owner != photo.source]
     if not others:
@@ -337,6 +334,19 @@ def find_faces(
     name, owner = others[0]
     reason = f'{owner} shows a face that is called {name}, too; rename this picture'
     add_failure(photo.source, pathlib.PurePath(photo.source).name, reason)
+
+
+def usable(
+  photos: Iterable[Photo], search: Search, add_failure: AddFailure, keep_photos: bool = True
+) -> Iterator[tuple[Photo, list[Face]]]:
+  """Photos with their faces, as `faces_of` gives them; what cannot be used is a failure each."""
+  for photo in photos:
+    try:
+      found = faces_of(photo, search, keep_photos)
+    except UNUSABLE as error:
+      add_failure(photo.source, photo.name, error)
+      continue
+    yield photo, found
 
 
 def unfinished(store: data.Store, items: list[data.Item], search: Search) -> Iterator[Face]:

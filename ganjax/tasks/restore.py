@@ -17,15 +17,15 @@ from ganjax.tasks.restore_config import AUTO, RestoreConfig
 
 def run(config: RestoreConfig) -> int:
   """Restores every face of the input; returns the number of failures."""
+  how = Automatic.of(config.degradation) or method_of(config)
   networks = weights.load(config.weights, config.precision)
-  automatic = Automatic.of(config.degradation)
-  if automatic is None:
-    method_of(config).check(networks.resolution)
+  if isinstance(how, Method):
+    how.check(networks.resolution)
   perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   items = data.find(config.input)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
     whole = WholePhotos()
-    for face, result in _restored(config, networks, perceptual, store, items, automatic):
+    for face, result in _restored(config, networks, perceptual, store, items, how):
       whole.keep(store, face, result, config.task, networks.sha256, single_frames=True)
     result_grid.write(store)
     path = report.write_report(pathlib.Path(config.output))
@@ -38,20 +38,19 @@ def _restored(
   perceptual: inversion.Perceptual,
   store: data.Store,
   items: list[data.Item],
-  automatic: Automatic | None,
+  how: Automatic | Method,
 ) -> Iterator[tuple[Face, Result]]:
   """The faces that still need work, restored."""
-  if automatic is None:
-    method = method_of(config)
-    found = unfinished(store, items, method.search(networks, config.align, config.box))
-    yield from restore_faces(networks, perceptual, found, method, config.batch_size, console.steps)
+  if isinstance(how, Method):
+    found = unfinished(store, items, how.search(networks, config.align, config.box))
+    yield from restore_faces(networks, perceptual, found, how, config.batch_size, console.steps)
     return
   yield from restore_diagnosed(
     networks,
     perceptual,
     unfinished_photos(store, items),
     Search(networks.template, networks.resolution, config.align, config.box, as_is=True),
-    automatic,
+    how,
     lambda spec: method_of(dataclasses.replace(config, degradation=spec)),
     config.batch_size,
     console.steps,

@@ -85,17 +85,16 @@ def image(
   return np.asarray(_draw(networks.generator, ws, face.noise))
 
 
-def _edited(
-  ws: np.ndarray, other: np.ndarray, along: Sequence[Direction], edit: Edit
-) -> np.ndarray:
+def _edited(ws: np.ndarray, other: np.ndarray, along: Sequence[Direction], edit: Edit) -> jax.Array:
   dims = max(ws.ndim, other.ndim)
   ws, other = np.broadcast_arrays(_spread(ws, dims), _spread(other, dims))
-  moved = ws + np.float32(edit.share) * (other - ws)
+  (moved,) = editing.interpolate(jnp.asarray(ws), jnp.asarray(other), jnp.float32([edit.share]))
   for style in edit.styles:
     first, last = STYLES[style]
-    moved = np.concatenate([moved[:first], other[first : last + 1], moved[last + 1 :]])
+    moved = jnp.concatenate([moved[:first], other[first : last + 1], moved[last + 1 :]])
   for direction, amount in zip(along, edit.amounts, strict=False):
-    moved = moved + np.float32(amount * direction.deviation) * direction.normal
+    step = jnp.float32([amount * direction.deviation])
+    (moved,) = editing.traverse(moved, jnp.asarray(direction.normal), step)
   return moved
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from ganjax import data, faces, inversion, report, weights
 from ganjax.degradations import DegradationError
@@ -326,8 +327,6 @@ def _outcome(folder: pathlib.Path, upload: Upload, photo: RestoredPhoto) -> Outc
 
 
 def _resized(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-  from PIL import Image
-
   size = shape[1], shape[0]
   return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
