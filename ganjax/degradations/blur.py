@@ -89,6 +89,10 @@ class Blur(Operator):
         f'use at most {largest}'
       )
 
+  def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
+    del height, width
+    return {'variance': jnp.log1p(self.variance) / np.log1p(64)}
+
   def __str__(self) -> str:
     return f'blur(kernel_size={spell(self.kernel_size)}, variance={spell(self.variance)})'
 

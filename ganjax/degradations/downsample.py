@@ -101,6 +101,9 @@ class Downsample(Operator):
     shorter = min(height, width)
     return round(height * self.size / shorter), round(width * self.size / shorter)
 
+  def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
+    return {'factor': np.log2(height / self.output_shape(height, width)[0]) / 5}
+
   def check(self, height: int, width: int) -> None:
     if self.size is not None:
       if self.size >= min(height, width):

@@ -122,6 +122,10 @@ class Jpeg(Operator):
     )
     return within_cells(image, degraded, visible, JpegCoding((luma, chroma, chroma), (2, 2)))
 
+  def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
+    del height, width
+    return {'quality': jnp.float32(self.quality) / 50}
+
   def __str__(self) -> str:
     return f'jpeg(quality={spell(self.quality)})'
 

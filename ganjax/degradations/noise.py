@@ -57,6 +57,10 @@ class GaussianNoise(Operator):
     noise = host_rng(key).standard_normal(image.shape, np.float32)
     return np.clip(image + 2 * np.asarray(self.sigma) * noise, -1, 1)
 
+  def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
+    del height, width
+    return {'sigma': jnp.float32(self.sigma) * 4}
+
   def __str__(self) -> str:
     return f'noise(sigma={spell(self.sigma)})'
 
@@ -118,6 +122,10 @@ class PhotonNoise(Operator):
     counts = rng.poisson(intensity * photons) / photons
     kept = rng.random((*image.shape[:2], 1)) >= float(np.asarray(self.drop))
     return (2 * kept * np.clip(counts, 0, 1) - 1).astype(np.float32)
+
+  def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
+    del height, width
+    return {'photons': 2 * jax.lax.rsqrt(jnp.float32(self.photons)), 'drop': jnp.float32(self.drop)}
 
   def __str__(self) -> str:
     return f'noise(photons={spell(self.photons)}, drop={spell(self.drop)})'

@@ -139,6 +139,16 @@ class Operator:
   def check(self, height: int, width: int) -> None:
     """Raises DegradationError where the operator does not fit an input of height × width."""
 
+  def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
+    """Its parameters as a network is told them, each brought to about [0, 1]; see `description`.
+
+    Args:
+      height: of the input, in pixels.
+      width: likewise.
+    """
+    del height, width
+    return {}
+
   @staticmethod
   def harmonise(operators: Sequence) -> Sequence:
     """Gives operators of this kind arrays of the same sizes, where they can have them."""

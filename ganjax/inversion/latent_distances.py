@@ -51,10 +51,12 @@ class Mahalanobis(NamedTuple):
 
   def of_rows(self, rows: Float[Array, 'k w_dim']) -> Float[Array, '']:
     """See `LatentDistance`."""
+    return jnp.mean(jnp.square(self.coordinates(rows)))
+
+  def coordinates(self, rows: Float[Array, 'k w_dim']) -> Float[Array, 'k w_dim']:
+    """u of rows of w."""
     away = before_activation(rows) - self.mean[None]
-    return jnp.mean(
-      jnp.square(jnp.matmul(away, self.whitening, precision=jax.lax.Precision.HIGHEST))
-    )
+    return jnp.matmul(away, self.whitening, precision=jax.lax.Precision.HIGHEST)
 
 
 def before_activation(w: Float[Array, '*_ w_dim']) -> Float[Array, '*_ w_dim']:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-_GROUPS = 8
+from ganjax.models.residual import GROUPS, Residual
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,22 +35,6 @@ class ClassifierConfig:
       raise ValueError(f'target {self.target!r} is none of the classes {list(self.classes)}')
 
 
-class Residual(nnx.Module):
-  """Two normalised 3×3 convolutions beside a 1×1 shortcut (He et al. 2016, pre-activation)."""
-
-  def __init__(self, c_in: int, c_out: int, stride: int, *, rngs: nnx.Rngs):
-    self.norm0 = nnx.GroupNorm(c_in, _GROUPS, rngs=rngs)
-    self.norm1 = nnx.GroupNorm(c_out, _GROUPS, rngs=rngs)
-    self.conv0 = nnx.Conv(c_in, c_out, (3, 3), stride, use_bias=False, rngs=rngs)
-    self.conv1 = nnx.Conv(c_out, c_out, (3, 3), use_bias=False, rngs=rngs)
-    self.skip = nnx.Conv(c_in, c_out, (1, 1), stride, use_bias=False, rngs=rngs)
-
-  def __call__(self, x: jax.Array) -> jax.Array:
-    """[1, H, W, C] -> [1, H / stride, W / stride, C′]."""
-    y = self.conv0(nnx.relu(self.norm0(x)))
-    return self.skip(x) + self.conv1(nnx.relu(self.norm1(y)))
-
-
 class Classifier(nnx.Module):
   """From an aligned face to calibrated logits."""
 
@@ -63,7 +47,7 @@ class Classifier(nnx.Module):
     for i in range(self.num_blocks):
       block = Residual(widths[i], widths[i + 1], 2 if i else 1, rngs=rngs)
       setattr(self, f'block{i}', block)
-    self.norm = nnx.GroupNorm(last, _GROUPS, rngs=rngs)
+    self.norm = nnx.GroupNorm(last, GROUPS, rngs=rngs)
     self.out = nnx.Linear(last, len(config.classes), rngs=rngs)
 
   def __call__(self, image: jax.Array) -> jax.Array:

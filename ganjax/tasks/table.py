@@ -131,6 +131,12 @@ GROUPS: dict[str, tuple[Task, ...]] = {
       f'{_TASKS}.train.pix2pix',
     ),
     Task(
+      'train_encoder',
+      'a network that finds latents in one pass, for any generator',
+      f'{_TASKS}.train.encoder_config:TrainEncoderConfig',
+      f'{_TASKS}.train.encoder',
+    ),
+    Task(
       'train_classifier',
       'a classifier of another attribute',
       f'{_CLASSIFY}:TrainConfig',

@@ -12,11 +12,11 @@ from ganjax.tasks.config import (
   require_input,
 )
 from ganjax.tasks.settings import FLAGS, ConfigError, setting
-from ganjax.tasks.train.training_config import TrainingConfig, WithPictures
+from ganjax.tasks.train.training_config import TrainingConfig, WithAveraging, WithPictures
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pix2pixTrainConfig(WithPictures, WithPairs, WithDegradation, TrainingConfig):
+class Pix2pixTrainConfig(WithAveraging, WithPictures, WithPairs, WithDegradation, TrainingConfig):
   """One run of `pix2pix_train`."""
 
   HEADING: ClassVar[str] = 'Pix2pix'
@@ -41,7 +41,6 @@ class Pix2pixTrainConfig(WithPictures, WithPairs, WithDegradation, TrainingConfi
     'Share of the steps after which the rate falls to 0.', 0.5, lower=0, upper=1
   )
   dropout: float = setting('Share of activations dropped.', 0.5, lower=0, upper=0.9)
-  ema_decay: float = setting('Of the moving average of weights.', 0.999, lower=0, upper=0.99999)
   accumulate: int = setting('A batch is worked off in so many parts, for less memory.', 1, lower=1)
 
   @classmethod

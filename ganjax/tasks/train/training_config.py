@@ -61,6 +61,15 @@ class TrainingConfig(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class WithAveraging:
+  """Weights that are averaged over the last steps."""
+
+  HEADING: ClassVar[str] = TRAINING
+
+  ema_decay: float = setting('Of the moving average of weights.', 0.999, lower=0, upper=0.99999)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class WithPictures:
   """What networks learn to make."""
 
