@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Restoration,
     Solver,
     Space,
+    encode,
     load_perceptual,
     make_prior,
   )
@@ -44,6 +45,7 @@ __all__ = [
   'RestoredPhoto',
   'Solver',
   'Space',
+  'encode',
   'load',
   'load_lpips',
   'load_perceptual',

@@ -18,9 +18,9 @@ FLOORS = (
   ('ganjax.bulk', 'ganjax.web'),
   ('ganjax',),  # the package itself: what a researcher imports
   ('ganjax.restoration',),
+  ('ganjax.training',),
   (
     'ganjax.inversion',
-    'ganjax.training',
     'ganjax.editing',
     'ganjax.report',
   ),

@@ -3,7 +3,7 @@
 import jax
 from flax import nnx
 
-from ganjax import weights
+from ganjax import inversion, weights
 from ganjax.faces.template import FFHQ
 from ganjax.models.architecture import (
   DiscriminatorConfig,
@@ -12,10 +12,12 @@ from ganjax.models.architecture import (
   header_entry,
 )
 from ganjax.models.discriminator import Discriminator
+from ganjax.models.encoder import Encoder
 from ganjax.models.generator import Generator
 from ganjax.models.initialisation import initialised
 from ganjax.models.vgg16 import LPIPS
-from ganjax.weights import Networks
+from ganjax.training.encoder import plan
+from ganjax.weights import Networks, encoders
 from ganjax.weights.parameters import tensors_of
 
 WIDTHS = (16, 12, 8)
@@ -40,6 +42,21 @@ def networks():
     FFHQ,
     'none',
   )
+
+
+def encoder(networks):
+  """An encoder of `networks` with random weights, whose answers differ from image to image."""
+  prior = inversion.make_prior(networks)
+  made = trained(Encoder, plan.architecture(networks.generator.config), seed=3)
+  center, basis = plan.statistics(prior)
+  made.center[...], made.basis[...] = center, basis
+  return made
+
+
+def write_encoder(path, generator):
+  """Writes an encoder of the weights file `generator`."""
+  networks = weights.load(generator)
+  path.write_bytes(encoders.to_bytes(encoder(networks), networks.sha256, {}))
 
 
 def write_vgg(path):

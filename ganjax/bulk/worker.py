@@ -45,10 +45,11 @@ class Settings:
   save_noise: bool
   previews: int  # so many first pictures are also written as files, for the report
   remat: bool
+  init: str  # as `weights.load` takes it
 
   def prior(self) -> tuple[inversion.Prior, Networks]:
     """Loads the networks."""
-    networks = weights.load(self.weights, self.precision, self.remat)
+    networks = weights.load(self.weights, self.precision, self.remat, self.init)
     perceptual = inversion.load_perceptual(self.perceptual, networks, self.precision)
     return inversion.make_prior(networks, perceptual), networks
 
@@ -161,6 +162,7 @@ class Worker:
     self._source, self._parts, self._threads = source, parts, threads
     self._method = settings.method()
     self._prior, networks = settings.prior()
+    self._encoder = networks.encoder
     self._stages = inversion.stages_of(settings.preset)
     side = networks.resolution
     self._method.check(side)
@@ -249,7 +251,9 @@ class Worker:
 
   def _problem(self, entry: Entry, face: Face) -> tuple[_Job, Problem]:
     degraded = self._method.degrade(face, self._search.side)
-    return _Job(entry, face, degraded), self._method.problem(self._prior, face, degraded)
+    return _Job(entry, face, degraded), self._method.problem(
+      self._prior, face, degraded, self._encoder
+    )
 
   def _finish(self, entry: Entry, outcome: Outcome) -> None:
     block = self._blocks[entry.index // self._plan.block_size]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
   from ganjax.inversion.blind import IDENTIFY_STEPS, identify
   from ganjax.inversion.continuous import ContinuousBatch, Paused
   from ganjax.inversion.deep_prior import DeepImagePrior
+  from ganjax.inversion.encoding import encode
   from ganjax.inversion.latent_distances import Euclidean, LatentDistance, Mahalanobis
   from ganjax.inversion.perceptual import (
     Perceptual,
@@ -53,6 +54,7 @@ __all__ = [
   'Space',
   'check_perceptual',
   'distance',
+  'encode',
   'even_chunk',
   'file_of',
   'identify',

@@ -3,12 +3,13 @@
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from ganjax import degradations
+from ganjax.inversion import losses
 from ganjax.inversion import solver as solvers
 from ganjax.inversion.presets import Preset
 from ganjax.inversion.solver import Prior, Problem, Solution, Solver, State, Terms
@@ -165,7 +166,7 @@ def run(
   rows = np.arange(count_of(problems))
   watch = _Watch(len(rows), on_progress)
   found = _through(prior, tuple(stages), pad(problems), None, rows, watch, chunk_steps)
-  terms = curves(watch.history)
+  terms = curves(watch.history or [_no_terms(len(rows))])
   loss = np.asarray(terms.loss)
   image, solution, num_steps, differences = found
   return Restoration(
@@ -257,12 +258,22 @@ def _solve(
   return states
 
 
+def _no_terms(count: int) -> Terms:
+  """The terms of an inversion without a step, [count, 1]."""
+  nothing: Any = np.full((count, 1), np.nan, np.float32)
+  return losses.Terms(nothing, nothing, nothing, nothing)
+
+
 def curves(history: list[Terms]) -> Terms:
-  """Joins chunks [N, length] to curves [N, T], T of the longest one; shorter ones repeat."""
+  """Joins chunks [N, length] to curves [N, T], T of the longest one; shorter ones repeat.
+
+  Where no image took a step T is 1, and the terms are NaN.
+  """
   joined = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *history)
   taken = ~np.isnan(joined.loss)
   # Steps that were taken come first, in their order; an idle one may lie between two stages.
-  order = np.argsort(~taken, axis=1, kind='stable')[:, : taken.sum(axis=1).max()]
+  most = max(taken.sum(axis=1).max(), 1)
+  order = np.argsort(~taken, axis=1, kind='stable')[:, :most]
   last = np.maximum(taken.sum(axis=1), 1)[:, None] - 1
   places = np.take_along_axis(order, np.minimum(np.arange(order.shape[1])[None], last), axis=1)
   return jax.tree.map(lambda x: np.take_along_axis(x, places, axis=1), joined)

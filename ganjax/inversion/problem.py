@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from ganjax import degradations
 from ganjax.degradations import Pipeline
+from ganjax.inversion import encoding
 from ganjax.inversion.latent_distances import (
   Euclidean,
   LatentDistance,
@@ -21,6 +22,7 @@ from ganjax.inversion.latent_distances import (
 )
 from ganjax.inversion.perceptual import Perceptual, load_perceptual
 from ganjax.inversion.presets import BALANCED, DIAL, Hyper, LatentMetric
+from ganjax.models.encoder import Encoder
 from ganjax.models.generator import Generator
 from ganjax.runtime.kept import keep
 from ganjax.weights import Networks
@@ -46,7 +48,7 @@ class Problem(NamedTuple):
   degradation: degradations.Operator  # applied to what is synthesised
   hyper: Hyper
   key: Key[Array, '']
-  start: Float[Array, ' w_dim']  # where the search begins
+  start: Float[Array, '*_ w_dim']  # where the search begins: w, or rows of W+
 
 
 class Statistics(NamedTuple):
@@ -100,8 +102,17 @@ def make_problem(
   name: str,
   seed: int,
   hyper: Hyper,
+  encoder: Encoder | None = None,
 ) -> Problem:
   """Sets up one image for a solver.
+
+  Args:
+    prior: what all images share.
+    photo: degraded, in [-1, 1].
+    degradation: what happened to it.
+    name, seed: of its random key.
+    hyper: its hyperparameters.
+    encoder: of the generator, which says where to begin; None to begin at the average face.
 
   Raises:
     ValueError: the photo has not the size that the degradation gives to the generator's image.
@@ -112,13 +123,17 @@ def make_problem(
   if photo.shape != expected:
     raise ValueError(f'{name}: the photo is {photo.shape}, but {degradation} gives {expected}')
   degradation = degradation.observed(photo)
+  target, visible = jnp.asarray(photo, jnp.float32), degradation.visible(*expected[:2])
+  start = prior.w_avg
+  if encoder is not None:
+    start = encoding.first_start(encoder, side, target, visible, degradation)
   return Problem(
-    target=jnp.asarray(photo, jnp.float32),
-    visible=degradation.visible(*expected[:2]),
+    target=target,
+    visible=visible,
     degradation=degradation,
     hyper=typed(hyper),
     key=image_key(seed, name),
-    start=prior.w_avg,
+    start=start,
   )
 
 

@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax.choices import WEIGHT_GRID
-from ganjax.inversion import stylegan
+from ganjax.degradations import Pipeline
+from ganjax.inversion import encoding, stylegan
 from ganjax.inversion.presets import Preset
 from ganjax.inversion.problem import Prior, Problem
+from ganjax.models.encoder import Encoder
 from ganjax.runtime.mapping import map_images
 from ganjax.runtime.sharding import pad, shard_images
 
@@ -19,27 +21,46 @@ TARGET_DISTANCE, MISFIT_TOLERANCE = 0.4, 1.1
 START_PSI = 0.7  # how far from w_avg restarts begin; 1 is as far as samples lie
 
 
-def restarts(prior: Prior, problem: Problem, count: int) -> list[Problem]:
-  """The problem itself, which starts at w_avg, and others that start at random faces.
+def restarts(
+  prior: Prior, problem: Problem, count: int, encoder: Encoder | None = None
+) -> list[Problem]:
+  """The problem itself, and others that start elsewhere.
 
   Args:
-    prior: whose mapping network makes the starts.
+    prior: whose mapping network makes the starts where there is no encoder: random faces.
     problem: one image.
     count: how many in all, with the first.
+    encoder: from which the problem's start is, and which knows how uncertain that is.
   """
   found = [problem]
-  config = prior.generator.config
   for index in range(1, count):
     key = jax.random.fold_in(problem.key, 1000 + index)
     z_key, label_key, own_key = jax.random.split(key, 3)
-    z = jax.random.normal(z_key, (config.z_dim,), jnp.float32)
-    label = None
-    if config.c_dim:
-      label = jax.nn.one_hot(jax.random.randint(label_key, (), 0, config.c_dim), config.c_dim)
-    w = prior.generator.mapping.w(z, label)
-    start = prior.w_avg + START_PSI * (w - prior.w_avg)
+    if encoder is None:
+      start = _random_face(prior, z_key, label_key)
+    else:
+      start = _drawn(prior, encoder, problem, z_key)
     found.append(problem._replace(start=start, key=own_key))
   return found
+
+
+def _random_face(prior: Prior, z_key: jax.Array, label_key: jax.Array) -> jax.Array:
+  """A w [w_dim] that is somewhat truncated."""
+  config = prior.generator.config
+  z = jax.random.normal(z_key, (config.z_dim,), jnp.float32)
+  label = None
+  if config.c_dim:
+    label = jax.nn.one_hot(jax.random.randint(label_key, (), 0, config.c_dim), config.c_dim)
+  w = prior.generator.mapping.w(z, label)
+  return prior.w_avg + START_PSI * (w - prior.w_avg)
+
+
+def _drawn(prior: Prior, encoder: Encoder, problem: Problem, key: jax.Array) -> jax.Array:
+  """Rows of W+ [num_ws, w_dim] that an encoder takes for possible."""
+  side = prior.generator.config.resolution
+  assert isinstance(problem.degradation, Pipeline)
+  seen = problem.target, problem.visible, problem.degradation
+  return encoding.drawn_start(encoder, side, *seen, key)
 
 
 def with_weights(problem: Problem, weights: Sequence[float] = WEIGHT_GRID) -> list[Problem]:

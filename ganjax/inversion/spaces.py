@@ -35,7 +35,8 @@ class Space(Protocol):
     """Carries a latent over into this space, unchanged in what it makes.
 
     Args:
-      latent: w itself [w_dim], or a latent of a space that this one contains.
+      latent: w itself [w_dim], rows of W+, or a latent of a space that this one contains. (To W,
+        rows are carried by their mean.)
       config: of the generator.
     """
 
@@ -57,7 +58,8 @@ class W:
   def enter(
     self, latent: Float[Array, '*_ w_dim'], config: GeneratorConfig
   ) -> Float[Array, '1 w_dim']:
-    return jnp.broadcast_to(_with_rows(latent), (1, config.w_dim))
+    # Of several rows, their mean is the nearest that one can be to all.
+    return _with_rows(latent) if latent.ndim == 1 else jnp.mean(latent, axis=0, keepdims=True)
 
   def rows(
     self, latent: Float[Array, '1 w_dim'], config: GeneratorConfig

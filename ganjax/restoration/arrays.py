@@ -12,7 +12,13 @@ from ganjax.inversion.presets import PRESETS, Hyper, Preset, check_fidelity
 from ganjax.inversion.problem import Prior, make_prior, make_problem, stack
 from ganjax.inversion.spaces import Space
 from ganjax.inversion.stages import stages_of
-from ganjax.restoration.defaults import RESTORATIONS, TUNED_PRESET, defaults_of, preset_of
+from ganjax.restoration.defaults import (
+  RESTORATIONS,
+  TUNED_PRESET,
+  begins_with_encoder,
+  defaults_of,
+  preset_of,
+)
 from ganjax.weights import Networks
 
 NO_DEGRADATION = "say what happened to the photos: degradation='blur() | jpeg()', or task='deblur'"
@@ -36,7 +42,8 @@ def restore(
   """Finds faces that look like aligned ones once they are degraded in the same way.
 
   Args:
-    networks: from `ganjax.load`, or a `prior` of them.
+    networks: from `ganjax.load`, whose `init` says where searches begin; or a `prior` of them,
+      which has no encoder, so that they begin at the average face.
     photos: float [N, h, w, 3] in [-1, 1], already degraded, of the size that the degradation gives.
     degradation: what happened to them, an operator or its spec; one for all, or one each. What
       is unknown in it is found first. None for that of the task.
@@ -65,6 +72,7 @@ def restore(
     WeightsError: the perceptual distance cannot be loaded.
   """
   _check(photos)
+  encoder = networks.encoder if isinstance(networks, Networks) else None
   shared = _prior(networks, perceptual)
   count = len(photos)
   names = [str(i) for i in range(count)] if names is None else list(names)
@@ -80,6 +88,8 @@ def restore(
   degradations = [one.cropped(photos.shape[1]) if one.follows_crop else one for one in degradations]
   if not count or not len(names) == len(degradations) == count:
     raise ValueError(f'{count} photos, {len(names)} names, {len(degradations)} degradations')
+  if isinstance(preset, str) and not begins_with_encoder(preset):
+    encoder = None
   preset = _preset(preset, space, defaults)
   own = {name: value for name, value in defaults.items() if name in Hyper._fields}
   base = preset.hyper._replace(**own)
@@ -89,7 +99,9 @@ def restore(
     found = identify(shared, photos, degradations, names, seed)
     degradations = [one.degradation for one in found]
   problems = [
-    make_problem(shared, photo, degradations[i], names[i], seed, _pick(base, hyper, i, count))
+    make_problem(
+      shared, photo, degradations[i], names[i], seed, _pick(base, hyper, i, count), encoder
+    )
     for i, photo in enumerate(photos)
   ]
   return batch.run(shared, stages_of(preset), stack(problems), on_progress, chunk_steps)

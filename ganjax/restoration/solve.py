@@ -14,6 +14,7 @@ from ganjax import faces, inversion
 from ganjax.degradations import DegradationError, Pipeline
 from ganjax.inversion import selection
 from ganjax.inversion.problem import Problem
+from ganjax.models.encoder import Encoder
 from ganjax.pixels import to_bytes
 from ganjax.restoration import degrade
 from ganjax.restoration.completion import completed
@@ -112,10 +113,12 @@ class Method:
       record['notes'] = list(face.notes)
     return degraded._replace(record=record)
 
-  def problem(self, prior: inversion.Prior, face: Face, degraded: Degraded) -> Problem:
-    """What is to be inverted for one face."""
+  def problem(
+    self, prior: inversion.Prior, face: Face, degraded: Degraded, encoder: Encoder | None
+  ) -> Problem:
+    """What is to be inverted for one face; `encoder` as `inversion.make_problem` takes it."""
     return inversion.make_problem(
-      prior, degraded.target, degraded.degradation, face.name, self.seed, self.hyper
+      prior, degraded.target, degraded.degradation, face.name, self.seed, self.hyper, encoder
     )
 
   def images(self, degraded: Degraded, restoration: inversion.Restoration) -> dict[str, np.ndarray]:
@@ -152,7 +155,7 @@ def restore_faces(
   """Restores faces one batch after another.
 
   Args:
-    networks: of the generator.
+    networks: of the generator; with their encoder, if they have one, searches begin.
     perceptual: how images are compared.
     found: the faces, with their photos; nothing is compiled if there are none.
     method: what is done.
@@ -167,7 +170,8 @@ def restore_faces(
     results: dict[int, Result] = {}
     for part in _alike(degraded):
       own = [batch[i] for i in part], [degraded[i] for i in part]
-      results |= dict(zip(part, _restore(prior, *own, method, watch), strict=True))
+      restored = _restore(prior, networks.encoder, *own, method, watch)
+      results |= dict(zip(part, restored, strict=True))
     for i, face in enumerate(batch):
       yield face, results[i]
 
@@ -183,6 +187,7 @@ def _alike(degraded: list[Degraded]) -> list[list[int]]:
 
 def _restore(
   prior: inversion.Prior,
+  encoder: Encoder | None,
   batch: Sequence[Face],
   degraded: list[Degraded],
   method: Method,
@@ -192,7 +197,7 @@ def _restore(
   started = time.monotonic()
   degraded = _identified(prior, batch, degraded, method, watch)
   groups = [
-    _candidates(prior, method.problem(prior, *pair), method)
+    _candidates(prior, encoder, method.problem(prior, *pair, encoder), method)
     for pair in zip(batch, degraded, strict=True)
   ]
   problems = [problem for group in groups for problem in group]
@@ -233,11 +238,13 @@ def _identified(
   ]
 
 
-def _candidates(prior: inversion.Prior, problem: Problem, method: Method) -> list[Problem]:
+def _candidates(
+  prior: inversion.Prior, encoder: Encoder | None, problem: Problem, method: Method
+) -> list[Problem]:
   """What is inverted for one face: its problem, or several to choose from."""
   if method.auto_weight:
     return selection.with_weights(problem)
-  return selection.restarts(prior, problem, method.restarts)
+  return selection.restarts(prior, problem, method.restarts, encoder)
 
 
 def _solve(

@@ -21,6 +21,7 @@ from ganjax.runtime import cluster, sharding
 from ganjax.runtime.cluster import Shard
 from ganjax.tasks.bulk_config import BulkConfig
 from ganjax.tasks.config import BATCH_AUTO, ConfigError
+from ganjax.tasks.restore_config import check_steps
 from ganjax.weights import hub
 
 MOST_REPORTED = 5000  # results: beyond that the report is written only when asked for
@@ -39,7 +40,7 @@ def run(config: BulkConfig) -> int:
   with output.shard_lock(folder, shard):
     digest, made = output.open_folder(
       folder,
-      config.record(_weights_sha256(config)),
+      config.record(*_digests(config)),
       config.block_size,
       config.previews,
       shard,
@@ -76,6 +77,7 @@ def _settings(config: BulkConfig) -> worker.Settings:
     save_noise=config.save_noise,
     previews=config.previews,
     remat=config.remat,
+    init=config.init if config.init in weights.encoders.INITS else _absolute(config.init),
   )
 
 
@@ -99,8 +101,11 @@ def _shard(config: BulkConfig) -> Shard:
   return Shard(config.shard_index, config.shard_count)
 
 
-def _weights_sha256(config: BulkConfig) -> str:
-  return weights.tensor_file.sha256(config.weights or weights.DEFAULT)
+def _digests(config: BulkConfig) -> tuple[str, str]:
+  """Of the generator's file and of the encoder's; the latter is '' where there is none."""
+  generator = weights.tensor_file.sha256(config.weights or weights.DEFAULT)
+  encoder = weights.encoders.find(generator, config.init)
+  return generator, '' if encoder is None else weights.tensor_file.sha256(encoder)
 
 
 def _check(config: BulkConfig) -> None:
@@ -110,6 +115,7 @@ def _check(config: BulkConfig) -> None:
   inversion.check_perceptual(settings.perceptual)
   side = generator_config(header['generator']).resolution
   settings.method().check(side)
+  check_steps(config.num_steps, _digests(config)[1] or None)
 
 
 def _finish(config: BulkConfig, folder: pathlib.Path) -> int:
@@ -149,18 +155,20 @@ def _export(config: BulkConfig, folder: pathlib.Path, scratch: pathlib.Path) -> 
   return len(failures)
 
 
-def _example(prior: inversion.Prior, config: BulkConfig) -> Problem:
+def _example(prior: inversion.Prior, networks: weights.Networks, config: BulkConfig) -> Problem:
   """A picture such as all others, for measuring."""
   side = prior.generator.config.resolution
   pipeline = without_holes(degradations.parse(config.degradation), side)
   degradation, key = drawn(pipeline, 'example', config.seed)
   target = degradation.true(np.zeros((side, side, 3), np.float32), key)
-  return inversion.make_problem(prior, target, degradation, 'example', config.seed, config.hyper())
+  return inversion.make_problem(
+    prior, target, degradation, 'example', config.seed, config.hyper(), networks.encoder
+  )
 
 
-def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
+def _fit(config: BulkConfig, prior: inversion.Prior, networks: weights.Networks) -> memory.Fit:
   """The batch that is asked for, or the largest that fits."""
-  problem, stages = _example(prior, config), inversion.stages_of(config.chosen_preset())
+  problem, stages = _example(prior, networks, config), inversion.stages_of(config.chosen_preset())
   chunk = inversion.even_chunk(config.chosen_preset(), config.num_steps)
   if config.batch_size == BATCH_AUTO:
     return memory.largest_batch(prior, stages, problem, chunk)
@@ -172,8 +180,7 @@ def _fit(config: BulkConfig, prior: inversion.Prior) -> memory.Fit:
 def _batch_size(config: BulkConfig) -> int:
   if config.batch_size != BATCH_AUTO:
     return config.batch_size
-  prior, _ = _settings(config).prior()
-  fit = _fit(config, prior)
+  fit = _fit(config, *_settings(config).prior())
   print(f'bulk: {_memory(fit)}')
   return fit.batch_size
 
@@ -204,12 +211,12 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
     f'shard {shard.index} of {shard.count}: {len(blocks):,} blocks to do, {pictures:,} pictures, '
     f'{config.num_steps} steps each'
   )
-  prior, _ = _settings(config).prior()
-  fit = _fit(config, prior)
+  prior, networks = _settings(config).prior()
+  fit = _fit(config, prior, networks)
   print(f'memory: {_memory(fit)}')
   preset = config.chosen_preset()
   chunk = inversion.even_chunk(preset, config.num_steps)
-  problem = _example(prior, config)
+  problem = _example(prior, networks, config)
   step, compiling = memory.step_seconds(
     prior, inversion.stages_of(preset), problem, fit.batch_size, chunk
   )

@@ -37,6 +37,7 @@ class Config:
   HEADING: ClassVar[str] = COMMON
   # Defaults of this kind of run, for settings that have others elsewhere, or none.
   DEFAULTS: ClassVar[Mapping[str, Any]] = {}
+  LEAST_STEPS: ClassVar[int] = 1  # that --num_steps can ask for
   # A task whose flags hold, too, where runs like it are parts of this one; and when.
   ALSO: ClassVar[tuple[str, str] | None] = None
 
@@ -61,9 +62,10 @@ class Config:
     """
     return config_from_flags(cls)
 
-  def record(self, weights_sha256: str = '') -> dict[str, Any]:
+  def record(self, weights_sha256: str = '', encoder_sha256: str = '') -> dict[str, Any]:
     """What config.json keeps: the flags, and which weights they stand for."""
-    return {**dataclasses.asdict(self), 'weights_sha256': weights_sha256}
+    encoder = {'encoder_sha256': encoder_sha256} if encoder_sha256 else {}
+    return {**dataclasses.asdict(self), 'weights_sha256': weights_sha256, **encoder}
 
 
 C = TypeVar('C', bound=Config)
@@ -81,6 +83,10 @@ def config_from_flags(kind: type[C], defaults: Mapping[str, Any] | None = None, 
     ConfigError: an item of a list makes no sense.
   """
   known = kind.defaults(FLAGS.task) if defaults is None else defaults
+  if FLAGS.num_steps is not None and FLAGS.num_steps < kind.LEAST_STEPS:
+    raise ConfigError(
+      f'--num_steps={FLAGS.num_steps}: --task={FLAGS.task} needs {kind.LEAST_STEPS} or more'
+    )
   return kind(**{'task': FLAGS.task, **known, **given(kind), **chosen})
 
 
@@ -282,7 +288,10 @@ class WithSteps:
 
   HEADING: ClassVar[str] = OPTIMISATION
 
-  num_steps: int = setting('Optimisation steps.', lower=1)
+  num_steps: int = setting(
+    'Optimisation steps; with 0 a restoration is what an encoder makes of the picture in one pass.',
+    lower=0,
+  )
   learning_rate: float = setting("Adam's largest rate.", lower=0)
 
 

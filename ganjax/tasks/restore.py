@@ -12,18 +12,20 @@ from ganjax.restoration.result import Result
 from ganjax.restoration.solve import Method, restore_faces
 from ganjax.restoration.whole_photos import WholePhotos
 from ganjax.tasks import console
-from ganjax.tasks.restore_config import AUTO, RestoreConfig
+from ganjax.tasks.restore_config import AUTO, RestoreConfig, check_steps
 
 
 def run(config: RestoreConfig) -> int:
   """Restores every face of the input; returns the number of failures."""
   how = Automatic.of(config.degradation) or method_of(config)
-  networks = weights.load(config.weights, config.precision)
+  networks = weights.load(config.weights, config.precision, init=config.init)
   if isinstance(how, Method):
     how.check(networks.resolution)
+  check_steps(config.num_steps, networks.encoder)
   perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   items = data.find(config.input)
-  with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
+  record = config.record(networks.sha256, networks.encoder_sha256)
+  with data.Store.open(config.output, record, config.overwrite) as store:
     whole = WholePhotos()
     for face, result in _restored(config, networks, perceptual, store, items, how):
       whole.keep(store, face, result, config.task, networks.sha256, single_frames=True)

@@ -13,6 +13,7 @@ from ganjax.restoration.defaults import (
   RESTORATIONS,
   SETTLED_WITHIN,
   TUNED_PRESET,
+  begins_with_encoder,
   defaults_of,
   has_dial,
   preset_of,
@@ -36,6 +37,8 @@ from ganjax.tasks.config import (
 )
 from ganjax.tasks.settings import FLAGS, ConfigError, NumberOrAuto, given, setting
 
+INIT_AUTO, INIT_AVERAGE = 'auto', 'average'  # of `weights.load`
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RestoreConfig(
@@ -52,6 +55,7 @@ class RestoreConfig(
   """One run of a restoration task."""
 
   HEADING: ClassVar[str] = OPTIMISATION
+  LEAST_STEPS: ClassVar[int] = 0
   DEFAULTS: ClassVar = {name: BASE[name] for name in ('num_steps', 'learning_rate')}
 
   space: str = setting('Latent space that is searched.', BASE['space'], choices=list(SPACES)[:2])
@@ -93,6 +97,12 @@ class RestoreConfig(
     BASE['fidelity'],
     lower=0,
     upper=1,
+  )
+  init: str = setting(
+    "Where the search begins: 'encoder' (at what a network makes of the picture in one pass), "
+    "'average' (at the average face), 'auto' (the former, if the weights have an encoder and the "
+    "preset is none of a publication's), or an encoder's file, made by train_encoder.",
+    INIT_AUTO,
   )
   stop_when_settled: bool = setting(
     'A picture whose loss has settled goes into its ramp-down at once.', False
@@ -182,9 +192,20 @@ def configuration(
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
   if 'fidelity' in given(kind) and not has_dial(known):
     raise ConfigError(f'--fidelity: --preset={preset} has no weight that it turns; leave it out')
+  if known['init'] == INIT_AUTO and not begins_with_encoder(preset):
+    more['init'] = INIT_AVERAGE
   config = config_from_flags(kind, known, preset=preset, **more)
   _check_unknown(config)
   return config
+
+
+def check_steps(num_steps: int, encoder: object | None) -> None:
+  """Raises ConfigError where no step is to be taken, and no encoder says what the answer is."""
+  if num_steps == 0 and encoder is None:
+    raise ConfigError(
+      '--num_steps=0: is the answer of an encoder, and there is none: leave --init=average out, '
+      'name an encoder of these weights (--init=encoder.safetensors), or give 1 step or more'
+    )
 
 
 def _check_unknown(config: RestoreConfig) -> None:

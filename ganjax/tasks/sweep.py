@@ -6,6 +6,7 @@ import numpy as np
 
 from ganjax import data, inversion, metrics, report, weights
 from ganjax.inversion import sweeps
+from ganjax.models.encoder import Encoder
 from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.degrade import Degraded, drawn
 from ganjax.restoration.faces import Face, unfinished
@@ -14,6 +15,7 @@ from ganjax.restoration.solve import Method
 from ganjax.restoration.whole_photos import WholePhotos
 from ganjax.tasks import console, sweep_results
 from ganjax.tasks.restore import method_of
+from ganjax.tasks.restore_config import check_steps
 from ganjax.tasks.sweep_config import SweepConfig
 
 
@@ -21,7 +23,8 @@ def run(config: SweepConfig) -> int:
   """Sweeps over every face of the input; returns the number of failures."""
   method = method_of(config)
   axes = sweeps.axes(config.sweep)
-  networks = weights.load(config.weights, config.precision)
+  networks = weights.load(config.weights, config.precision, init=config.init)
+  check_steps(config.num_steps, networks.encoder)
   method.check(networks.resolution)
   side = networks.resolution
   for setting in sweeps.settings(axes):  # all mistakes come to light before the work begins
@@ -29,11 +32,12 @@ def run(config: SweepConfig) -> int:
     sweeps.hyper(config.hyper(), setting)
   perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   items = data.find(config.input)
-  with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:
+  record = config.record(networks.sha256, networks.encoder_sha256)
+  with data.Store.open(config.output, record, config.overwrite) as store:
     prior, whole = None, WholePhotos()
     for face in unfinished(store, items, method.search(networks, config.align, config.box)):
       prior = prior or inversion.make_prior(networks, perceptual)
-      _sweep(store, prior, method, axes, face, whole)
+      _sweep(store, prior, networks.encoder, method, axes, face, whole)
     path = report.write_report(pathlib.Path(config.output))
     return console.print_summary(config.task, store, path)
 
@@ -41,6 +45,7 @@ def run(config: SweepConfig) -> int:
 def _sweep(
   store: data.Store,
   prior: inversion.Prior,
+  encoder: Encoder | None,
   method: Method,
   axes: list[sweeps.Axis],
   face: Face,
@@ -49,7 +54,7 @@ def _sweep(
   """Runs all combinations of one face as one batch; writes its files and its record."""
   degraded = method.degrade(face, prior.generator.config.resolution)
   settings = sweeps.settings(axes)
-  found = _solve(prior, method, face, degraded, settings)
+  found = _solve(prior, encoder, method, face, degraded, settings)
   restored = to_bytes(np.asarray(found.image))
   entries = [
     _entry(setting, degraded.truth, image, found, i)
@@ -75,13 +80,17 @@ def _sweep(
 
 def _solve(
   prior: inversion.Prior,
+  encoder: Encoder | None,
   method: Method,
   face: Face,
   degraded: Degraded,
   settings: list[dict[str, str]],
 ) -> inversion.Restoration:
   """All combinations of one face, [N] leading every leaf."""
-  base, assumed = method.problem(prior, face, degraded), method.assumed or method.degradation
+  base, assumed = (
+    method.problem(prior, face, degraded, encoder),
+    method.assumed or method.degradation,
+  )
   problems = [
     sweeps.problem(
       base,

@@ -10,31 +10,50 @@ import numpy as np
 from ganjax.models.encoder import Encoder, EncoderConfig
 from ganjax.models.initialisation import abstract
 from ganjax.weights import tensor_file
-from ganjax.weights.networks import Networks
 from ganjax.weights.parameters import assign, tensors_of
 
 BUNDLED = pathlib.Path(__file__).parent / 'stylegan2-faces128-encoder.safetensors'
+# Where inversions begin: at what the encoder says, at the average face, or at what an encoder says
+# if there is one. Anything else names an encoder's file.
+ENCODER, AVERAGE, AUTO = INITS = 'encoder', 'average', 'auto'
 _FAMILY = 'encoder'
 
 
-def has_encoder(networks: Networks) -> bool:
-  """Whether an encoder for the networks comes with ganjax."""
-  return BUNDLED.exists() and _generator_of(BUNDLED) == networks.sha256
-
-
-def load_encoder(networks: Networks, path: str | os.PathLike | None = None) -> Encoder:
-  """Loads the encoder of a generator.
+def find(generator_sha256: str, init: str | os.PathLike = AUTO) -> str | os.PathLike | None:
+  """The file of the encoder that is meant; None for the average face.
 
   Args:
-    networks: of the generator.
-    path: a file made by `--task=train_encoder`; None for the bundled one.
+    generator_sha256: of the generator's file.
+    init: ENCODER, AVERAGE, AUTO, or a file.
+
+  Raises:
+    WeightsError: ENCODER, and none for this generator comes with ganjax.
+  """
+  if init not in INITS:
+    return init
+  there = init != AVERAGE and BUNDLED.exists()
+  if there and tensor_file.read_header(BUNDLED).get('generator_sha256') == generator_sha256:
+    return BUNDLED
+  if init == ENCODER:
+    raise tensor_file.WeightsError(
+      'no encoder for these weights comes with ganjax: train one with --task=train_encoder and '
+      'name its file (--init=encoder.safetensors), or begin at the average face (--init=average)'
+    )
+  return None
+
+
+def load_encoder(path: str | os.PathLike, generator_sha256: str) -> Encoder:
+  """Loads the encoder of a generator, as `--task=train_encoder` made it.
+
+  Args:
+    path: its file.
+    generator_sha256: of the generator's file.
 
   Raises:
     WeightsError: the file is missing, broken, no encoder, or one of another generator.
   """
-  path = BUNDLED if path is None else path
   tensors, header = tensor_file.read_family(path, _FAMILY)
-  if header.get('generator_sha256') != networks.sha256:
+  if header.get('generator_sha256') != generator_sha256:
     raise tensor_file.WeightsError(
       f'{path}: is the encoder of other weights than those that are loaded; train one with '
       '--task=train_encoder and these --weights'
@@ -45,10 +64,6 @@ def load_encoder(networks: Networks, path: str | os.PathLike | None = None) -> E
     encoder = abstract(Encoder, EncoderConfig(**{**entry, **lists}))
   assign({'': encoder}, tensors, path)
   return encoder
-
-
-def _generator_of(path: pathlib.Path) -> str | None:
-  return tensor_file.read_header(path).get('generator_sha256')
 
 
 def to_bytes(encoder: Encoder, generator_sha256: str, card: dict[str, Any]) -> bytes:

@@ -9,9 +9,10 @@ import jax
 from ganjax.faces.template import Template
 from ganjax.models.architecture import discriminator_config, generator_config
 from ganjax.models.discriminator import Discriminator
+from ganjax.models.encoder import Encoder
 from ganjax.models.generator import Generator
 from ganjax.models.initialisation import abstract
-from ganjax.weights import tensor_file
+from ganjax.weights import encoders, tensor_file
 from ganjax.weights.parameters import assign, compute_type
 
 DEFAULT = pathlib.Path(__file__).parent / 'stylegan2-faces128.safetensors'
@@ -26,15 +27,25 @@ class Networks:
   discriminator: Discriminator | None
   template: Template = dataclasses.field(metadata={'static': True})
   sha256: str = dataclasses.field(metadata={'static': True})
+  # What inversions begin with; None to begin at the average face.
+  encoder: Encoder | None = None
+  encoder_sha256: str = dataclasses.field(default='', metadata={'static': True})
 
   @property
   def resolution(self) -> int:
     """Side of the images in px."""
     return self.generator.config.resolution
 
+  def without_encoder(self) -> 'Networks':
+    """The same, but that inversions begin at the average face."""
+    return dataclasses.replace(self, encoder=None, encoder_sha256='')
+
 
 def load(
-  path: str | os.PathLike | None = None, precision: str = 'float32', remat: bool = False
+  path: str | os.PathLike | None = None,
+  precision: str = 'float32',
+  remat: bool = False,
+  init: str | os.PathLike = encoders.AUTO,
 ) -> Networks:
   """Loads a StyleGAN2.
 
@@ -46,10 +57,13 @@ def load(
       alone is set: on accelerators JAX's default_matmul_precision says what float32 is worth.
     remat: gradients compute the generator's blocks again instead of storing them: about a third
       more work, and far less memory. Results are the same.
+    init: where inversions begin: 'encoder', at what a trained encoder makes of the photo;
+      'average', at the average face; 'auto', the former if one for these weights comes with
+      ganjax; or the file of an encoder that `--task=train_encoder` made.
 
   Raises:
-    WeightsError: the file is missing, broken, of another family, or its tensors are not exactly
-      those of the architecture in its header.
+    WeightsError: a file is missing, broken, of another family, or its tensors are not exactly
+      those of the architecture in its header; the encoder is one of another generator.
   """
   path = DEFAULT if path is None else path
   tensors, header = tensor_file.read_family(path, 'stylegan2')
@@ -62,4 +76,10 @@ def load(
     template = Template(**header['template'])
   modules = {'generator': generator, 'discriminator': discriminator}
   assign({name: m for name, m in modules.items() if m is not None}, tensors, path)
-  return Networks(generator, discriminator, template, tensor_file.sha256(path))
+  sha256 = tensor_file.sha256(path)
+  networks = Networks(generator, discriminator, template, sha256)
+  found = encoders.find(sha256, init)
+  if found is None:
+    return networks
+  encoder, own = encoders.load_encoder(found, sha256), tensor_file.sha256(found)
+  return dataclasses.replace(networks, encoder=encoder, encoder_sha256=own)

@@ -32,7 +32,7 @@ def ganjax(*flags, cwd=None):
     (['--nonsense=1'], '--nonsense: no such flag'),
     (['--learning_rte=1'], '--learning_rte: no such flag: did you mean --learning_rate?'),
     (['--task=deblur', '--space=w_pls'], '--space=w_pls: is none of the choices: did you mean w_'),
-    (['--task=deblur', '--num_steps=0'], '--num_steps=0'),
+    (['--task=deblur', '--num_steps=-1'], '--num_steps=-1'),
     (['--task=deblur', '--batch_size=0'], '--batch_size=0: give a positive number, or auto'),
     (['--task=deblur'], '--input is missing'),
     (['deblur'], '--input is missing'),

@@ -30,7 +30,7 @@ SHOWN = 16  # faces that are looked at whenever samples are due
 def run(config: TrainEncoderConfig) -> int:
   """Trains; returns the number of photos that could not be read."""
   with opened(config) as opened_run:
-    networks = weights.load(config.weights, config.precision)
+    networks = weights.load(config.weights, config.precision, init=encoders.AVERAGE)
     perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
     prior = inversion.make_prior(networks, perceptual)
     given = _given(config, networks)
@@ -41,8 +41,8 @@ def run(config: TrainEncoderConfig) -> int:
     state = opened_run.restored(devices.replicate(mesh, plan.init(settings, given)))
     count = 0 if pictures is None else len(pictures)
     _print_beginning(config, opened_run, settings, count, mesh.size)
-    shown = _Shown(settings, shared, pictures, networks.sha256)
-    batches = _batches(config, settings, mesh, pictures, opened_run)
+    shown = _Shown(networks, settings, shared, pictures)
+    batches = _batches(config, networks, settings, mesh, pictures, opened_run)
     with contextlib.closing(batches):
       _train(config, opened_run, settings, mesh, shared, state, batches, shown, count)
     return _print_summary(config, opened_run)
@@ -52,7 +52,8 @@ def _given(config: TrainEncoderConfig, networks: weights.Networks) -> encoders.E
   """The encoder to begin with."""
   if config.init_from is None:
     return None
-  return encoders.load_encoder(networks, None if config.init_from == BUNDLED else config.init_from)
+  path = encoders.BUNDLED if config.init_from == BUNDLED else config.init_from
+  return encoders.load_encoder(path, networks.sha256)
 
 
 def _plan(
@@ -101,13 +102,14 @@ def _mesh(settings: plan.EncoderPlan) -> Mesh:
 
 def _batches(
   config: TrainEncoderConfig,
+  networks: weights.Networks,
   settings: plan.EncoderPlan,
   mesh: Mesh,
   pictures: training.Pictures | None,
   opened_run: Run,
 ) -> Generator[jax.Array, None, None]:
   """The photos of every batch, on the devices; none of them without --input."""
-  side = settings.encoder.side
+  side = networks.resolution
   spec = PartitionSpec(trainer.DEVICES)
   if pictures is None:
     none = devices.split(mesh, np.zeros((0, side, side, 3), np.uint8), spec)
@@ -135,19 +137,19 @@ class _Shown:
 
   def __init__(
     self,
+    networks: weights.Networks,
     settings: plan.EncoderPlan,
     shared: trainer.Shared,
     pictures: training.Pictures | None,
-    sha256: str,
   ):
     self._settings, self._shared, self._pictures = settings, shared, pictures
-    self.sha256 = sha256  # of the generator
+    self._side, self.sha256 = networks.resolution, networks.sha256
 
   @functools.cached_property
   def _photos(self) -> np.ndarray | None:
     if self._pictures is None:
       return None
-    read = dataset.reader(self._pictures, self._settings.encoder.side)
+    read = dataset.reader(self._pictures, self._side)
     feed = training.Feed(read, len(self._pictures), SHOWN, self._settings.seed + 1, share=(0, 1))
     with contextlib.closing(feed.batches()) as batches:
       return next(batches)[0]

@@ -32,7 +32,7 @@ def _log_uniform(key: jax.Array, low: float, high: float) -> jax.Array:
 
 
 def _blur(side: int) -> Draw:
-  size = min(41, (side - 1) // 2 * 2 + 1)
+  size = max(3, side // 3 // 2 * 2 - 1)
   return lambda key: degradations.Blur(jnp.int32(size), _log_uniform(key, 1, (side / 16) ** 2))
 
 
@@ -115,37 +115,40 @@ def names(side: int) -> tuple[str, ...]:
   return tuple(sorted([*known, *(name + description.UNKNOWN for name in operators)]))
 
 
-def observe(image: jax.Array, key: jax.Array) -> Observation:
+def observe(image: jax.Array, key: jax.Array, side: int) -> Observation:
   """An image as an encoder meets it: degraded at random, and rounded to 8 bits.
 
   Args:
-    image: [side, side, 3] in [-1, 1]; the result is differentiable by it but for the rounding,
-      through which a gradient passes.
+    image: [H, H, 3] in [-1, 1]; the result is differentiable by it but for the rounding, through
+      which a gradient passes.
     key: of all draws; the same key does the same to another image.
+    side: px, of what the encoder looks at.
 
   Returns:
-    The image brought back to [side, side, 3].
+    The image brought to [side, side, 3].
   """
-  side = image.shape[0]
+  resolution = image.shape[0]
   which, drawn, happens, told = jax.random.split(key, 4)
-  branches = [functools.partial(_observed, kind, side) for kind in kinds(side)]
+  branches = [functools.partial(_observed, kind, side) for kind in kinds(resolution)]
   index = jax.random.randint(which, (), 1, len(branches))
   clean = jax.random.uniform(which) < CLEAN
   seen = jax.lax.switch(jnp.where(clean, 0, index), branches, image, drawn, happens)
   hidden = jax.random.uniform(told) < UNTOLD
-  untold = description.without_parameters(seen.told, names(side))
+  untold = description.without_parameters(seen.told, names(resolution))
   return seen._replace(told=jnp.where(hidden, untold, seen.told))
 
 
 def _observed(
   kind: tuple[Draw, ...], side: int, image: jax.Array, drawn: jax.Array, happens: jax.Array
 ) -> Observation:
-  pipeline = _pipeline(kind, drawn)
+  pipeline, resolution = _pipeline(kind, drawn), image.shape[0]
   degraded = pipeline.model(image, happens)
   visible = pipeline.visible(*degraded.shape[:2])
-  told = description.vector(description.described(pipeline, side, side), names(side))
+  told = description.described(pipeline, resolution, resolution)
   return Observation(
-    resize(_rounded(degraded), side, side), (resize(visible, side, side) > 0.5) * 1.0, told
+    resize(_rounded(degraded), side, side),
+    (resize(visible, side, side) > 0.5).astype(jnp.float32),
+    description.vector(told, names(resolution)),
   )
 
 

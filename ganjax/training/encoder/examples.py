@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax.models.encoder import Observation
+from ganjax.ops.resize import resize
 from ganjax.pixels import to_bytes, to_float
 from ganjax.runtime.mapping import map_images
 from ganjax.training.encoder import damage, losses
@@ -33,7 +34,7 @@ def look(
     plan: of the training.
     shared: the fixed networks.
     params: the encoder's.
-    photos: uint8 [count, side, side, 3]; None for samples of the generator.
+    photos: uint8 [count, H, H, 3]; None for samples of the generator.
     count: how many faces.
   """
   keys = jax.random.split(jax.random.key(plan.seed + 1), count)
@@ -47,14 +48,15 @@ def look(
 @functools.partial(jax.jit, static_argnums=(0,))
 def _look(plan, shared, params, photos, keys):
   network = encoder(plan, params, shared.statistics)
-  prior, side = shared.prior, plan.encoder.side
+  prior = shared.prior
   if photos is None:
     clean = map_images(functools.partial(losses.sample, prior, network), keys).image
   else:
     clean = to_float(photos)
 
   def as_it_is(image: jax.Array) -> Observation:
-    return Observation(image, jnp.ones((side, side, 1)), jnp.zeros(len(plan.encoder.told)))
+    visible = jnp.ones((*image.shape[:2], 1))
+    return Observation(image, visible, jnp.zeros(len(plan.encoder.told)))
 
   def made(seen: Observation) -> jax.Array:
     rows = jax.vmap(network)(seen).rows
@@ -64,7 +66,8 @@ def _look(plan, shared, params, photos, keys):
     squared = jnp.square(jnp.clip(image, -1, 1) - clean)
     return jnp.mean(-10 * jnp.log10(jnp.mean(squared, axis=(1, 2, 3)) / 4))
 
-  seen = map_images(damage.observe, clean, keys)
+  observe = functools.partial(damage.observe, side=plan.encoder.side)
+  seen = map_images(observe, clean, keys)
   whole, degraded = made(jax.vmap(as_it_is)(clean)), made(seen)
   mean = losses.rendered(prior, network, jnp.zeros((plan.encoder.num_ws, plan.encoder.w_dim)))
   measured = {
@@ -72,4 +75,5 @@ def _look(plan, shared, params, photos, keys):
     'psnr_degraded': psnr(degraded),
     'psnr_mean': psnr(jnp.broadcast_to(mean, clean.shape)),
   }
-  return jnp.stack([clean, whole, seen.image, degraded]), measured
+  enlarged = jax.vmap(lambda x: resize(x, *clean.shape[1:3]))(seen.image)
+  return jnp.stack([clean, whole, enlarged, degraded]), measured

@@ -24,7 +24,7 @@ PSI = 0.5, 1.0  # truncation, drawn
 class Sample(NamedTuple):
   """A face of the generator."""
 
-  image: jax.Array  # [side, side, 3]
+  image: jax.Array  # [H, H, 3] in [-1, 1]
   rows: jax.Array  # [num_ws, w_dim], whitened
 
 
@@ -33,7 +33,7 @@ def sample(prior: Prior, encoder: Encoder, key: jax.Array) -> Sample:
 
   Args:
     prior: of the generator.
-    encoder: whose coordinates, and size of images, are meant; its weights do not matter.
+    encoder: whose coordinates are meant; its weights do not matter.
     key: of the draws.
   """
   config = prior.generator.config
@@ -50,8 +50,7 @@ def sample(prior: Prior, encoder: Encoder, key: jax.Array) -> Sample:
   # In these coordinates, since there truncated samples still look like faces.
   rows *= jax.random.uniform(psi, (), jnp.float32, *PSI)
   image = prior.generator.synthesis(encoder.latent(rows), 'random', noise)
-  side = encoder.config.side
-  return Sample(resize(jnp.clip(image, -1, 1), side, side), rows)
+  return Sample(jnp.clip(image, -1, 1), rows)
 
 
 def latent_loss(encoded: Encoded, truth: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -67,9 +66,8 @@ def spread(rows: jax.Array) -> jax.Array:
 
 
 def rendered(prior: Prior, encoder: Encoder, rows: jax.Array) -> jax.Array:
-  """The face of whitened rows, at the size that the encoder looks at; without noise maps."""
-  side = encoder.config.side
-  return resize(prior.generator.synthesis(encoder.latent(rows), 'none'), side, side)
+  """The face [H, H, 3] of whitened rows, without noise maps."""
+  return prior.generator.synthesis(encoder.latent(rows), 'none')
 
 
 class Compared(NamedTuple):
@@ -94,14 +92,14 @@ def compare(
     prior: the networks.
     encoder: whose coordinates `rows` are in.
     rows: [num_ws, w_dim], whitened.
-    image: [side, side, 3], clean.
+    image: [H, H, 3], clean.
     seen: what became of it.
     key: of how that happened.
   """
   given = rendered(prior, encoder, rows)
   sizes = prior.perceptual.side(*image.shape[:2])
   features = (prior.perceptual.features(resize(x, *sizes)) for x in (given, image))
-  again = damage.observe(given, key)
+  again = damage.observe(given, key, encoder.config.side)
   misfit = jnp.square(again.image - seen.image) * seen.visible
   return Compared(
     jnp.mean(jnp.square(given - image)),

@@ -65,7 +65,9 @@ def architecture(generator: GeneratorConfig) -> EncoderConfig:
   widths = EncoderConfig.widths
   # Small images do not become smaller than a cell.
   count = min(len(widths), max(1, side.bit_length() - 3))
-  return EncoderConfig(side, generator.num_ws, generator.w_dim, damage.names(side), widths[:count])
+  return EncoderConfig(
+    side, generator.num_ws, generator.w_dim, damage.names(generator.resolution), widths[:count]
+  )
 
 
 def whitened(prior: Prior) -> Mahalanobis:
@@ -84,7 +86,7 @@ def statistics(prior: Prior) -> Statistics:
 def init(plan: EncoderPlan, given: Encoder | None = None) -> EncoderState:
   """The start: a random encoder, which answers with the average face, or a given one."""
   encoder = given or Encoder(plan.encoder, rngs=nnx.Rngs(plan.seed))
-  _, params, _ = nnx.split(encoder, nnx.Param, ...)
+  _, params, *_ = nnx.split(encoder, nnx.Param, ...)
   values = nnx.to_pure_dict(params)
   ema = jax.tree.map(jnp.copy, values)
   return EncoderState(values, ema, optimisers.adam_init(values), jnp.int32(0))
@@ -92,6 +94,6 @@ def init(plan: EncoderPlan, given: Encoder | None = None) -> EncoderState:
 
 def encoder(plan: EncoderPlan, params: Params, found: Statistics) -> Encoder:
   """The network of the given parameters."""
-  graph, _, rest = nnx.split(abstract(Encoder, plan.encoder), nnx.Param, ...)
-  statistics = nnx.to_pure_dict(rest) | found._asdict()
+  graph, _, *rest = nnx.split(abstract(Encoder, plan.encoder), nnx.Param, ...)
+  statistics = nnx.to_pure_dict(rest[0]) | found._asdict()
   return nnx.merge(graph, params, statistics)

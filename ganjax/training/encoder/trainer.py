@@ -48,7 +48,7 @@ def step(
     mesh: the devices, along the axis 'data'.
     shared: the fixed networks.
     state: replicated; given up.
-    photos: uint8 [plan.photos, side, side, 3], split over the devices; clean crops.
+    photos: uint8 [plan.photos, H, H, 3], split over the devices; clean crops.
 
   Returns:
     (state, what was measured), by MEASURED.
@@ -102,7 +102,8 @@ def _gradient(plan, num_devices, shared, params, images, truth, keys):
   """((loss, (latent, pixel, perceptual, consistency)), its gradient by the parameters)."""
   photos = plan.photos // num_devices
   compared = photos + plan.rendered // num_devices
-  seen = map_images(damage.observe, images, keys)
+  observe = functools.partial(damage.observe, side=plan.encoder.side)
+  seen = map_images(observe, images, keys)
 
   def encode(params) -> Encoded:
     return jax.vmap(encoder(plan, params, shared.statistics))(seen)
@@ -136,6 +137,7 @@ def _gradient(plan, num_devices, shared, params, images, truth, keys):
 
 def _learning_rate(plan: EncoderPlan, step: jax.Array) -> jax.Array:
   """A short rise, then half a cosine down to 0 at the end."""
-  done = step.astype(jnp.float32) / plan.num_steps
-  warm = jnp.minimum((step + 1) / max(1.0, WARM_UP * plan.num_steps), 1.0)
+  taken = step.astype(jnp.float32)
+  done = taken / plan.num_steps
+  warm = jnp.minimum((taken + 1) / max(1.0, WARM_UP * plan.num_steps), 1.0)
   return plan.learning_rate * warm * 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(done, 1.0)))

@@ -1,0 +1,84 @@
+"""Files of encoders, and which of them belongs to which generator."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from ganjax import weights
+from ganjax.models.encoder import Encoder, Observation
+from ganjax.weights import encoders
+from ganjax.weights.parameters import tensors_of
+
+
+@pytest.fixture(scope='module')
+def generator(tmp_path_factory):
+  path = tmp_path_factory.mktemp('weights') / 'generator.safetensors'
+  tiny.write(path)
+  return path
+
+
+@pytest.fixture(scope='module')
+def networks(generator):
+  return weights.load(generator)
+
+
+@pytest.fixture(scope='module')
+def path(networks, generator):
+  own = generator.with_name('encoder.safetensors')
+  own.write_bytes(encoders.to_bytes(tiny.encoder(networks), networks.sha256, {'steps': 1}))
+  return own
+
+
+def test_the_round_trip_keeps_float16_s_digits(networks, path):
+  before = tensors_of({'': tiny.encoder(networks)})
+  after = tensors_of({'': encoders.load_encoder(path, networks.sha256)})
+  assert before.keys() == after.keys()
+  for name, value in before.items():
+    np.testing.assert_allclose(after[name], value, rtol=2e-3, atol=1e-6, err_msg=name)
+
+
+def test_it_comes_with_the_networks_that_it_belongs_to(generator, path):
+  found = weights.load(generator, init=path)
+  assert isinstance(found.encoder, Encoder)
+  assert found.encoder_sha256 == weights.tensor_file.sha256(path)
+  alone = found.without_encoder()
+  assert (alone.encoder, alone.encoder_sha256) == (None, '')
+  assert alone.sha256 == found.sha256
+
+
+@pytest.mark.parametrize('init', ['auto', 'average'])
+def test_other_generators_have_none(generator, init):
+  assert weights.load(generator, init=init).encoder is None
+
+
+def test_what_cannot_be_used_is_refused(generator, path, networks, tmp_path):
+  with pytest.raises(weights.WeightsError, match=r'no encoder for these weights .*train_encoder'):
+    weights.load(generator, init='encoder')
+  with pytest.raises(weights.WeightsError, match='is the encoder of other weights'):
+    encoders.load_encoder(path, 'another')
+  with pytest.raises(weights.WeightsError, match='holds stylegan2 weights where encoder is needed'):
+    weights.load(generator, init=generator)
+  with pytest.raises(weights.WeightsError, match='no such weights file'):
+    weights.load(generator, init=tmp_path / 'nowhere.safetensors')
+  tensors, header = weights.read(path)
+  broken = tmp_path / 'broken.safetensors'
+  weights.save(broken, tensors, {**header, 'encoder': {'side': 16}})
+  with pytest.raises(weights.WeightsError, match='broken header'):
+    encoders.load_encoder(broken, networks.sha256)
+  del tensors['stem.bias']
+  weights.save(broken, tensors, header)
+  with pytest.raises(weights.WeightsError, match=r'stem.bias is missing'):
+    encoders.load_encoder(broken, networks.sha256)
+
+
+def test_what_is_hidden_does_not_count(networks):
+  encoder = tiny.encoder(networks)
+  image = jax.random.uniform(jax.random.key(0), (16, 16, 3), minval=-1.0)
+  visible = jnp.ones((16, 16, 1)).at[4:9, 2:7].set(0)
+  told = jnp.zeros(len(encoder.config.told))
+  seen = [encoder(Observation(x, visible, told)) for x in (image, jnp.where(visible, image, 1.0))]
+  np.testing.assert_array_equal(seen[0].rows, seen[1].rows)
+  other = encoder(Observation(image, jnp.ones_like(visible), told))
+  assert np.any(other.rows != seen[0].rows)
