@@ -5,7 +5,12 @@ from typing import Any, ClassVar, Self
 
 from ganjax.tasks import levels
 from ganjax.tasks.config import WithInception
-from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig, configuration
+from ganjax.tasks.restore_config import (
+  INIT_AVERAGE,
+  RESTORATIONS,
+  RestoreConfig,
+  configuration,
+)
 from ganjax.tasks.settings import FLAGS, ConfigError, setting
 
 # The optimisation as published: Adam 0.1, noise maps of unit variance, noise on w; no pixel term.
@@ -16,10 +21,12 @@ PUBLISHED: dict[str, Any] = {
   'w_noise': 0.05,
   'pixel_weight': 0.0,
   'latent_dist_reg_weight': 0.0,
+  'init': INIT_AVERAGE,
 }
 # Method -> (preset, or None for the task's own; what differs from the task's defaults).
 METHODS: dict[str, tuple[str | None, dict[str, Any]]] = {
   'ganjax': (None, {}),
+  'encoder': (None, {'num_steps': 0}),  # one pass, and no step
   'projector': ('projector', {}),
   'projector_w': ('projector', {**PUBLISHED, 'space': 'w'}),
   'projector_w_plus': ('projector', {**PUBLISHED, 'space': 'w_plus'}),
