@@ -6,7 +6,7 @@ from PIL import Image
 from ganjax.choices import Align as Mode
 from ganjax.faces.boxes import check_box
 from ganjax.faces.cropping import Crop, crop, full_quad
-from ganjax.faces.holes import fill
+from ganjax.faces.filling import fill
 from ganjax.faces.landmarks import check_rgb, detect, detect_in
 from ganjax.faces.template import FaceError, Template
 

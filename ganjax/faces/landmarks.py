@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganjax.faces import boxes, detectors, holes, views
+from ganjax.faces import boxes, detectors, filling, views
 from ganjax.faces.template import FaceError
 
 
@@ -199,7 +199,7 @@ def _behind_scratches(photo: np.ndarray) -> list[_Found]:
   """Faces in a copy of which everything that may be a scratch is filled, in any quarter turn."""
   copy = views.whole(photo, _REPAIRED_SIDE, margin=0.0)
   for width in _SCRATCH_WIDTHS:
-    repaired = holes.fill(copy.pixels, holes.scratches(copy.pixels, width))
+    repaired = filling.fill(copy.pixels, filling.scratches(copy.pixels, width))
     found = max((_look(repaired, _LOOKS[0], turn) for turn in _TURNS), key=_best_score)
     if found:
       return [face._replace(landmarks=copy.to_photo(face.landmarks)) for face in found]

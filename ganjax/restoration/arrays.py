@@ -18,6 +18,7 @@ from ganjax.restoration.defaults import (
   begins_with_encoder,
   defaults_of,
   preset_of,
+  preset_within,
 )
 from ganjax.weights import Networks
 
@@ -146,10 +147,7 @@ def _preset(preset: str | Preset, space: str | Space | None, defaults: dict[str,
   if isinstance(preset, str):
     if preset not in PRESETS:
       raise ValueError(f'preset {preset!r} is none of {", ".join(PRESETS)}')
-    is_tuned = preset == TUNED_PRESET
-    preset = PRESETS[preset]
-    if is_tuned and defaults:
-      preset = preset.within(defaults['space'], defaults['noise_maps'])
+    preset = preset_within(preset, defaults) if defaults else PRESETS[preset]
   return preset if space is None else preset.within(space, preset.noise_maps)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ganjax.inversion.presets import BALANCED, PRESETS
+from ganjax.inversion.presets import BALANCED, PRESETS, Preset
 
 AUTO = 'auto'  # of latent_dist_reg_weight, and of a degradation: found for each image
 TUNED_PRESET = 'projector'  # the preset that the tasks' defaults are tuned for
@@ -147,6 +147,19 @@ def of_preset(preset: str) -> dict[str, Any]:
   chosen = PRESETS[preset]
   own = {name: value for name, value in chosen.hyper._asdict().items() if name in BASE}
   return {**own, 'space': chosen.phases[-1].space.name, 'noise_maps': chosen.noise_maps}
+
+
+def preset_within(name: str, settings: Mapping[str, Any]) -> Preset:
+  """One of `PRESETS`; the tuned one, which leaves them open, in a space and with noise maps.
+
+  Args:
+    name: of the preset.
+    settings: 'space' and 'noise_maps'.
+  """
+  preset = PRESETS[name]
+  if name != TUNED_PRESET:
+    return preset
+  return preset.within(settings['space'], settings['noise_maps'])
 
 
 def has_dial(settings: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ganjax import data, faces, inversion, report, weights
 from ganjax.degradations import FileMask, Operator, Pipeline, parse
-from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, Preset, check_fidelity
+from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, check_fidelity
 from ganjax.pixels import to_bytes
 from ganjax.restoration import result_grid
 from ganjax.restoration.auto import Automatic, restore_diagnosed
@@ -24,6 +24,7 @@ from ganjax.restoration.defaults import (
   defaults_of,
   has_dial,
   preset_of,
+  preset_within,
   with_mask,
 )
 from ganjax.restoration.faces import Face, Photo, find_faces
@@ -148,7 +149,7 @@ def restore_photos(
   automatic = Automatic.of(given) if isinstance(given, str) else None
   method = Method(
     degradation=Pipeline(()) if automatic else _pipeline(given),
-    preset=_preset(preset, values),
+    preset=preset_within(preset, values),
     hyper=_hyper(values, stop_when_settled),
     task=task,
     seed=seed,
@@ -352,11 +353,6 @@ def _values(
   if 'fidelity' in settings and not has_dial(values):
     raise ValueError(f'fidelity: preset {preset!r} with these settings has no weight that it turns')
   return values
-
-
-def _preset(name: str, values: dict[str, Any]) -> Preset:
-  preset = PRESETS[name]
-  return preset.within(values['space'], values['noise_maps']) if name == TUNED_PRESET else preset
 
 
 def _hyper(values: dict[str, Any], stop_when_settled: bool) -> Hyper:

@@ -17,6 +17,7 @@ from ganjax.restoration.defaults import (
   defaults_of,
   has_dial,
   preset_of,
+  preset_within,
   with_masks,
 )
 from ganjax.tasks.config import (
@@ -131,8 +132,7 @@ class RestoreConfig(
 
   def chosen_preset(self) -> Preset:
     """The preset, in the space and with the noise maps that were asked for."""
-    preset = PRESETS[self.preset]
-    return preset.within(self.space, self.noise_maps) if self.preset == TUNED_PRESET else preset
+    return preset_within(self.preset, {'space': self.space, 'noise_maps': self.noise_maps})
 
 
 def _degradation(task: str, known: dict[str, Any], degradation: str | None) -> str:
