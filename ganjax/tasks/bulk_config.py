@@ -40,26 +40,26 @@ class BulkConfig(WithShards, RestoreConfig):
   HEADING: ClassVar[str] = 'Data sets'
 
   restoration: str = setting(
-    'What a bulk run does to each picture: the task whose defaults hold.',
+    'What a bulk run does to each photo: the task whose defaults hold.',
     RESTORATION,
     choices=RESTORATIONS,
   )
   block_size: int = setting(
-    'Pictures per part of the result; a killed run loses the blocks in flight.', 64, lower=1
+    'Photos per part of the result; a killed run loses the blocks in flight.', 64, lower=1
   )
-  save_image: bool = setting('Keep the restored pictures, not the latents alone.', True)
+  save_image: bool = setting('Keep the restored images, not the latents alone.', True)
   save_noise: bool = setting(
-    'Keep the noise maps, too: without them the latent alone does not give the same picture again.',
+    'Keep the noise maps, too: without them the latent alone does not give the same image again.',
     False,
   )
   previews: int = setting(
-    'So many first pictures are also written as PNG, for the report.', 64, lower=0
+    'So many first images are also written as PNG, for the report.', 64, lower=0
   )
-  retry_failures: bool = setting('Try the pictures again that failed in earlier runs.', False)
+  retry_failures: bool = setting('Try the photos again that failed in earlier runs.', False)
   finalize: bool = setting('Only finish the data set in --output: no inversions.', False)
   export: tuple[Export, ...] = setting(
     "Files made of a finished data set: of each face 'npz' (latent and figures) and 'png' (the "
-    "picture), of each photo 'pasted' (the photo, read once more, with all its restored faces).",
+    "image), of each photo 'pasted' (the photo, read once more, with all its restored faces).",
     (),
   )
   dry_run: bool = setting('Show what would be done, on what, and how long it takes.', False)

@@ -23,7 +23,7 @@ class WithInput:
 
   HEADING: ClassVar[str] = COMMON
 
-  input: str = setting('A picture, a folder of pictures (with sub-folders), or a glob.', '')
+  input: str = setting('A photo, a folder of photos (with sub-folders), or a glob.', '')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,17 +137,17 @@ class WithSeed:
 
   HEADING: ClassVar[str] = COMMON
 
-  seed: int = setting("For all randomness; with a picture's name it fixes the result.", 0)
+  seed: int = setting("For all randomness; with a photo's name it fixes the result.", 0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithBatchSize:
-  """Pictures that are worked on together."""
+  """Images that are worked on together."""
 
   HEADING: ClassVar[str] = COMMON
 
   batch_size: int = setting(
-    "Pictures that are optimised together; --task=bulk also takes 'auto': as many as fit.",
+    "Images that are optimised together; --task=bulk also takes 'auto': as many as fit.",
     8,
     parser=NumberOrAuto(int, 1, 'a positive number'),
   )
@@ -187,12 +187,12 @@ class FacesConfig(WithWeights, Config, WithInput):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithDegradation:
-  """What happened to pictures, or shall be done to them."""
+  """What happened to photos, or shall be done to them."""
 
   HEADING: ClassVar[str] = DEGRADATION
 
   degradation: str = setting(
-    'What happened to the picture (or, with --degrade_first, is done to it): operators joined by '
+    'What happened to the photo (or, with --degrade_first, is done to it): operators joined by '
     "'|', such as "
     "'blur(kernel_size=25, variance=7) | mask(box=40:80:40:80)'; operators are identity, blur, "
     "grayscale, mask, downsample, noise and jpeg. 'auto', the default of restore, finds out what "
@@ -222,7 +222,7 @@ class WithMask(WithDegraded):
   HEADING: ClassVar[str] = DEGRADATION
 
   mask: str | None = setting(
-    'Picture of the size of the photo, black (or transparent) where it has holes; or a folder with '
+    'Image of the size of the photo, black (or transparent) where it has holes; or a folder with '
     'one for each photo, by name. Transparent pixels of the photo itself are holes, too.',
     None,
   )
@@ -260,12 +260,12 @@ class WithAssumption(WithMask):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithTruth:
-  """What pictures should look like."""
+  """What photos should look like."""
 
   HEADING: ClassVar[str] = DEGRADATION
 
   truth: str | None = setting(
-    'Folder of true pictures of the same names: what pix2pix_train learns to make of its input; '
+    'Folder of true images of the same names: what pix2pix_train learns to make of its input; '
     'what deep_prior and pix2pix_predict measure against, where the input came degraded.',
     None,
   )
@@ -278,7 +278,7 @@ class WithPairs(WithTruth):
   HEADING: ClassVar[str] = DEGRADATION
 
   side_by_side: Order | None = setting(
-    'Every picture has two halves; a is the condition, b the truth.', None
+    'Every image has two halves; a is the condition, b the truth.', None
   )
 
 
@@ -289,7 +289,7 @@ class WithSteps:
   HEADING: ClassVar[str] = OPTIMISATION
 
   num_steps: int = setting(
-    'Optimisation steps; with 0 a restoration is what an encoder makes of the picture in one pass.',
+    'Optimisation steps; with 0 a restoration is what an encoder makes of the image in one pass.',
     lower=0,
   )
   learning_rate: float = setting("Adam's largest rate.", lower=0)
@@ -297,12 +297,12 @@ class WithSteps:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithRestarts:
-  """Several optimisations of one picture."""
+  """Several optimisations of one image."""
 
   HEADING: ClassVar[str] = OPTIMISATION
 
   restarts: int = setting(
-    'Inversions of each picture, from different starts: the best is kept, and a map shows where '
+    'Inversions of each image, from different starts: the best is kept, and a map shows where '
     "they disagree. deep_prior's are averaged.",
     1,
     lower=1,
@@ -311,12 +311,12 @@ class WithRestarts:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithPerceptual:
-  """A distance between pictures."""
+  """A distance between images."""
 
   HEADING: ClassVar[str] = OPTIMISATION
 
   perceptual: str = setting(
-    "How pictures are compared: 'discriminator' (features of the generator's own), or a file made "
+    "How images are compared: 'discriminator' (features of the generator's own), or a file made "
     "by ports.vgg16; 'vgg16' means vgg16.safetensors in the working folder.",
     'discriminator',
   )
@@ -324,12 +324,12 @@ class WithPerceptual:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithInception:
-  """What the literature compares sets of pictures by."""
+  """What the literature compares sets of images by."""
 
   HEADING: ClassVar[str] = RESULTS
 
   inception: str | None = setting(
-    'Inception weights made by ports.inception: sets of pictures are compared by its features, '
+    'Inception weights made by ports.inception: sets of images are compared by its features, '
     'too. For train_generator that is what says which weights are best.',
     None,
   )
@@ -355,7 +355,7 @@ class WithProgress:
 
   HEADING: ClassVar[str] = RESULTS
 
-  save_every: int = setting('Steps between progress pictures; 0 keeps none.', 50, lower=0)
+  save_every: int = setting('Steps between progress images; 0 keeps none.', 50, lower=0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -408,7 +408,7 @@ class WithProcesses:
   HEADING: ClassVar[str] = PROCESSES
 
   threads: int = setting(
-    'That decode and align pictures, per process.', min(8, os.cpu_count() or 1), lower=1
+    'That decode and align photos, per process.', min(8, os.cpu_count() or 1), lower=1
   )
   distributed: bool | None = setting(
     'Ask jax.distributed which share this process takes. Default: where SLURM, MPI or a TPU pod '

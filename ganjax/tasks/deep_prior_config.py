@@ -61,11 +61,11 @@ class DeepPriorTaskConfig(
   perturbation: float = setting('σ of what is added to it at each step.', 1 / 30)
   averaging: float = setting('Of the running mean of outputs; 0 for none.', 0.99)
   stopping: Stopping = setting(
-    "Whose step's picture is taken: the last one's, that at which the outputs vary least "
+    "Whose step's image is taken: the last one's, that at which the outputs vary least "
     "('variance'), or the first that is as near to the input as its noise allows ('noise').",
     'last',
   )
-  max_side: int = setting('Larger pictures are reduced to it, px.', 512, lower=SMALLEST_SIDE)
+  max_side: int = setting('Larger photos are reduced to it, px.', 512, lower=SMALLEST_SIDE)
 
   @classmethod
   def from_flags(cls) -> 'DeepPriorTaskConfig':

@@ -18,7 +18,7 @@ class GenerateConfig(WithSeeds, WithPrecision, WithWeights, Config):
     'Columns of the table of truncation.', (0.0, 0.35, 0.7, 1.0)
   )
   mixed_rows: tuple[int, ...] = setting(
-    'Rows of W+ that pictures in the table of mixed styles take from the seed above them; the '
+    'Rows of W+ that images in the table of mixed styles take from the seed above them; the '
     'others are of the seed at the left. 0-3 is the pose, the last rows are colours.',
     (0, 1, 2, 3),
   )

@@ -16,7 +16,7 @@ WIDTH, INDENT = 100, 26
 USAGE = """\
 ganjax restores and inverts face photographs with StyleGAN2.
 
-  ganjax TASK PHOTO [--flag=value …]    PHOTO is a picture, a folder, or a glob in quotes
+  ganjax TASK PHOTO [--flag=value …]    PHOTO is a file, a folder, or a glob in quotes
   ganjax --task=TASK --input=PHOTO …    the same, with results in ./out unless --output says where
   ganjax TASK --help                    the flags of a task
   ganjax --helpfull                     all flags

@@ -38,7 +38,7 @@ class Pix2pixPredictConfig(
   DEFAULTS: ClassVar = {'degradation': None}
 
   masks: str | None = setting(
-    'CSV that says which pictures to restore and where their two holes are: '
+    'CSV that says which photos to restore and where their two holes are: '
     'filename, x1, y1, x2, y2 (top-left corners, px).',
     None,
   )

@@ -64,7 +64,7 @@ class RestoreConfig(
     "The optimisation: 'robust' (one set of numbers for all damage; W+, then W++), 'projector' "
     "(Adam in one space; tuned by task), 'robust_published' (W, W+, W++; steps of fixed length, "
     "compared at several scales), or 'pivotal' (a latent in W, then the generator itself is tuned "
-    "to the picture, for faithful inversion). All but 'projector' have defaults of their own.",
+    "to the image, for faithful inversion). All but 'projector' have defaults of their own.",
     TUNED_PRESET,
     choices=PRESETS,
   )
@@ -76,7 +76,7 @@ class RestoreConfig(
   latent_dist_reg_weight: float | str = setting(
     "Weight of mean((w − w_avg)²): more gives a more likely, less exact face; or 'auto': "
     f'{", ".join(map(str, WEIGHT_GRID))} are tried, and that is kept which explains '
-    'the picture and guesses least at what it does not tell.',
+    'the image and guesses least at what it does not tell.',
     BASE['latent_dist_reg_weight'],
     parser=NumberOrAuto(float, 0, 'a number ≥ 0'),
   )
@@ -93,20 +93,20 @@ class RestoreConfig(
     "Noise on the latent at the start, in units of W's deviation.", BASE['w_noise'], lower=0
   )
   fidelity: float = setting(
-    'From 0, the most face-like picture, to 1, the closest to the input: how little the distance '
+    'From 0, the most face-like image, to 1, the closest to the input: how little the distance '
     'of the latent from the average face weighs.',
     BASE['fidelity'],
     lower=0,
     upper=1,
   )
   init: str = setting(
-    "Where the search begins: 'encoder' (at what a network makes of the picture in one pass), "
+    "Where the search begins: 'encoder' (at what a network makes of the image in one pass), "
     "'average' (at the average face), 'auto' (the former, if the weights have an encoder and the "
     "preset is none of a publication's), or an encoder's file, made by train_encoder.",
     INIT_AUTO,
   )
   stop_when_settled: bool = setting(
-    'A picture whose loss has settled goes into its ramp-down at once.', False
+    'An image whose loss has settled goes into its ramp-down at once.', False
   )
 
   @classmethod

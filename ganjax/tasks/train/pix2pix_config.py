@@ -27,7 +27,7 @@ class Pix2pixTrainConfig(WithAveraging, WithPictures, WithPairs, WithDegradation
   }
 
   jitter: float = setting(
-    "The picture's side over that of the window cut from it.", 286 / 256, lower=1
+    "The image's side over that of the window cut from it.", 286 / 256, lower=1
   )
   unet_width: int = setting("Channels of the U-Net's first level.", 64, lower=1)
   unet_max_width: int = setting('Channels of a level at most.', 512, lower=1)

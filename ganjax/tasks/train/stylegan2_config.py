@@ -38,7 +38,7 @@ class TrainGeneratorConfig(WithInception, WithTruncation, WithPictures, Training
     'r_t, the mean sign of logits on photographs.', 0.6, lower=-1, upper=1
   )
   ada_kimg: float | None = setting(
-    'Thousands of pictures in which the probability may rise from 0 to 1. '
+    'Thousands of images in which the probability may rise from 0 to 1. '
     f'Default: {ADA_KIMG}, or {ADA_KIMG_FROM_WEIGHTS} with --init_from.',
     None,
     lower=0.001,
@@ -49,14 +49,14 @@ class TrainGeneratorConfig(WithInception, WithTruncation, WithPictures, Training
   r1_interval: int = setting('Steps between two uses of R1.', 16, lower=1)
   path_weight: float = setting('Weight of path lengths; 0 leaves them alone.', 2.0, lower=0)
   path_interval: int = setting('Steps between two uses of them.', 4, lower=1)
-  style_mixing: float = setting('Share of pictures made of two styles.', 0.9, lower=0, upper=1)
+  style_mixing: float = setting('Share of images made of two styles.', 0.9, lower=0, upper=1)
   ema_kimg: float | None = setting(
-    'Half-life of the averaged generator, thousands of pictures. Default: 10 / 32 of a batch.',
+    'Half-life of the averaged generator, thousands of images. Default: 10 / 32 of a batch.',
     None,
     lower=0.001,
   )
   evaluate_every: float = setting(
-    'Thousands of pictures between two sheets of samples, exports and Fréchet distances.',
+    'Thousands of images between two sheets of samples, exports and Fréchet distances.',
     20.0,
     lower=0.001,
   )

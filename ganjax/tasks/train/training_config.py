@@ -76,9 +76,9 @@ class WithPictures:
   HEADING: ClassVar[str] = TRAINING
 
   side: int | None = setting(
-    'Pictures are brought to this side, px, a power of two. Default (pix2pix): the largest one '
-    'within the first picture, 256 at most.',
+    'Images are brought to this side, px, a power of two. Default (pix2pix): the largest one '
+    'within the first image, 256 at most.',
     None,
     lower=4,
   )
-  mirror: bool = setting('Mirror every other picture.', True)
+  mirror: bool = setting('Mirror every other image.', True)
