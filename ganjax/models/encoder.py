@@ -6,6 +6,7 @@ their mean.
 """
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from ganjax.models import layers
-from ganjax.models.initialisation import normal
+from ganjax.models.initialisation import lecun_normal, normal
 from ganjax.models.residual import GROUPS, Residual
 from ganjax.ops.resize import resize
 
@@ -84,25 +85,27 @@ class Encoder(nnx.Module):
   def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
     self.config = config
     widths = (config.widths[0], *config.widths)
-    self.stem = nnx.Conv(4 * config.patch**2, widths[0], (3, 3), 2, rngs=rngs)
-    self.tell = nnx.Linear(max(1, len(config.told)), widths[0], use_bias=False, rngs=rngs)
+    drawn = lecun_normal(rngs)
+    conv = functools.partial(nnx.Conv, kernel_init=drawn, rngs=rngs)
+    linear = functools.partial(nnx.Linear, rngs=rngs)
+    self.stem = conv(4 * config.patch**2, widths[0], (3, 3), 2)
+    told = max(1, len(config.told))
+    self.tell = linear(told, widths[0], use_bias=False, kernel_init=drawn)
     for i in range(len(config.widths)):
       block = Residual(widths[i], widths[i + 1], 2 if i else 1, rngs=rngs)
       setattr(self, f'block{i}', block)
     self.norm = nnx.GroupNorm(widths[-1], GROUPS, rngs=rngs)
-    self.squeeze = nnx.Conv(widths[-1], LAST_CHANNELS, (1, 1), rngs=rngs)
+    self.squeeze = conv(widths[-1], LAST_CHANNELS, (1, 1))
     features = LAST_CHANNELS * config.last_grid**2 + widths[-1]
-    self.hidden = nnx.Linear(features, config.hidden, rngs=rngs)
+    self.hidden = linear(features, config.hidden, kernel_init=drawn)
     # At first the answer is the mean of all faces.
     zero = nnx.initializers.zeros
-    self.base = nnx.Linear(config.hidden, config.w_dim, kernel_init=zero, rngs=rngs)
-    self.factors = nnx.Linear(
-      config.hidden, config.num_ws * config.rank, kernel_init=zero, rngs=rngs
-    )
+    self.base = linear(config.hidden, config.w_dim, kernel_init=zero)
+    self.factors = linear(config.hidden, config.num_ws * config.rank, kernel_init=zero)
     self.directions = normal(
       rngs, config.num_ws, config.rank, config.w_dim, deviation=config.rank**-0.5
     )
-    self.log_deviation = nnx.Linear(config.hidden, config.num_ws, kernel_init=zero, rngs=rngs)
+    self.log_deviation = linear(config.hidden, config.num_ws, kernel_init=zero)
     # Where the coordinates lie in W: the mean before the leaky ReLU, and the inverse of whitening.
     self.center = nnx.BatchStat(jnp.zeros((config.w_dim,)))
     self.basis = nnx.BatchStat(jnp.eye(config.w_dim))

@@ -37,6 +37,16 @@ def normal(rngs: nnx.Rngs, *shape: int, mean: float = 0.0, deviation: float = 1.
   return nnx.Param(mean + deviation * jax.random.normal(rngs.params(), shape))
 
 
+def lecun_normal(rngs: nnx.Rngs) -> Any:
+  """What draws the kernels of `nnx.Conv` and `nnx.Linear`, as they do by themselves.
+
+  Where nothing is drawn it is not traced how: with some ten layers that takes a tenth of a second.
+  """
+  if isinstance(rngs, _Undrawn):
+    return nnx.initializers.zeros
+  return nnx.initializers.lecun_normal()
+
+
 def he_normal(rngs: nnx.Rngs, *shape: int) -> nnx.Param:
   """A kernel [kh, kw, C_in, C_out] for ReLU, from N(0, 2 / fan_in), cut off (He et al. 2015)."""
   if isinstance(rngs, _Undrawn):
