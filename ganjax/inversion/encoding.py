@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from ganjax.degradations import Operator, Pipeline, description, parse
-from ganjax.models.encoder import Encoded, Encoder, Observation
+from ganjax.models.encoder import Encoded, Encoder, observation
 from ganjax.runtime.kept import keep
 from ganjax.weights import Networks, WeightsError
 
@@ -46,7 +46,8 @@ def _encoded(
 ) -> tuple[jax.Array, Encoded]:
   """(rows of W+, the encoder's answer) for one degraded image."""
   told = description.described(degradation, resolution, resolution)
-  answer = encoder(Observation(photo, visible, description.vector(told, encoder.config.told)))
+  values = description.vector(told, encoder.config.told)
+  answer = encoder(observation(photo, visible, values, encoder.config.side))
   return encoder.latent(answer.rows), answer
 
 

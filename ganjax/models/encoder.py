@@ -65,10 +65,10 @@ class EncoderConfig:
 
 
 class Observation(NamedTuple):
-  """What an encoder is shown of one face."""
+  """What an encoder is shown of one face; `observation` makes it."""
 
-  image: Float[Array, 'h w 3']  # degraded, in [-1, 1], of any size
-  visible: Float[Array, 'h w 1']  # 0 in holes
+  image: Float[Array, 'side side 3']  # degraded, in [-1, 1]; 0 in holes
+  visible: Float[Array, 'side side 1']  # 0 in holes
   told: Float[Array, ' d']  # the degradation, as `degradations.description.vector` gives it
 
 
@@ -77,6 +77,23 @@ class Encoded(NamedTuple):
 
   rows: Float[Array, 'num_ws w_dim']
   log_deviation: Float[Array, ' num_ws']  # of each coordinate of a row from the truth
+
+
+def observation(
+  image: Float[Array, 'h w 3'],
+  visible: Float[Array, 'h w 1'],
+  told: Float[Array, ' d'],
+  side: int,
+) -> Observation:
+  """A degraded image of any size, brought to what an encoder is shown.
+
+  Args:
+    image: in [-1, 1].
+    visible: 0 in holes, which become grey: what is not known is neither black nor white.
+    told: the degradation, as `degradations.description.vector` gives it.
+    side: px, that of the encoder's configuration.
+  """
+  return Observation(resize(image * visible, side, side), resize(visible, side, side), told)
 
 
 class Encoder(nnx.Module):
@@ -113,9 +130,7 @@ class Encoder(nnx.Module):
   def __call__(self, seen: Observation) -> Encoded:
     """The most likely rows, and how uncertain they are."""
     side, patch = self.config.side, self.config.patch
-    # Holes are neither black nor white: what is not known says nothing.
-    image = resize(seen.image * seen.visible, side, side)
-    x = jnp.concatenate([image, resize(seen.visible, side, side)], axis=2)
+    x = jnp.concatenate([seen.image, seen.visible], axis=2)
     cells = side // patch
     x = x.reshape(cells, patch, cells, patch, 4).transpose(0, 2, 1, 3, 4)
     x = self.stem(x.reshape(1, cells, cells, 4 * patch**2))

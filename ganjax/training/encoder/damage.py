@@ -13,8 +13,7 @@ import jax.numpy as jnp
 
 from ganjax import degradations
 from ganjax.degradations import Operator, Pipeline, description
-from ganjax.models.encoder import Observation
-from ganjax.ops.resize import resize
+from ganjax.models.encoder import Observation, observation
 
 Draw = Callable[[jax.Array], Operator]  # key -> an operator all of whose chance is drawn
 
@@ -60,9 +59,17 @@ def _gaussian(key: jax.Array) -> Operator:
   return degradations.GaussianNoise(_log_uniform(key, 0.02, 0.4))
 
 
-def _photons(key: jax.Array) -> Operator:
-  photons = _log_uniform(key, 6, 96)
-  return degradations.PhotonNoise(photons, 3.84 / photons)
+def _photons(side: int) -> Draw:
+  """With the places of dropped pixels, which show in a picture and are holes then."""
+
+  def draw(key: jax.Array) -> Operator:
+    number, place = jax.random.split(key)
+    photons = _log_uniform(number, 6, 96)
+    drop = 3.84 / photons
+    kept = (jax.random.uniform(place, (side, side, 1)) >= drop).astype(jnp.float32)
+    return degradations.PhotonNoise(photons, drop, kept)
+
+  return draw
 
 
 def _jpeg(key: jax.Array) -> Operator:
@@ -81,16 +88,25 @@ def kinds(side: int) -> list[tuple[Draw, ...]]:
   """
   factors = [factor for factor in (2, 4, 8, 16, 32) if side // factor >= SMALLEST]
   blur = _blur(side)
-  singles = [blur, _grey, _strokes, _boxes, _gaussian, _photons, _jpeg, *map(_reduced, factors)]
-  halved = [_reduced(factors[0])] if factors else []
+  singles = [
+    blur,
+    _grey,
+    _strokes,
+    _boxes,
+    _gaussian,
+    _photons(side),
+    _jpeg,
+    *map(_reduced, factors),
+  ]
+  halved, quarter = factors[:1], factors[1:2]
   composed = [
     (blur, _gaussian),
     (blur, _jpeg),
     (_grey, _strokes),
     (_grey, _gaussian, _boxes),
     (blur, _grey),
-    (*halved, _gaussian, _jpeg),
-    (*map(_reduced, factors[1:2]), _photons, _jpeg, _strokes),
+    (*map(_reduced, halved), _gaussian, _jpeg),
+    (*map(_reduced, quarter), _photons(side // math.prod(quarter)), _jpeg, _strokes),
   ]
   return [(), *((single,) for single in singles), *composed]
 
@@ -101,8 +117,8 @@ def _pipeline(kind: tuple[Draw, ...], key: jax.Array) -> Pipeline:
 
 
 @functools.cache
-def names(side: int) -> tuple[str, ...]:
-  """What `observe` tells of degradations, in order."""
+def told_of(side: int) -> tuple[str, ...]:
+  """All that there is to tell of `kinds`, in order."""
 
   def told() -> dict[str, jax.Array | float]:
     key = jax.random.key(0)
@@ -115,7 +131,7 @@ def names(side: int) -> tuple[str, ...]:
   return tuple(sorted([*known, *(name + description.UNKNOWN for name in operators)]))
 
 
-def observe(image: jax.Array, key: jax.Array, side: int) -> Observation:
+def observe(image: jax.Array, key: jax.Array, side: int, names: tuple[str, ...]) -> Observation:
   """An image as an encoder meets it: degraded at random, and rounded to 8 bits.
 
   Args:
@@ -123,33 +139,32 @@ def observe(image: jax.Array, key: jax.Array, side: int) -> Observation:
       which a gradient passes.
     key: of all draws; the same key does the same to another image.
     side: px, of what the encoder looks at.
-
-  Returns:
-    The image brought to [side, side, 3].
+    names: what it is told of degradations, such as `told_of` gives.
   """
   resolution = image.shape[0]
-  which, drawn, happens, told = jax.random.split(key, 4)
-  branches = [functools.partial(_observed, kind, side) for kind in kinds(resolution)]
+  which, clean, drawn, happens, told = jax.random.split(key, 5)
+  branches = [functools.partial(_observed, kind, side, names) for kind in kinds(resolution)]
   index = jax.random.randint(which, (), 1, len(branches))
-  clean = jax.random.uniform(which) < CLEAN
-  seen = jax.lax.switch(jnp.where(clean, 0, index), branches, image, drawn, happens)
+  index = jnp.where(jax.random.uniform(clean) < CLEAN, 0, index)
+  seen = jax.lax.switch(index, branches, image, drawn, happens)
   hidden = jax.random.uniform(told) < UNTOLD
-  untold = description.without_parameters(seen.told, names(resolution))
+  untold = description.without_parameters(seen.told, names)
   return seen._replace(told=jnp.where(hidden, untold, seen.told))
 
 
 def _observed(
-  kind: tuple[Draw, ...], side: int, image: jax.Array, drawn: jax.Array, happens: jax.Array
+  kind: tuple[Draw, ...],
+  side: int,
+  names: tuple[str, ...],
+  image: jax.Array,
+  drawn: jax.Array,
+  happens: jax.Array,
 ) -> Observation:
   pipeline, resolution = _pipeline(kind, drawn), image.shape[0]
   degraded = pipeline.model(image, happens)
   visible = pipeline.visible(*degraded.shape[:2])
   told = description.described(pipeline, resolution, resolution)
-  return Observation(
-    resize(_rounded(degraded), side, side),
-    (resize(visible, side, side) > 0.5).astype(jnp.float32),
-    description.vector(told, names(resolution)),
-  )
+  return observation(_rounded(degraded), visible, description.vector(told, names), side)
 
 
 def _rounded(image: jax.Array) -> jax.Array:

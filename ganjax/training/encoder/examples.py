@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ganjax.models.encoder import Observation
+from ganjax.models.encoder import Observation, observation
 from ganjax.ops.resize import resize
 from ganjax.pixels import to_bytes, to_float
 from ganjax.runtime.mapping import map_images
@@ -37,7 +37,8 @@ def look(
     photos: uint8 [count, H, H, 3]; None for samples of the generator.
     count: how many faces.
   """
-  keys = jax.random.split(jax.random.key(plan.seed + 1), count)
+  # Each face's own key and that of its damage.
+  keys = jax.random.split(jax.random.key(plan.seed + 1), (2, count))
   images, measured = _look(plan, shared, params, photos, keys)
   sheet = np.concatenate(
     [np.concatenate(list(row), axis=1) for row in to_bytes(np.asarray(images))]
@@ -50,13 +51,14 @@ def _look(plan, shared, params, photos, keys):
   network = encoder(plan, params, shared.statistics)
   prior = shared.prior
   if photos is None:
-    clean = map_images(functools.partial(losses.sample, prior, network), keys).image
+    clean = map_images(functools.partial(losses.sample, prior, network), keys[0]).image
   else:
     clean = to_float(photos)
 
+  side, names = plan.encoder.side, plan.encoder.told
+
   def as_it_is(image: jax.Array) -> Observation:
-    visible = jnp.ones((*image.shape[:2], 1))
-    return Observation(image, visible, jnp.zeros(len(plan.encoder.told)))
+    return observation(image, jnp.ones((*image.shape[:2], 1)), jnp.zeros(len(names)), side)
 
   def made(seen: Observation) -> jax.Array:
     rows = jax.vmap(network)(seen).rows
@@ -66,8 +68,8 @@ def _look(plan, shared, params, photos, keys):
     squared = jnp.square(jnp.clip(image, -1, 1) - clean)
     return jnp.mean(-10 * jnp.log10(jnp.mean(squared, axis=(1, 2, 3)) / 4))
 
-  observe = functools.partial(damage.observe, side=plan.encoder.side)
-  seen = map_images(observe, clean, keys)
+  observe = functools.partial(damage.observe, side=side, names=names)
+  seen = map_images(observe, clean, keys[1])
   whole, degraded = made(jax.vmap(as_it_is)(clean)), made(seen)
   mean = losses.rendered(prior, network, jnp.zeros((plan.encoder.num_ws, plan.encoder.w_dim)))
   measured = {

@@ -99,7 +99,7 @@ def compare(
   given = rendered(prior, encoder, rows)
   sizes = prior.perceptual.side(*image.shape[:2])
   features = (prior.perceptual.features(resize(x, *sizes)) for x in (given, image))
-  again = damage.observe(given, key, encoder.config.side)
+  again = damage.observe(given, key, encoder.config.side, encoder.config.told)
   misfit = jnp.square(again.image - seen.image) * seen.visible
   return Compared(
     jnp.mean(jnp.square(given - image)),

@@ -66,7 +66,7 @@ def architecture(generator: GeneratorConfig) -> EncoderConfig:
   # Small images do not become smaller than a cell.
   count = min(len(widths), max(1, side.bit_length() - 3))
   return EncoderConfig(
-    side, generator.num_ws, generator.w_dim, damage.names(generator.resolution), widths[:count]
+    side, generator.num_ws, generator.w_dim, damage.told_of(generator.resolution), widths[:count]
   )
 
 

@@ -54,31 +54,33 @@ def step(
     (state, what was measured), by MEASURED.
   """
   key = jax.random.fold_in(jax.random.fold_in(jax.random.key(plan.seed), 1), state.step)
-  samples, pictures = (
-    jax.random.split(jax.random.fold_in(key, i), max(count, 1))[:count]
-    for i, count in enumerate((plan.samples, plan.photos))
-  )
+  counts = plan.photos, plan.rendered, plan.samples - plan.rendered
+  # Of each face: what it is drawn from (or mirrored by), and what happens to it.
+  keys = [jax.random.split(jax.random.fold_in(key, i), (n, 2)) for i, n in enumerate(counts)]
   split = PartitionSpec(DEVICES)
   return jax.shard_map(
     functools.partial(_step, plan, mesh.size),
     mesh=mesh,
-    in_specs=(PartitionSpec(), PartitionSpec(), split, split, split),
+    in_specs=(PartitionSpec(), PartitionSpec(), split, split),
     out_specs=PartitionSpec(),
     check_vma=False,
-  )(shared, state, photos, samples, pictures)
+  )(shared, state, photos, keys)
 
 
-def _step(plan, num_devices, shared, state, photos, sample_keys, photo_keys):
+def _step(plan, num_devices, shared, state, photos, keys):
   """One step on one device's share of the batch."""
   prior = jax.tree.map(freeze, shared.prior, is_leaf=lambda x: isinstance(x, nnx.Module))
   shared = shared._replace(prior=prior)
-  # Compared images first, so that they are one slice: photos, then samples.
+  # Compared images come first, so that they are one slice: photos, then samples.
+  own, *of_samples = jax.tree.map(lambda x: x[:, 0], keys)
   network = encoder(plan, state.params, shared.statistics)
-  samples = map_images(functools.partial(losses.sample, prior, network), sample_keys)
-  images = jnp.concatenate([_mirrored(photos, photo_keys), samples.image])
-  keys = jnp.concatenate([photo_keys, sample_keys])
+  samples = map_images(
+    functools.partial(losses.sample, prior, network), jnp.concatenate(of_samples)
+  )
+  images = jnp.concatenate([_mirrored(photos, own), samples.image])
+  damages = jnp.concatenate([x[:, 1] for x in keys])
   (loss, measured), gradient = _gradient(
-    plan, num_devices, shared, state.params, images, samples.rows, keys
+    plan, num_devices, shared, state.params, images, samples.rows, damages
   )
   gradient, measured = devices.mean((gradient, (loss, *measured)), (DEVICES,))
   rate = _learning_rate(plan, state.step)
@@ -94,7 +96,7 @@ def _step(plan, num_devices, shared, state, photos, sample_keys, photo_keys):
 def _mirrored(photos: jax.Array, keys: jax.Array) -> jax.Array:
   """Photos as floats, every other one mirrored."""
   images = to_float(photos)
-  flips = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, 7)))(keys)
+  flips = jax.vmap(jax.random.bernoulli)(keys)
   return jnp.where(flips[:, None, None, None], images[:, :, ::-1], images)
 
 
@@ -102,7 +104,7 @@ def _gradient(plan, num_devices, shared, params, images, truth, keys):
   """((loss, (latent, pixel, perceptual, consistency)), its gradient by the parameters)."""
   photos = plan.photos // num_devices
   compared = photos + plan.rendered // num_devices
-  observe = functools.partial(damage.observe, side=plan.encoder.side)
+  observe = functools.partial(damage.observe, side=plan.encoder.side, names=plan.encoder.told)
   seen = map_images(observe, images, keys)
 
   def encode(params) -> Encoded:

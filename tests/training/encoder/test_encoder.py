@@ -14,6 +14,7 @@ from ganjax.runtime import devices, lowered, platforms
 from ganjax.training.encoder import damage, losses, plan, trainer
 
 SIDE, STEPS = 16, 20
+NAMES = damage.told_of(SIDE)
 
 
 @pytest.fixture(scope='module')
@@ -55,13 +56,13 @@ def alone(settings, shared, photos):
 
 def test_all_kinds_of_damage_can_be_seen_through():
   image = jnp.linspace(-1, 1, SIDE * SIDE * 3, dtype=jnp.float32).reshape(SIDE, SIDE, 3)
-  observe = jax.jit(functools.partial(damage.observe, side=8))
+  observe = jax.jit(functools.partial(damage.observe, side=8, names=NAMES))
   seen = [jax.device_get(observe(image, key)) for key in jax.random.split(jax.random.key(0), 150)]
   assert {one.image.shape for one in seen} == {(8, 8, 3)}
   assert all(np.all(np.abs(one.image) <= 1 + 1e-6) for one in seen)
   assert all(set(np.unique(one.visible)) <= {0.0, 1.0} for one in seen)
   assert any(one.visible.min() == 0 for one in seen)
-  names = damage.names(SIDE)
+  names = NAMES
   for place, name in enumerate(names):  # nothing that is told of never happens
     assert any(one.told[place] > 0 for one in seen), name
   untouched = [one for one in seen if not one.told.any() and one.visible.all()]
@@ -69,9 +70,9 @@ def test_all_kinds_of_damage_can_be_seen_through():
 
 
 def test_what_is_not_told_is_said_to_be_unknown():
-  names = damage.names(SIDE)
+  names = NAMES
   image = jnp.zeros((SIDE, SIDE, 3))
-  observe = jax.jit(functools.partial(damage.observe, side=SIDE))
+  observe = jax.jit(functools.partial(damage.observe, side=SIDE, names=NAMES))
   seen = [observe(image, key).told for key in jax.random.split(jax.random.key(1), 60)]
   told = [dict(zip(names, np.asarray(one), strict=True)) for one in seen]
   blurred = [one for one in told if one['Blur']]
@@ -84,7 +85,7 @@ def test_the_same_key_does_the_same_and_gradients_pass_the_rounding():
 
   @jax.jit
   def summed(image):
-    seen = damage.observe(image, key, SIDE)
+    seen = damage.observe(image, key, SIDE, NAMES)
     return jnp.sum(seen.image), seen
 
   see = jax.jit(jax.value_and_grad(summed, has_aux=True))
@@ -114,7 +115,7 @@ def test_whitened_samples_are_standard_normal(prior):
 
 def test_at_first_the_answer_is_the_mean_of_all_faces(settings, shared):
   encoder = plan.encoder(settings, plan.init(settings).params, shared.statistics)
-  seen = damage.observe(jnp.zeros((SIDE, SIDE, 3)), jax.random.key(0), settings.encoder.side)
+  seen = damage.observe(jnp.zeros((SIDE, SIDE, 3)), jax.random.key(0), SIDE, NAMES)
   answer = encoder(seen)
   np.testing.assert_array_equal(answer.rows, np.zeros_like(answer.rows))
   np.testing.assert_array_equal(answer.log_deviation, np.zeros_like(answer.log_deviation))
@@ -126,7 +127,7 @@ def reference(settings, shared, params, images, truth, keys):
 
   def of_photo(given):
     image, key = given
-    seen = damage.observe(image, key, settings.encoder.side)
+    seen = damage.observe(image, key, SIDE, NAMES)
     rows = encoder(seen).rows
     compared = losses.compare(shared.prior, encoder, rows, image, seen, key)
     held = settings.prior_weight * jnp.mean(jnp.square(rows))
@@ -135,7 +136,7 @@ def reference(settings, shared, params, images, truth, keys):
 
   def of_sample(given):
     image, key, rows = given
-    answer = encoder(damage.observe(image, key, settings.encoder.side))
+    answer = encoder(damage.observe(image, key, SIDE, NAMES))
     return settings.latent_weight * losses.latent_loss(answer, rows)[0]
 
   photos = jax.lax.map(of_photo, (images[:count], keys[:count]))
