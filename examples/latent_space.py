@@ -27,13 +27,18 @@ class Groups:
   groups: int = 3
 
   def enter(self, latent, config):
-    """From w [w_dim] or [1, w_dim], of which each group begins with a copy."""
-    return jnp.broadcast_to(jnp.atleast_2d(latent), (self.groups, config.w_dim))
+    """From w [w_dim], a copy for each group; from rows of W+, the mean of each group's."""
+    if latent.ndim == 1 or len(latent) == 1:
+      return jnp.broadcast_to(jnp.atleast_2d(latent), (self.groups, config.w_dim))
+    of_row = self._group_of_row(config)
+    return jnp.stack([jnp.mean(latent[of_row == i], axis=0) for i in range(self.groups)])
 
   def rows(self, latent, config):
     """What the synthesis network reads: the groups' w, in the order of the layers."""
-    of_row = np.arange(config.num_ws) * self.groups // config.num_ws
-    return latent[of_row]
+    return latent[self._group_of_row(config)]
+
+  def _group_of_row(self, config):
+    return np.arange(config.num_ws) * self.groups // config.num_ws
 
   def distance(self, latent, by):
     """How far the groups are from the average face."""

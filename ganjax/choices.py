@@ -8,6 +8,10 @@ from typing import Literal
 Precision = Literal['auto', 'float32', 'tf32', 'bfloat16']  # `runtime.precision`
 Align = Literal['auto', 'always', 'never']  # `faces.align`
 
+# Where searches begin: at what an encoder makes of the image, at the average face, or at the former
+# if there is an encoder; `weights.encoders`. Anything else names an encoder's file.
+INIT_ENCODER, INIT_AVERAGE, INIT_AUTO = INITS = 'encoder', 'average', 'auto'
+
 # What --latent_dist_reg_weight=auto tries: half decades around the tasks' own defaults.
 WEIGHT_GRID = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 PriorLoss = Literal['l2', 'l1', 'kl']  # `inversion.deep_prior`

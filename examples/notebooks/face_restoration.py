@@ -474,8 +474,8 @@ show([(image, f'{share:.0%}') for image, share in zip(walk, shares, strict=True)
 # %% [markdown]
 # ## 9. What is invented
 #
-# Three restarts begin at the average face and at two random ones. Where they end in different
-# pictures, the photo has not decided. The mask is the one of section 5, as a file this time.
+# Three restarts begin at what the encoder takes for most likely, and at two other faces that it
+# takes for possible. Where they end in different pictures, the photo has not decided. The mask is the one of section 5, as a file this time.
 
 # %%
 (restored,) = ganjax.restore_photos(

@@ -166,7 +166,7 @@ def run(
   rows = np.arange(count_of(problems))
   watch = _Watch(len(rows), on_progress)
   found = _through(prior, tuple(stages), pad(problems), None, rows, watch, chunk_steps)
-  terms = curves(watch.history or [_no_terms(len(rows))])
+  terms = curves(watch.history or [no_terms(len(rows))])
   loss = np.asarray(terms.loss)
   image, solution, num_steps, differences = found
   return Restoration(
@@ -258,7 +258,7 @@ def _solve(
   return states
 
 
-def _no_terms(count: int) -> Terms:
+def no_terms(count: int) -> Terms:
   """The terms of an inversion without a step, [count, 1]."""
   nothing: Any = np.full((count, 1), np.nan, np.float32)
   return losses.Terms(nothing, nothing, nothing, nothing)

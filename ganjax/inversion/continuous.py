@@ -199,9 +199,13 @@ class ContinuousBatch:
   def _advance(self, slots: StageBatch) -> tuple[Terms, np.ndarray]:
     """A chunk of steps; its terms [N, T], and the steps that are left [N]."""
     active = np.array([request is not None for request in slots.requests])
+    solver = self._solvers[slots.stage]
+    left = np.asarray(batch.steps_left(solver, slots.problems, slots.states))
+    if left.max() <= 0:  # an encoder's answers, which take no step
+      return batch.no_terms(len(active)), left
     slots.states, terms, left = batch.advance(
       self._prior,
-      self._solvers[slots.stage],
+      solver,
       self._chunk_steps,
       slots.problems,
       active,

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from ganjax.degradations import Operator, Pipeline, description, parse
@@ -28,6 +29,7 @@ def encode(
   Raises:
     WeightsError: there is no encoder for these networks.
     DegradationError: the spec cannot be read.
+    ValueError: the photo has not the size that the degradation gives.
   """
   if networks.encoder is None:
     raise WeightsError(
@@ -35,7 +37,13 @@ def encode(
       "ganjax.load(weights, init='encoder.safetensors')"
     )
   pipeline = parse(degradation) if isinstance(degradation, str) else Pipeline.of(degradation)
-  photo = jnp.asarray(photo)
+  side = networks.resolution
+  pipeline = pipeline.cropped(photo.shape[1]) if pipeline.follows_crop else pipeline
+  if photo.shape[:2] != (expected := pipeline.output_shape(side, side)):
+    raise ValueError(f'the photo is {photo.shape}, but {pipeline} gives {expected}')
+  if not isinstance(photo, jax.core.Tracer):  # what only the picture itself tells
+    pixels = pipeline.projected(np.asarray(photo))
+    photo, pipeline = jnp.asarray(pixels), pipeline.observed(pixels)
   visible = pipeline.visible(*photo.shape[:2])
   return _encoded(networks.encoder, networks.resolution, photo, visible, pipeline)[0]
 

@@ -104,6 +104,7 @@ class Preset:
   w_noise_ramp: float = 0.75
   hyper: Hyper = PUBLISHED
   tuning: Tuning | None = None
+  begins_with_encoder: bool = True  # if the generator has one; else at the average face
 
   def within(self, space: Space | str, noise_maps: NoiseMaps) -> 'Preset':
     """The same in one phase, in another space, with other noise maps."""
@@ -143,10 +144,15 @@ ROBUST_PUBLISHED = Preset(
   lr_rampup=0.0,
   lr_rampdown=0.0,
   hyper=Hyper(450, 0.08, noise_reg_weight=0.0, pixel_weight=0.1, w_noise=0.0),
+  begins_with_encoder=False,
 )
 
 # Roich et al. 2021: a latent in W, where the generator is at its best, then the generator itself.
-PIVOTAL = Preset(hyper=PUBLISHED._replace(num_steps=450, learning_rate=0.01), tuning=Tuning())
+PIVOTAL = Preset(
+  hyper=PUBLISHED._replace(num_steps=450, learning_rate=0.01),
+  tuning=Tuning(),
+  begins_with_encoder=False,
+)
 
 PRESETS: dict[str, Preset] = {
   'projector': PROJECTOR,

@@ -115,8 +115,11 @@ def make_problem(
     encoder: of the generator, which says where to begin; None to begin at the average face.
 
   Raises:
-    ValueError: the photo has not the size that the degradation gives to the generator's image.
+    ValueError: the photo has not the size that the degradation gives to the generator's image; or
+      no step is to be taken, and there is no encoder.
   """
+  if encoder is None and not hyper.num_steps:
+    raise ValueError(f'{name}: num_steps=0 is the answer of an encoder, and there is none')
   side = prior.generator.config.resolution
   degradation.check(side, side)
   expected = (*degradation.output_shape(side, side), 3)

@@ -15,7 +15,6 @@ from ganjax.inversion.stages import stages_of
 from ganjax.restoration.defaults import (
   RESTORATIONS,
   TUNED_PRESET,
-  begins_with_encoder,
   defaults_of,
   preset_of,
   preset_within,
@@ -43,8 +42,8 @@ def restore(
   """Finds faces that look like aligned ones once they are degraded in the same way.
 
   Args:
-    networks: from `ganjax.load`, whose `init` says where searches begin; or a `prior` of them,
-      which has no encoder, so that they begin at the average face.
+    networks: from `ganjax.load`; with their encoder searches begin, if they have one and the preset
+      begins with one. Or a `prior` of them, with which searches begin at the average face.
     photos: float [N, h, w, 3] in [-1, 1], already degraded, of the size that the degradation gives.
     degradation: what happened to them, an operator or its spec; one for all, or one each. What
       is unknown in it is found first. None for that of the task.
@@ -89,9 +88,8 @@ def restore(
   degradations = [one.cropped(photos.shape[1]) if one.follows_crop else one for one in degradations]
   if not count or not len(names) == len(degradations) == count:
     raise ValueError(f'{count} photos, {len(names)} names, {len(degradations)} degradations')
-  if isinstance(preset, str) and not begins_with_encoder(preset):
-    encoder = None
   preset = _preset(preset, space, defaults)
+  encoder = encoder if preset.begins_with_encoder else None
   own = {name: value for name, value in defaults.items() if name in Hyper._fields}
   base = preset.hyper._replace(**own)
   pairs = zip(degradations, photos, strict=True)

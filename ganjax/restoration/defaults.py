@@ -102,14 +102,6 @@ def preset_of(task: str, settings: Mapping[str, Any] = MappingProxyType({})) -> 
   return BEST_PRESET
 
 
-def begins_with_encoder(preset: str) -> bool:
-  """Whether a preset of `PRESETS` begins with an encoder, where the generator has one.
-
-  Those that do as a publication says begin at the average face.
-  """
-  return preset in (TUNED_PRESET, BEST_PRESET)
-
-
 _FILE = re.compile(r"""mask\([^()]*?\bfile=('[^']*'|"[^"]*"|[^\s,()|]+)""")
 
 

@@ -20,7 +20,6 @@ from ganjax.restoration.defaults import (
   RESTORATIONS,
   SETTLED_WITHIN,
   TUNED_PRESET,
-  begins_with_encoder,
   defaults_of,
   has_dial,
   preset_of,
@@ -91,7 +90,8 @@ def restore_photos(
       an alpha channel.
     degradation: what happened to the faces, or is done to them; an operator or its spec. None for
       the task's, which finds out what it can; that of 'restore' is 'auto': what each photo shows.
-    networks: from `ganjax.load`, whose `init` says where searches begin; None for the bundled ones.
+    networks: from `ganjax.load`; with their encoder searches begin, if they have one and the preset
+      begins with one. None for the bundled ones.
     task: whose defaults hold: a restoration task's name, such as 'deblur'.
     names: one for each photo of a sequence; together with `seed` they decide all that is random.
       By default a file is called as the tasks call it, and pixels by their place: '0', '1', ….
@@ -162,7 +162,7 @@ def restore_photos(
   )
   _check_known(method, automatic is not None)
   networks = weights.load() if networks is None else networks
-  if not begins_with_encoder(preset):
+  if not method.preset.begins_with_encoder:
     networks = networks.without_encoder()
   method.check(networks.resolution)
   if isinstance(perceptual, str):

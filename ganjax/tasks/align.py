@@ -3,6 +3,7 @@
 import pathlib
 
 from ganjax import data, report, weights
+from ganjax.choices import INIT_AVERAGE
 from ganjax.restoration.faces import Search, unfinished
 from ganjax.restoration.result import Result
 from ganjax.restoration.whole_photos import WholePhotos
@@ -12,7 +13,7 @@ from ganjax.tasks.config import FacesConfig
 
 def run(config: FacesConfig) -> int:
   """Crops every face of the input; returns the number of failures."""
-  networks = weights.load(config.weights)
+  networks = weights.load(config.weights, init=INIT_AVERAGE)
   items = data.find(config.input)
   search = Search(networks.template, networks.resolution, config.align, config.box)
   with data.Store.open(config.output, config.record(networks.sha256), config.overwrite) as store:

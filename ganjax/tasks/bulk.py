@@ -10,6 +10,7 @@ import numpy as np
 from ganjax import degradations, inversion, report, weights
 from ganjax.bulk import finalize, local, output, pasted, plan, ray, worker
 from ganjax.bulk.parts import Parts
+from ganjax.choices import INITS
 from ganjax.data import claim
 from ganjax.inversion import memory
 from ganjax.inversion.perceptual import file_of
@@ -77,7 +78,7 @@ def _settings(config: BulkConfig) -> worker.Settings:
     save_noise=config.save_noise,
     previews=config.previews,
     remat=config.remat,
-    init=config.init if config.init in weights.encoders.INITS else _absolute(config.init),
+    init=config.init if config.init in INITS else _absolute(config.init),
   )
 
 
@@ -115,7 +116,7 @@ def _check(config: BulkConfig) -> None:
   inversion.check_perceptual(settings.perceptual)
   side = generator_config(header['generator']).resolution
   settings.method().check(side)
-  check_steps(config.num_steps, _digests(config)[1] or None)
+  check_steps(config, _digests(config)[1] or None)
 
 
 def _finish(config: BulkConfig, folder: pathlib.Path) -> int:
@@ -211,6 +212,9 @@ def _dry_run(config: BulkConfig, shard: Shard) -> None:
     f'shard {shard.index} of {shard.count}: {len(blocks):,} blocks to do, {pictures:,} pictures, '
     f'{config.num_steps} steps each'
   )
+  if not config.num_steps:
+    print('one pass of the encoder each: there is no step to measure')
+    return
   prior, networks = _settings(config).prior()
   fit = _fit(config, prior, networks)
   print(f'memory: {_memory(fit)}')

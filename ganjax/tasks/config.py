@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
-from ganjax.choices import Align, Order, Precision
+from ganjax.choices import INIT_AUTO, Align, Order, Precision
 from ganjax.tasks.settings import FLAGS, ConfigError, NumberOrAuto, given, setting, settings_of
 
 BATCH_AUTO = NumberOrAuto.AUTO
@@ -293,6 +293,20 @@ class WithSteps:
     lower=0,
   )
   learning_rate: float = setting("Adam's largest rate.", lower=0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithInit:
+  """Where searches begin."""
+
+  HEADING: ClassVar[str] = OPTIMISATION
+
+  init: str = setting(
+    "Where the search begins: 'encoder' (at what a network makes of the image in one pass), "
+    "'average' (at the average face), 'auto' (the former, if the weights have an encoder and the "
+    "preset is none of a publication's), or an encoder's file, made by train_encoder.",
+    INIT_AUTO,
+  )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ganjax import data, faces, inversion, metrics, weights
+from ganjax.choices import INIT_AVERAGE
 from ganjax.pixels import to_float
 from ganjax.restoration import realism
 from ganjax.restoration.measure import enlarged
@@ -16,7 +17,7 @@ from ganjax.tasks.config import FacesConfig
 from ganjax.tasks.deep_prior_config import DeepPriorTaskConfig
 from ganjax.tasks.evaluate_config import DEEP_PRIOR, DEFAULT_LEVEL, METHODS, EvaluateConfig
 from ganjax.tasks.evaluate_table import MEASURES, Cell, markdown, write
-from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig
+from ganjax.tasks.restore_config import RESTORATIONS, RestoreConfig, check_steps
 
 Descriptors = tuple[np.ndarray, np.ndarray]  # of a face and of the true one
 
@@ -53,7 +54,9 @@ class _Measures:
 
 def run(config: EvaluateConfig) -> int:
   """Runs what is missing, and writes the tables; returns the number of failures."""
-  measures = _Measures.load(config, weights.load(config.weights, config.precision))
+  networks = weights.load(config.weights, config.precision, init=INIT_AVERAGE)
+  _check(config, networks.sha256)
+  measures = _Measures.load(config, networks)
   failures, cells = align.run(_aligning(config)), []
   for task, level, spec in _conditions(config):
     found: list[Cell] = []
@@ -77,6 +80,15 @@ def run(config: EvaluateConfig) -> int:
     'pictures.csv with a line for each picture'
   )
   return failures
+
+
+def _check(config: EvaluateConfig, generator_sha256: str) -> None:
+  """Raises ConfigError or WeightsError where a cell cannot be run."""
+  for task, level, spec in _conditions(config):
+    for method in config.methods:
+      one = _one(config, task, level, spec, method)
+      if isinstance(one, RestoreConfig):
+        check_steps(one, weights.encoders.find(generator_sha256, one.init))
 
 
 def _conditions(config: EvaluateConfig) -> list[tuple[str, str, str]]:

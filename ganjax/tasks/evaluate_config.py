@@ -26,7 +26,7 @@ PUBLISHED: dict[str, Any] = {
 # Method -> (preset, or None for the task's own; what differs from the task's defaults).
 METHODS: dict[str, tuple[str | None, dict[str, Any]]] = {
   'ganjax': (None, {}),
-  'encoder': (None, {'num_steps': 0}),  # one pass, and no step
+  'encoder': (None, {'num_steps': 0, 'space': 'w_plus'}),  # one pass, and no step
   'projector': ('projector', {}),
   'projector_w': ('projector', {**PUBLISHED, 'space': 'w'}),
   'projector_w_plus': ('projector', {**PUBLISHED, 'space': 'w_plus'}),

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax import data, report, weights
+from ganjax.choices import INIT_AVERAGE
 from ganjax.models.generator import Generator
 from ganjax.pixels import to_bytes
 from ganjax.tasks import console
@@ -21,7 +22,7 @@ SHOWN = 6  # seeds in a table
 
 def run(config: GenerateConfig) -> int:
   """Writes one picture per seed and the tables; returns the number of failures, which is 0."""
-  networks = weights.load(config.weights, config.precision)
+  networks = weights.load(config.weights, config.precision, init=INIT_AVERAGE)
   generator = networks.generator
   label = _label(config, generator)
   if over := [row for row in config.mixed_rows if row >= generator.config.num_ws]:

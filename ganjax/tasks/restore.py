@@ -21,7 +21,7 @@ def run(config: RestoreConfig) -> int:
   networks = weights.load(config.weights, config.precision, init=config.init)
   if isinstance(how, Method):
     how.check(networks.resolution)
-  check_steps(config.num_steps, networks.encoder)
+  check_steps(config, networks.encoder)
   perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
   items = data.find(config.input)
   record = config.record(networks.sha256, networks.encoder_sha256)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, ClassVar, Self, TypeVar
 
-from ganjax.choices import WEIGHT_GRID
+from ganjax.choices import INIT_AUTO, INIT_AVERAGE, WEIGHT_GRID
 from ganjax.inversion.presets import PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES
 from ganjax.restoration.defaults import (
@@ -13,7 +13,6 @@ from ganjax.restoration.defaults import (
   RESTORATIONS,
   SETTLED_WITHIN,
   TUNED_PRESET,
-  begins_with_encoder,
   defaults_of,
   has_dial,
   preset_of,
@@ -26,6 +25,7 @@ from ganjax.tasks.config import (
   FacesConfig,
   WithAssumption,
   WithBatchSize,
+  WithInit,
   WithPerceptual,
   WithPrecision,
   WithProgress,
@@ -38,12 +38,11 @@ from ganjax.tasks.config import (
 )
 from ganjax.tasks.settings import FLAGS, ConfigError, NumberOrAuto, given, setting
 
-INIT_AUTO, INIT_AVERAGE = 'auto', 'average'  # of `weights.load`
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RestoreConfig(
   WithProgress,
+  WithInit,
   WithPerceptual,
   WithRestarts,
   WithSteps,
@@ -98,12 +97,6 @@ class RestoreConfig(
     BASE['fidelity'],
     lower=0,
     upper=1,
-  )
-  init: str = setting(
-    "Where the search begins: 'encoder' (at what a network makes of the image in one pass), "
-    "'average' (at the average face), 'auto' (the former, if the weights have an encoder and the "
-    "preset is none of a publication's), or an encoder's file, made by train_encoder.",
-    INIT_AUTO,
   )
   stop_when_settled: bool = setting(
     'An image whose loss has settled goes into its ramp-down at once.', False
@@ -192,19 +185,37 @@ def configuration(
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
   if 'fidelity' in given(kind) and not has_dial(known):
     raise ConfigError(f'--fidelity: --preset={preset} has no weight that it turns; leave it out')
-  if known['init'] == INIT_AUTO and not begins_with_encoder(preset):
+  if known['init'] == INIT_AUTO and not PRESETS[preset].begins_with_encoder:
     more['init'] = INIT_AVERAGE
   config = config_from_flags(kind, known, preset=preset, **more)
   _check_unknown(config)
   return config
 
 
-def check_steps(num_steps: int, encoder: object | None) -> None:
-  """Raises ConfigError where no step is to be taken, and no encoder says what the answer is."""
-  if num_steps == 0 and encoder is None:
+def check_steps(config: RestoreConfig, encoder: object | None) -> None:
+  """Raises ConfigError where no step is to be taken, and that is not an encoder's answer.
+
+  Args:
+    config: of a run.
+    encoder: what its weights have; None for none.
+  """
+  if config.num_steps:
+    return
+  preset = config.chosen_preset()
+  if encoder is None:
     raise ConfigError(
-      '--num_steps=0: is the answer of an encoder, and there is none: leave --init=average out, '
-      'name an encoder of these weights (--init=encoder.safetensors), or give 1 step or more'
+      '--num_steps=0: is the answer of an encoder, and this run has none: begin with one '
+      '(--init=encoder, or --init=FILE for weights of your own), or give 1 step or more'
+    )
+  if preset.tuning is not None or preset.phases[-1].space.name == 'w':
+    raise ConfigError(
+      f'--num_steps=0: the answer of an encoder lies in W+, which --preset={config.preset} '
+      f'--space={config.space} leaves; name another, or give 1 step or more'
+    )
+  if config.restarts > 1 or config.latent_dist_reg_weight == AUTO:
+    raise ConfigError(
+      '--num_steps=0: there is one answer of an encoder; leave out --restarts and '
+      '--latent_dist_reg_weight=auto'
     )
 
 

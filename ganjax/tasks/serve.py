@@ -14,7 +14,7 @@ def run(config: ServeConfig) -> int:
   """Serves the page until it is interrupted; returns 0."""
   with extras.needs('web'):
     from ganjax.web import server
-  restorer = Restorer(_files(config), config.perceptual, config.precision)
+  restorer = Restorer(_files(config), config.perceptual, config.precision, config.init)
   with _folder(config.output) as folder, contextlib.suppress(KeyboardInterrupt):
     server.serve(restorer, folder, config.host, config.port, config.share, config.warm_up)
   return 0

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from ganjax.tasks.config import (
   COMMON,
   Config,
+  WithInit,
   WithPerceptual,
   WithPrecision,
   WithWeights,
@@ -15,7 +16,7 @@ from ganjax.tasks.settings import FLAGS, ConfigError, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ServeConfig(WithPerceptual, WithPrecision, WithWeights, Config):
+class ServeConfig(WithInit, WithPerceptual, WithPrecision, WithWeights, Config):
   """One run of `serve`."""
 
   HEADING: ClassVar[str] = COMMON

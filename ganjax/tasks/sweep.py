@@ -15,7 +15,6 @@ from ganjax.restoration.solve import Method
 from ganjax.restoration.whole_photos import WholePhotos
 from ganjax.tasks import console, sweep_results
 from ganjax.tasks.restore import method_of
-from ganjax.tasks.restore_config import check_steps
 from ganjax.tasks.sweep_config import SweepConfig
 
 
@@ -24,7 +23,6 @@ def run(config: SweepConfig) -> int:
   method = method_of(config)
   axes = sweeps.axes(config.sweep)
   networks = weights.load(config.weights, config.precision, init=config.init)
-  check_steps(config.num_steps, networks.encoder)
   method.check(networks.resolution)
   side = networks.resolution
   for setting in sweeps.settings(axes):  # all mistakes come to light before the work begins
@@ -100,6 +98,8 @@ def _solve(
         method.seed,
       )[0],
       sweeps.hyper(method.hyper, setting),
+      encoder,
+      prior.generator.config.resolution,
     )
     for setting in settings
   ]

@@ -35,4 +35,6 @@ class SweepConfig(WithSweep, RestoreConfig):
     config = configuration(cls, TASK_OF.get(operator, 'restore'), preset, degrade_first=True)
     if config.restarts > 1 or config.latent_dist_reg_weight == AUTO or '?' in config.degradation:
       raise ConfigError("--sweep: leave out --restarts, 'auto' and '?'; sweep their values instead")
+    if not config.num_steps:
+      raise ConfigError('--num_steps=0: a sweep varies the search; give 1 step or more')
     return config

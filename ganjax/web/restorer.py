@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ganjax import data, faces, inversion, report, weights
+from ganjax.choices import INIT_AUTO
 from ganjax.degradations import DegradationError
 from ganjax.errors import GanjaxError
 from ganjax.pixels import to_bytes
@@ -59,10 +60,19 @@ class Restorer:
   """
 
   def __init__(
-    self, files: Mapping[str, str | os.PathLike | None], perceptual: str, precision: str
+    self,
+    files: Mapping[str, str | os.PathLike | None],
+    perceptual: str,
+    precision: str,
+    init: str = INIT_AUTO,
   ):
+    """Args:
+    files: see above.
+    perceptual, precision: as `load_perceptual` and `weights.load` take them.
+    init: where searches with the page's own weights begin, as `weights.load` takes it.
+    """
     self.files = dict(files)
-    self._perceptual, self._precision = perceptual, precision
+    self._perceptual, self._precision, self._init = perceptual, precision, init
     self._networks: dict[str, weights.Networks] = {}
     self._loading, self._running = threading.Lock(), threading.Lock()
     self._waiting = 0  # visitors
@@ -85,7 +95,8 @@ class Restorer:
       raise VisitorError(f'There are no weights {name!r} here: choose {", ".join(self.files)}.')
     with self._loading:
       if name not in self._networks:
-        self._networks[name] = weights.load(self.files[name], self._precision)
+        init = self._init if name == self.own else INIT_AUTO
+        self._networks[name] = weights.load(self.files[name], self._precision, init=init)
       return self._networks[name]
 
   def open(self, session: Session, path: str | os.PathLike | None) -> None:

@@ -7,34 +7,34 @@ from typing import Any
 
 import numpy as np
 
+from ganjax.choices import INIT_AUTO, INIT_AVERAGE, INIT_ENCODER, INITS
 from ganjax.models.encoder import Encoder, EncoderConfig
 from ganjax.models.initialisation import abstract
 from ganjax.weights import tensor_file
 from ganjax.weights.parameters import assign, tensors_of
 
 BUNDLED = pathlib.Path(__file__).parent / 'stylegan2-faces128-encoder.safetensors'
-# Where inversions begin: at what the encoder says, at the average face, or at what an encoder says
-# if there is one. Anything else names an encoder's file.
-ENCODER, AVERAGE, AUTO = INITS = 'encoder', 'average', 'auto'
 _FAMILY = 'encoder'
 
 
-def find(generator_sha256: str, init: str | os.PathLike = AUTO) -> str | os.PathLike | None:
+def find(generator_sha256: str, init: str | os.PathLike = INIT_AUTO) -> str | os.PathLike | None:
   """The file of the encoder that is meant; None for the average face.
 
   Args:
     generator_sha256: of the generator's file.
-    init: ENCODER, AVERAGE, AUTO, or a file.
+    init: one of INITS, or a file.
 
   Raises:
-    WeightsError: ENCODER, and none for this generator comes with ganjax.
+    WeightsError: the file is missing, no encoder, or one of another generator; or INIT_ENCODER is
+      asked for, and none for this generator comes with ganjax.
   """
   if init not in INITS:
+    _check(init, tensor_file.read_header(init), generator_sha256)
     return init
-  there = init != AVERAGE and BUNDLED.exists()
+  there = init != INIT_AVERAGE and BUNDLED.exists()
   if there and tensor_file.read_header(BUNDLED).get('generator_sha256') == generator_sha256:
     return BUNDLED
-  if init == ENCODER:
+  if init == INIT_ENCODER:
     raise tensor_file.WeightsError(
       'no encoder for these weights comes with ganjax: train one with --task=train_encoder and '
       'name its file (--init=encoder.safetensors), or begin at the average face (--init=average)'
@@ -52,18 +52,23 @@ def load_encoder(path: str | os.PathLike, generator_sha256: str) -> Encoder:
   Raises:
     WeightsError: the file is missing, broken, no encoder, or one of another generator.
   """
-  tensors, header = tensor_file.read_family(path, _FAMILY)
-  if header.get('generator_sha256') != generator_sha256:
-    raise tensor_file.WeightsError(
-      f'{path}: is the encoder of other weights than those that are loaded; train one with '
-      '--task=train_encoder and these --weights'
-    )
+  tensors, header = tensor_file.read(path)
+  _check(path, header, generator_sha256)
   with tensor_file.reading_header(path):
     entry = dict(header['encoder'])
     lists = {name: tuple(entry[name]) for name in ('told', 'widths')}
     encoder = abstract(Encoder, EncoderConfig(**{**entry, **lists}))
   assign({'': encoder}, tensors, path)
   return encoder
+
+
+def _check(path: str | os.PathLike, header: dict, generator_sha256: str) -> None:
+  tensor_file.check_family(path, header, _FAMILY)
+  if header.get('generator_sha256') != generator_sha256:
+    raise tensor_file.WeightsError(
+      f'{path}: is the encoder of other weights than those that are loaded; train one with '
+      '--task=train_encoder and these --weights'
+    )
 
 
 def to_bytes(encoder: Encoder, generator_sha256: str, card: dict[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ import pathlib
 
 import jax
 
+from ganjax.choices import INIT_AUTO
 from ganjax.faces.template import Template
 from ganjax.models.architecture import discriminator_config, generator_config
 from ganjax.models.discriminator import Discriminator
@@ -45,7 +46,7 @@ def load(
   path: str | os.PathLike | None = None,
   precision: str = 'float32',
   remat: bool = False,
-  init: str | os.PathLike = encoders.AUTO,
+  init: str | os.PathLike = INIT_AUTO,
 ) -> Networks:
   """Loads a StyleGAN2.
 

@@ -65,9 +65,14 @@ def read_family(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
   """`read`, but only for files of the given family ('stylegan2', 'vgg16', …)."""
   tensors, header = read(path)
+  check_family(path, header, family)
+  return tensors, header
+
+
+def check_family(path: str | os.PathLike, header: dict, family: str) -> None:
+  """Raises WeightsError for files of another family than the given one."""
   if header.get('family') != family:
     raise WeightsError(f'{path}: holds {header.get("family")} weights where {family} is needed')
-  return tensors, header
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from ganjax import weights
-from ganjax.models.encoder import Encoder, Observation
+from ganjax.models.encoder import Encoder, observation
 from ganjax.weights import encoders
 from ganjax.weights.parameters import tensors_of
 
@@ -78,7 +78,8 @@ def test_what_is_hidden_does_not_count(networks):
   image = jax.random.uniform(jax.random.key(0), (16, 16, 3), minval=-1.0)
   visible = jnp.ones((16, 16, 1)).at[4:9, 2:7].set(0)
   told = jnp.zeros(len(encoder.config.told))
-  seen = [encoder(Observation(x, visible, told)) for x in (image, jnp.where(visible, image, 1.0))]
+  filled = jnp.where(visible > 0, image, 1.0)
+  seen = [encoder(observation(x, visible, told, 16)) for x in (image, filled)]
   np.testing.assert_array_equal(seen[0].rows, seen[1].rows)
-  other = encoder(Observation(image, jnp.ones_like(visible), told))
+  other = encoder(observation(image, jnp.ones_like(visible), told, 16))
   assert np.any(other.rows != seen[0].rows)

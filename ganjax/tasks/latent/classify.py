@@ -9,6 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ganjax import data, faces, report, weights
+from ganjax.choices import INIT_AVERAGE
 from ganjax.data.labelled import Labelled, find_labelled
 from ganjax.models.classifier import ClassifierConfig
 from ganjax.restoration.faces import Photo, Search, faces_of, unfinished
@@ -91,7 +92,7 @@ def _train(config: TrainConfig) -> int:
   target = config.target_class or classes[-1]
   if target not in classes:
     raise ConfigError(f'--target_class={target}: the classes are {", ".join(classes)}')
-  template = weights.load(config.weights).template
+  template = weights.load(config.weights, init=INIT_AVERAGE).template
   architecture = ClassifierConfig(classes, target)
   with data.Store.open(config.output, config.record(), config.overwrite) as store:
     kept, pictures = _pictures(store, found, template, architecture.side, config)

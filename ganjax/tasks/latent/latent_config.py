@@ -32,6 +32,7 @@ class LatentConfig(
   """A run over latents: of seeds, saved ones, or those of photographs."""
 
   ALSO: ClassVar = ('invert', '--input names photographs')
+  LEAST_STEPS: ClassVar[int] = 0  # of those inversions
 
   inversion: RestoreConfig | None  # of photographs; None without --input
 

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from ganjax import data, editing, weights
+from ganjax.choices import INIT_AVERAGE
 from ganjax.data.latents import Latent
 from ganjax.editing import rendering
 from ganjax.editing.sampling import Space
@@ -38,7 +39,7 @@ def load(config: LatentConfig) -> weights.Networks:
   Raises:
     WeightsError: it draws by class, which these tasks cannot name.
   """
-  networks = weights.load(config.weights, config.precision)
+  networks = weights.load(config.weights, config.precision, init=INIT_AVERAGE)
   if networks.generator.config.c_dim:
     raise weights.WeightsError(
       f'{config.weights}: a conditional generator; --task={config.task} does not take classes yet'

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from ganjax import data, inversion, training, weights
+from ganjax.choices import INIT_AVERAGE
 from ganjax.runtime import devices, precision
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
@@ -29,8 +30,9 @@ SHOWN = 16  # faces that are looked at whenever samples are due
 
 def run(config: TrainEncoderConfig) -> int:
   """Trains; returns the number of photos that could not be read."""
-  with opened(config) as opened_run:
-    networks = weights.load(config.weights, config.precision, init=encoders.AVERAGE)
+  sha256 = weights.tensor_file.sha256(config.weights or weights.DEFAULT)
+  with opened(config, sha256) as opened_run:
+    networks = weights.load(config.weights, config.precision, init=INIT_AVERAGE)
     perceptual = inversion.load_perceptual(config.perceptual, networks, config.precision)
     prior = inversion.make_prior(networks, perceptual)
     given = _given(config, networks)
@@ -65,6 +67,11 @@ def _plan(
   if photos == config.batch_size:
     raise ConfigError(
       f'--compared={config.compared}: leaves no samples, whose latents are known; give less'
+    )
+  if config.input and not photos:
+    raise ConfigError(
+      f'--compared={config.compared}: leaves no photo of --input in a batch of '
+      f'{config.batch_size}; give more, or leave --input out'
     )
   return plan.EncoderPlan(
     given.config if given else plan.architecture(networks.generator.config),
@@ -142,7 +149,8 @@ class _Shown:
     shared: trainer.Shared,
     pictures: training.Pictures | None,
   ):
-    self._settings, self._shared, self._pictures = settings, shared, pictures
+    # On the host: only one process looks.
+    self._settings, self._shared, self._pictures = settings, jax.device_get(shared), pictures
     self._side, self.sha256 = networks.resolution, networks.sha256
 
   @functools.cached_property
@@ -156,7 +164,9 @@ class _Shown:
 
   def look(self, state: plan.EncoderState) -> examples.Looked:
     """What the averaged encoder makes of them."""
-    return examples.look(self._settings, self._shared, state.ema, self._photos, SHOWN)
+    return examples.look(
+      self._settings, self._shared, jax.device_get(state.ema), self._photos, SHOWN
+    )
 
 
 def _train(

@@ -70,8 +70,12 @@ def intervals(config: TrainingConfig) -> training.Intervals:
 
 
 @contextlib.contextmanager
-def opened(config: TrainingConfig) -> Iterator[Run]:
+def opened(config: TrainingConfig, weights_sha256: str = '') -> Iterator[Run]:
   """Connects the processes, if there are several, and opens the run's folder.
+
+  Args:
+    config: of the run.
+    weights_sha256: of the network that is trained for, if there is such.
 
   Raises:
     ConfigError: the processes do not find one another.
@@ -84,7 +88,7 @@ def opened(config: TrainingConfig) -> Iterator[Run]:
     store = None
     if leads:
       store = stack.enter_context(
-        data.Store.open(folder, config.record(), config.overwrite, NEUTRAL)
+        data.Store.open(folder, config.record(weights_sha256), config.overwrite, NEUTRAL)
       )
       if config.overwrite:
         shutil.rmtree(folder / TRAINING, ignore_errors=True)

@@ -11,7 +11,7 @@ from ganjax.inversion.latent_distances import Mahalanobis
 from ganjax.inversion.problem import Prior
 from ganjax.models.architecture import GeneratorConfig
 from ganjax.models.encoder import LARGEST_SIDE, Encoder, EncoderConfig
-from ganjax.models.initialisation import abstract
+from ganjax.models.initialisation import abstract, initialised
 from ganjax.ops import optimisers
 from ganjax.training.encoder import damage
 
@@ -85,7 +85,7 @@ def statistics(prior: Prior) -> Statistics:
 
 def init(plan: EncoderPlan, given: Encoder | None = None) -> EncoderState:
   """The start: a random encoder, which answers with the average face, or a given one."""
-  encoder = given or Encoder(plan.encoder, rngs=nnx.Rngs(plan.seed))
+  encoder = given or initialised(Encoder, plan.encoder, key=jax.random.key(plan.seed))
   _, params, *_ = nnx.split(encoder, nnx.Param, ...)
   values = nnx.to_pure_dict(params)
   ema = jax.tree.map(jnp.copy, values)

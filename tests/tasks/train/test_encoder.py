@@ -132,6 +132,8 @@ def test_what_makes_no_sense_is_refused(learn, generator, whole, tmp_path, folde
     learn(tmp_path, '--num_steps=0')
   with pytest.raises(ConfigError, match=r'--compared=1.0: leaves no samples'):
     main.run(learn(tmp_path / 'a', '--compared=1'))
+  with pytest.raises(ConfigError, match='--compared=0.0: leaves no photo'):
+    main.run(learn(tmp_path / 'e', '--compared=0'))
   with pytest.raises(weights.WeightsError, match='holds stylegan2 weights where encoder is needed'):
     main.run(learn(tmp_path / 'b', f'--init_from={generator}'))
   given = f'--init={whole / "encoder.safetensors"}'
@@ -156,6 +158,7 @@ def test_its_answer_takes_no_step(invert, whole, tmp_path):
   assert all(line['num_steps'] == 0 and line['loss'] is None for line in lines)
   assert (tmp_path / 'one' / 'report.html').is_file()
   bulk = ['--task=bulk', '--num_steps=0', '--batch_size=4', init]
+  assert invert(tmp_path / 'many', *bulk, '--dry_run') == 0
   assert invert(tmp_path / 'many', *bulk) == 0
   for line, other in zip(lines, results(tmp_path / 'many'), strict=True):
     kept = data.decode(tmp_path / 'many' / other['files']['restored'])
@@ -171,7 +174,22 @@ def test_restarts_begin_at_what_it_takes_for_possible(invert, whole, tmp_path):
     invert(tmp_path, '--task=invert', '--num_steps=2', '--restarts=2')
 
 
-def test_no_step_needs_an_encoder(invert, tmp_path):
-  for task in ('invert', 'bulk'):
-    with pytest.raises(ConfigError, match='--num_steps=0: is the answer of an encoder'):
-      invert(tmp_path / task, f'--task={task}', '--num_steps=0')
+@pytest.mark.parametrize(
+  ('more', 'reason'),
+  [
+    (['--task=invert'], 'is the answer of an encoder, and this run has none'),
+    (['--task=bulk'], 'is the answer of an encoder, and this run has none'),
+    (['--task=evaluate', '--tasks=invert'], 'is the answer of an encoder, and this run has none'),
+    (['--task=evaluate', '--tasks=invert', '--init=average'], 'this run has none'),
+    (['--task=invert', '--space=w', 'init'], 'lies in W\\+, which --preset=projector --space=w'),
+    (['--task=invert', '--preset=pivotal', 'init'], 'lies in W\\+'),
+    (['--task=invert', '--restarts=2', 'init'], 'leave out --restarts'),
+    (['--task=sweep', '--degradation=blur()', '--sweep=fidelity=0,1'], 'a sweep varies the search'),
+    (['--task=deep_prior'], '--task=deep_prior needs 1 or more'),
+  ],
+)
+def test_no_step_needs_an_encoder(invert, whole, tmp_path, more, reason):
+  init = f'--init={whole / "encoder.safetensors"}'
+  flags = [init if flag == 'init' else flag for flag in more]
+  with pytest.raises(ConfigError, match=f'--num_steps=0: .*{reason}'):
+    invert(tmp_path, '--num_steps=0', *flags)
