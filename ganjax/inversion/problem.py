@@ -126,18 +126,28 @@ def make_problem(
   if photo.shape != expected:
     raise ValueError(f'{name}: the photo is {photo.shape}, but {degradation} gives {expected}')
   degradation = degradation.observed(photo)
-  target, visible = jnp.asarray(photo, jnp.float32), degradation.visible(*expected[:2])
-  start = prior.w_avg
-  if encoder is not None:
-    start = encoding.first_start(encoder, side, target, visible, degradation)
-  return Problem(
-    target=target,
-    visible=visible,
+  problem = Problem(
+    target=jnp.asarray(photo, jnp.float32),
+    visible=degradation.visible(*expected[:2]),
     degradation=degradation,
     hyper=typed(hyper),
     key=image_key(seed, name),
-    start=start,
+    start=prior.w_avg,
   )
+  return problem if encoder is None else beginning_with(encoder, problem, side)
+
+
+def beginning_with(encoder: Encoder, problem: Problem, side: int) -> Problem:
+  """The problem whose search begins at an encoder's answer to it.
+
+  Args:
+    encoder: of the generator.
+    problem: of one image.
+    side: of the generator's images, px.
+  """
+  assert isinstance(problem.degradation, Pipeline)
+  start = encoding.first_start(encoder, side, problem.target, problem.visible, problem.degradation)
+  return problem._replace(start=start)
 
 
 def typed(hyper: Hyper) -> Hyper:

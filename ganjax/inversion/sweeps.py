@@ -8,10 +8,8 @@ import numpy as np
 
 from ganjax.degradations import DegradationError, Pipeline, parse
 from ganjax.errors import GanjaxError
-from ganjax.inversion import encoding
 from ganjax.inversion.presets import Hyper
 from ganjax.inversion.problem import Problem, typed
-from ganjax.models.encoder import Encoder
 
 EXAMPLE = 'latent_dist_reg_weight=0.001,0.1,0.5; blur.variance=3,7,12'
 
@@ -117,20 +115,11 @@ def _replaced(spec: str, name: str, value: str, others: Sequence[str]) -> str:
   )
 
 
-def problem(
-  base: Problem, assumed: Pipeline, numbers: Hyper, encoder: Encoder | None, side: int
-) -> Problem:
-  """One combination's problem; the image and its key are the base's.
-
-  Args:
-    base: the problem without a sweep.
-    assumed: the combination's degradation.
-    numbers: its hyperparameters.
-    encoder: which is told the former, and says where to begin; None for where the base does.
-    side: of the generator's images, px.
-  """
+def problem(base: Problem, assumed: Pipeline, numbers: Hyper) -> Problem:
+  """One combination's problem; the image, its key and its start are the base's."""
   assumed = assumed.observed(np.asarray(base.target))
-  visible, start = assumed.visible(*base.target.shape[:2]), base.start
-  if encoder is not None:
-    start = encoding.first_start(encoder, side, base.target, visible, assumed)
-  return base._replace(visible=visible, degradation=assumed, hyper=typed(numbers), start=start)
+  return base._replace(
+    visible=assumed.visible(*base.target.shape[:2]),
+    degradation=assumed,
+    hyper=typed(numbers),
+  )

@@ -6,6 +6,7 @@ import numpy as np
 
 from ganjax import data, inversion, metrics, report, weights
 from ganjax.inversion import sweeps
+from ganjax.inversion.problem import Problem, beginning_with
 from ganjax.models.encoder import Encoder
 from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.degrade import Degraded, drawn
@@ -85,24 +86,17 @@ def _solve(
   settings: list[dict[str, str]],
 ) -> inversion.Restoration:
   """All combinations of one face, [N] leading every leaf."""
-  base, assumed = (
-    method.problem(prior, face, degraded, encoder),
-    method.assumed or method.degradation,
-  )
-  problems = [
-    sweeps.problem(
-      base,
-      drawn(
-        face.located(sweeps.degradation(assumed, setting), prior.generator.config.resolution),
-        face.name,
-        method.seed,
-      )[0],
-      sweeps.hyper(method.hyper, setting),
-      encoder,
-      prior.generator.config.resolution,
-    )
-    for setting in settings
-  ]
+  side = prior.generator.config.resolution
+  base = method.problem(prior, face, degraded, encoder)
+  assumed = method.assumed or method.degradation
+
+  def problem(setting: dict[str, str]) -> Problem:
+    own = face.located(sweeps.degradation(assumed, setting), side)
+    known, _ = drawn(own, face.name, method.seed)
+    made = sweeps.problem(base, known, sweeps.hyper(method.hyper, setting))
+    return made if encoder is None else beginning_with(encoder, made, side)
+
+  problems = [problem(setting) for setting in settings]
   most = max(int(problem.hyper.num_steps) for problem in problems)
   with console.steps('sweep', [face.name], most) as show:
     return inversion.run(prior, inversion.stages_of(method.preset), inversion.stack(problems), show)

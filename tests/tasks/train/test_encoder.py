@@ -132,7 +132,7 @@ def test_what_makes_no_sense_is_refused(learn, generator, whole, tmp_path, folde
     learn(tmp_path, '--num_steps=0')
   with pytest.raises(ConfigError, match=r'--compared=1.0: leaves no samples'):
     main.run(learn(tmp_path / 'a', '--compared=1'))
-  with pytest.raises(ConfigError, match='--compared=0.0: leaves no photo'):
+  with pytest.raises(ConfigError, match=r'--compared=0.0: leaves no photo'):
     main.run(learn(tmp_path / 'e', '--compared=0'))
   with pytest.raises(weights.WeightsError, match='holds stylegan2 weights where encoder is needed'):
     main.run(learn(tmp_path / 'b', f'--init_from={generator}'))
