@@ -105,6 +105,15 @@ class Preset:
   hyper: Hyper = PUBLISHED
   tuning: Tuning | None = None
   begins_with_encoder: bool = True  # if the generator has one; else at the average face
+  warm: Hyper | None = None  # in place of `hyper` where it does
+
+  def hyper_from(self, encoder: bool) -> Hyper:
+    """The defaults of what can differ from image to image.
+
+    Args:
+      encoder: whether the search begins at an encoder's answer.
+    """
+    return self.warm if encoder and self.warm is not None else self.hyper
 
   def within(self, space: Space | str, noise_maps: NoiseMaps) -> 'Preset':
     """The same in one phase, in another space, with other noise maps."""
@@ -114,6 +123,9 @@ class Preset:
 # Karras et al. 2020, appendix D.
 PROJECTOR = Preset()
 
+_ROBUST = PUBLISHED._replace(
+  num_steps=100, pixel_weight=0.1, latent_dist_reg_weight=0.5, noise_reg_weight=0.05
+)
 # One set of numbers for all damage: the projector in W+, with a likelihood and a prior, and then in
 # W++, where it finds what no latent of W+ has, as far as the degradation leaves anything of it. The
 # prior is strong first, so that what is hidden becomes a face, and weak after, so that what the
@@ -126,9 +138,8 @@ ROBUST = Preset(
   noise_maps='free',
   pixels='likelihood',
   latent_distance='mahalanobis',
-  hyper=PUBLISHED._replace(
-    num_steps=100, pixel_weight=0.1, latent_dist_reg_weight=0.5, noise_reg_weight=0.05
-  ),
+  hyper=_ROBUST,
+  warm=_ROBUST._replace(num_steps=50),
 )
 
 # Poirier-Ginter and Lalonde 2023: ever larger spaces, a rate that never falls, no regulariser.

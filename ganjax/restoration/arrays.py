@@ -8,7 +8,7 @@ import numpy as np
 from ganjax.degradations import Operator, Pipeline, parse
 from ganjax.inversion import batch, identify
 from ganjax.inversion.perceptual import Perceptual, load_perceptual
-from ganjax.inversion.presets import PRESETS, Hyper, Preset, check_fidelity
+from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Preset, check_fidelity
 from ganjax.inversion.problem import Prior, make_prior, make_problem, stack
 from ganjax.inversion.spaces import Space
 from ganjax.inversion.stages import stages_of
@@ -78,7 +78,9 @@ def restore(
   names = [str(i) for i in range(count)] if names is None else list(names)
   if preset is None:
     preset = TUNED_PRESET if task is None else preset_of(task)
-  defaults = {} if task is None else _defaults(task, preset)
+  chosen = PRESETS.get(preset, PROJECTOR) if isinstance(preset, str) else preset
+  encoder = encoder if chosen.begins_with_encoder else None
+  defaults = {} if task is None else _defaults(task, preset, encoder is not None)
   degradation = degradation or defaults.get('degradation')
   if not degradation:
     raise ValueError(NO_DEGRADATION)
@@ -89,9 +91,8 @@ def restore(
   if not count or not len(names) == len(degradations) == count:
     raise ValueError(f'{count} photos, {len(names)} names, {len(degradations)} degradations')
   preset = _preset(preset, space, defaults)
-  encoder = encoder if preset.begins_with_encoder else None
   own = {name: value for name, value in defaults.items() if name in Hyper._fields}
-  base = preset.hyper._replace(**own)
+  base = preset.hyper_from(encoder is not None)._replace(**own)
   pairs = zip(degradations, photos, strict=True)
   photos = np.stack([one.projected(np.asarray(photo)) for one, photo in pairs])
   if any(one.unknown for one in degradations):
@@ -132,13 +133,13 @@ def _pipeline(degradation: str | Operator) -> Pipeline:
   return parse(degradation) if isinstance(degradation, str) else Pipeline.of(degradation)
 
 
-def _defaults(task: str, preset: str | Preset) -> dict[str, Any]:
+def _defaults(task: str, preset: str | Preset, has_encoder: bool) -> dict[str, Any]:
   """What the command line takes where no flag says otherwise."""
   if task not in RESTORATIONS:
     raise ValueError(f'task {task!r} is none of {", ".join(RESTORATIONS)}')
   if not isinstance(preset, str):
     raise ValueError('task: its numbers are for a preset by name; leave it out, or name a preset')
-  return defaults_of(task, preset) if preset in PRESETS else {}
+  return defaults_of(task, preset, encoder=has_encoder) if preset in PRESETS else {}
 
 
 def _preset(preset: str | Preset, space: str | Space | None, defaults: dict[str, Any]) -> Preset:

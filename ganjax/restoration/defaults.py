@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from ganjax.choices import INIT_AUTO, INIT_AVERAGE
 from ganjax.inversion.presets import BALANCED, PRESETS, Preset
 
 AUTO = 'auto'  # of latent_dist_reg_weight, and of a degradation: found for each image
@@ -78,6 +79,9 @@ RESTORATIONS: dict[str, dict[str, Any]] = {
 }
 
 
+# What of these is otherwise where an encoder says where to begin; chosen on training photographs.
+WARM: dict[str, dict[str, Any]] = {}
+
 # What is taken to have happened to a photo that is restored as it is: what can be, is found out.
 # (`RESTORATIONS` has what studies do to clean photos.)
 AS_IT_IS: dict[str, str] = {
@@ -100,6 +104,19 @@ def preset_of(task: str, settings: Mapping[str, Any] = MappingProxyType({})) -> 
   if is_auto or {'space', 'noise_maps'} & settings.keys() or task in ('invert', 'colorize'):
     return TUNED_PRESET
   return BEST_PRESET
+
+
+def begins_with_encoder(preset: str, init: str, has_bundled_weights: bool) -> bool:
+  """Whether searches begin at an encoder's answer.
+
+  Args:
+    preset: one of `PRESETS`.
+    init: as `weights.load` takes it.
+    has_bundled_weights: whether the generator is the bundled one, which has an encoder.
+  """
+  if init == INIT_AUTO:
+    return has_bundled_weights and PRESETS[preset].begins_with_encoder
+  return init != INIT_AVERAGE
 
 
 _FILE = re.compile(r"""mask\([^()]*?\bfile=('[^']*'|"[^"]*"|[^\s,()|]+)""")
@@ -132,12 +149,19 @@ def _with_inverted(degradation: str, inverted: bool) -> str:
   return _FILE.sub(told, degradation)
 
 
-def of_preset(preset: str) -> dict[str, Any]:
-  """What a preset of `PRESETS` has in place of the tasks' defaults; nothing for the tuned one."""
+def of_preset(preset: str, encoder: bool = False) -> dict[str, Any]:
+  """What a preset of `PRESETS` has in place of the tasks' defaults; nothing for the tuned one.
+
+  Args:
+    preset: its name.
+    encoder: whether searches begin at an encoder's answer.
+  """
   if preset == TUNED_PRESET:
     return {}
   chosen = PRESETS[preset]
-  own = {name: value for name, value in chosen.hyper._asdict().items() if name in BASE}
+  own = {
+    name: value for name, value in chosen.hyper_from(encoder)._asdict().items() if name in BASE
+  }
   return {**own, 'space': chosen.phases[-1].space.name, 'noise_maps': chosen.noise_maps}
 
 
@@ -160,7 +184,7 @@ def has_dial(settings: Mapping[str, Any]) -> bool:
 
 
 def defaults_of(
-  task: str, preset: str | None = None, degrade_first: bool = False
+  task: str, preset: str | None = None, degrade_first: bool = False, encoder: bool = False
 ) -> dict[str, Any]:
   """What holds for a task of `RESTORATIONS` and a preset of `PRESETS`.
 
@@ -168,8 +192,10 @@ def defaults_of(
     task: a restoration task.
     preset: the optimisation; None for that of the task.
     degrade_first: whether the photos are clean; else they are restored as they are.
+    encoder: whether searches begin at an encoder's answer.
   """
-  known = {**BASE, **RESTORATIONS[task], **of_preset(preset or preset_of(task))}
+  known = {**BASE, **RESTORATIONS[task], **(WARM.get(task, {}) if encoder else {})}
+  known |= of_preset(preset or preset_of(task), encoder)
   if not degrade_first and task in AS_IT_IS:
     known['degradation'] = AS_IT_IS[task]
   return known

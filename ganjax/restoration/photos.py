@@ -143,7 +143,9 @@ def restore_photos(
   found = _photos(photos, names)
   if len(quads) and len(found) > 1:
     raise ValueError(f'quads: are those of one photo, but there are {len(found)}')
-  values = _values(task, preset, degrade_first, settings)
+  has_encoder = networks is None or networks.encoder is not None
+  has_encoder = has_encoder and PRESETS[preset].begins_with_encoder
+  values = _values(task, preset, degrade_first, has_encoder, settings)
   masks_only = mask is not None and task == 'inpaint'
   given = _masked(degradation or ('mask()' if masks_only else values['degradation']), mask)
   automatic = Automatic.of(given) if isinstance(given, str) else None
@@ -162,7 +164,7 @@ def restore_photos(
   )
   _check_known(method, automatic is not None)
   networks = weights.load() if networks is None else networks
-  if not method.preset.begins_with_encoder:
+  if not has_encoder:
     networks = networks.without_encoder()
   method.check(networks.resolution)
   if isinstance(perceptual, str):
@@ -338,10 +340,10 @@ def _check_choice(what: str, value: str, choices: Iterable[str]) -> None:
 
 
 def _values(
-  task: str, preset: str, degrade_first: bool, settings: dict[str, Any]
+  task: str, preset: str, degrade_first: bool, has_encoder: bool, settings: dict[str, Any]
 ) -> dict[str, Any]:
   """The defaults of a task and a preset, with the settings that were given."""
-  defaults = defaults_of(task, preset, degrade_first)
+  defaults = defaults_of(task, preset, degrade_first, has_encoder)
   known = defaults.keys() - {'degradation'}
   if preset != TUNED_PRESET:  # others have their own
     known -= {'space', 'noise_maps'}

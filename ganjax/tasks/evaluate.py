@@ -124,8 +124,10 @@ def _one(
   if method == DEEP_PRIOR:
     return deep_prior_config.configuration(True, task=DEEP_PRIOR, degradation=spec, **own)
   preset, changes = METHODS[method]
+  kind = task if task in RESTORATIONS else 'denoise'
+  begins = {name: changes[name] for name in ('init',) if name in changes}
   base = restore_config.configuration(
-    RestoreConfig, task if task in RESTORATIONS else 'denoise', preset, spec, degrade_first=True
+    RestoreConfig, kind, preset, spec, degrade_first=True, **begins
   )
   kind = task if task in RESTORATIONS else 'restore'
   return dataclasses.replace(base, task=kind, align='never', **own, **changes)

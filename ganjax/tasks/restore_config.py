@@ -13,6 +13,7 @@ from ganjax.restoration.defaults import (
   RESTORATIONS,
   SETTLED_WITHIN,
   TUNED_PRESET,
+  begins_with_encoder,
   defaults_of,
   has_dial,
   preset_of,
@@ -107,7 +108,7 @@ class RestoreConfig(
     """See `Config.defaults`; where a run has several of `RESTORATIONS`, what they agree on."""
     known = super().defaults(task)
     if task in RESTORATIONS:
-      return known | defaults_of(task) | {'preset': preset_of(task)}
+      return known | defaults_of(task, encoder=True) | {'preset': preset_of(task)}
     varied = {name for own in RESTORATIONS.values() for name in own}
     return {name: value for name, value in known.items() if name not in varied}
 
@@ -178,14 +179,16 @@ def configuration(
   more |= {'degrade_first': first, 'already_degraded': None}
   _check_preset(preset)
   known = {**kind.defaults(task), 'mask': None, 'invert_mask': None}
-  known |= defaults_of(task, preset, first)
+  init = more.get('init') or FLAGS.init or INIT_AUTO
+  has_encoder = begins_with_encoder(preset, init, FLAGS.weights is None)
+  known |= defaults_of(task, preset, first, has_encoder)
   known.update(given(kind), **more)
   more['degradation'] = _degradation(task, known, degradation)
   if known['latent_dist_reg_weight'] == AUTO and known['restarts'] > 1:
     raise ConfigError('--restarts: not together with --latent_dist_reg_weight=auto; name a weight')
   if 'fidelity' in given(kind) and not has_dial(known):
     raise ConfigError(f'--fidelity: --preset={preset} has no weight that it turns; leave it out')
-  if known['init'] == INIT_AUTO and not PRESETS[preset].begins_with_encoder:
+  if init == INIT_AUTO and not PRESETS[preset].begins_with_encoder:
     more['init'] = INIT_AVERAGE
   config = config_from_flags(kind, known, preset=preset, **more)
   _check_unknown(config)
