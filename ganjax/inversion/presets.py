@@ -139,7 +139,7 @@ ROBUST = Preset(
   pixels='likelihood',
   latent_distance='mahalanobis',
   hyper=_ROBUST,
-  warm=_ROBUST._replace(num_steps=50),
+  warm=_ROBUST._replace(learning_rate=0.05),
 )
 
 # Poirier-Ginter and Lalonde 2023: ever larger spaces, a rate that never falls, no regulariser.
