@@ -105,15 +105,11 @@ class Preset:
   hyper: Hyper = PUBLISHED
   tuning: Tuning | None = None
   begins_with_encoder: bool = True  # if the generator has one; else at the average face
-  warm: Hyper | None = None  # in place of `hyper` where it does
+  warm: 'Preset | None' = None  # what takes its place where it does, if it is another
 
-  def hyper_from(self, encoder: bool) -> Hyper:
-    """The defaults of what can differ from image to image.
-
-    Args:
-      encoder: whether the search begins at an encoder's answer.
-    """
-    return self.warm if encoder and self.warm is not None else self.hyper
+  def beginning(self, encoder: bool) -> 'Preset':
+    """The preset for searches that begin at an encoder's answer, or not."""
+    return self.warm if encoder and self.warm is not None else self
 
   def within(self, space: Space | str, noise_maps: NoiseMaps) -> 'Preset':
     """The same in one phase, in another space, with other noise maps."""
@@ -123,14 +119,11 @@ class Preset:
 # Karras et al. 2020, appendix D.
 PROJECTOR = Preset()
 
-_ROBUST = PUBLISHED._replace(
-  num_steps=100, pixel_weight=0.1, latent_dist_reg_weight=0.5, noise_reg_weight=0.05
-)
 # One set of numbers for all damage: the projector in W+, with a likelihood and a prior, and then in
 # W++, where it finds what no latent of W+ has, as far as the degradation leaves anything of it. The
 # prior is strong first, so that what is hidden becomes a face, and weak after, so that what the
 # input shows is followed.
-ROBUST = Preset(
+_ROBUST = Preset(
   phases=(
     Phase(spaces.WPlus(), 0.4),
     Phase(spaces.WPlusPlus(), 0.6, rate=0.5, latent_weight=0.05),
@@ -138,8 +131,22 @@ ROBUST = Preset(
   noise_maps='free',
   pixels='likelihood',
   latent_distance='mahalanobis',
-  hyper=_ROBUST,
-  warm=_ROBUST._replace(learning_rate=0.05),
+  hyper=PUBLISHED._replace(
+    num_steps=100, pixel_weight=0.1, latent_dist_reg_weight=0.5, noise_reg_weight=0.05
+  ),
+)
+# Where an encoder has found the pose and the light, W+ has less to do, and large steps would leave
+# what it found; chosen on training photographs.
+ROBUST = dataclasses.replace(
+  _ROBUST,
+  warm=dataclasses.replace(
+    _ROBUST,
+    phases=(
+      dataclasses.replace(_ROBUST.phases[0], share=0.3),
+      dataclasses.replace(_ROBUST.phases[1], share=0.7),
+    ),
+    hyper=_ROBUST.hyper._replace(learning_rate=0.05),
+  ),
 )
 
 # Poirier-Ginter and Lalonde 2023: ever larger spaces, a rate that never falls, no regulariser.

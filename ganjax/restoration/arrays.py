@@ -90,9 +90,9 @@ def restore(
   degradations = [one.cropped(photos.shape[1]) if one.follows_crop else one for one in degradations]
   if not count or not len(names) == len(degradations) == count:
     raise ValueError(f'{count} photos, {len(names)} names, {len(degradations)} degradations')
-  preset = _preset(preset, space, defaults)
+  preset = _preset(preset, space, defaults, encoder is not None)
   own = {name: value for name, value in defaults.items() if name in Hyper._fields}
-  base = preset.hyper_from(encoder is not None)._replace(**own)
+  base = preset.hyper._replace(**own)
   pairs = zip(degradations, photos, strict=True)
   photos = np.stack([one.projected(np.asarray(photo)) for one, photo in pairs])
   if any(one.unknown for one in degradations):
@@ -142,11 +142,16 @@ def _defaults(task: str, preset: str | Preset, has_encoder: bool) -> dict[str, A
   return defaults_of(task, preset, encoder=has_encoder) if preset in PRESETS else {}
 
 
-def _preset(preset: str | Preset, space: str | Space | None, defaults: dict[str, Any]) -> Preset:
+def _preset(
+  preset: str | Preset, space: str | Space | None, defaults: dict[str, Any], encoder: bool
+) -> Preset:
   if isinstance(preset, str):
     if preset not in PRESETS:
       raise ValueError(f'preset {preset!r} is none of {", ".join(PRESETS)}')
-    preset = preset_within(preset, defaults) if defaults else PRESETS[preset]
+    name, preset = preset, PRESETS[preset].beginning(encoder)
+    preset = preset_within(name, defaults, encoder) if defaults else preset
+  else:
+    preset = preset.beginning(encoder)
   return preset if space is None else preset.within(space, preset.noise_maps)
 
 

@@ -158,21 +158,20 @@ def of_preset(preset: str, encoder: bool = False) -> dict[str, Any]:
   """
   if preset == TUNED_PRESET:
     return {}
-  chosen = PRESETS[preset]
-  own = {
-    name: value for name, value in chosen.hyper_from(encoder)._asdict().items() if name in BASE
-  }
+  chosen = PRESETS[preset].beginning(encoder)
+  own = {name: value for name, value in chosen.hyper._asdict().items() if name in BASE}
   return {**own, 'space': chosen.phases[-1].space.name, 'noise_maps': chosen.noise_maps}
 
 
-def preset_within(name: str, settings: Mapping[str, Any]) -> Preset:
+def preset_within(name: str, settings: Mapping[str, Any], encoder: bool) -> Preset:
   """One of `PRESETS`; the tuned one, which leaves them open, in a space and with noise maps.
 
   Args:
     name: of the preset.
     settings: 'space' and 'noise_maps'.
+    encoder: whether searches begin at an encoder's answer.
   """
-  preset = PRESETS[name]
+  preset = PRESETS[name].beginning(encoder)
   if name != TUNED_PRESET:
     return preset
   return preset.within(settings['space'], settings['noise_maps'])

@@ -151,7 +151,7 @@ def restore_photos(
   automatic = Automatic.of(given) if isinstance(given, str) else None
   method = Method(
     degradation=Pipeline(()) if automatic else _pipeline(given),
-    preset=preset_within(preset, values),
+    preset=preset_within(preset, values, has_encoder),
     hyper=_hyper(values, stop_when_settled),
     task=task,
     seed=seed,

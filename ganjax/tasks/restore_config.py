@@ -126,7 +126,9 @@ class RestoreConfig(
 
   def chosen_preset(self) -> Preset:
     """The preset, in the space and with the noise maps that were asked for."""
-    return preset_within(self.preset, {'space': self.space, 'noise_maps': self.noise_maps})
+    settings = {'space': self.space, 'noise_maps': self.noise_maps}
+    encoder = begins_with_encoder(self.preset, self.init, self.weights is None)
+    return preset_within(self.preset, settings, encoder)
 
 
 def _degradation(task: str, known: dict[str, Any], degradation: str | None) -> str:

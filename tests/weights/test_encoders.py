@@ -83,3 +83,17 @@ def test_what_is_hidden_does_not_count(networks):
   np.testing.assert_array_equal(seen[0].rows, seen[1].rows)
   other = encoder(observation(image, jnp.ones_like(visible), told, 16))
   assert np.any(other.rows != seen[0].rows)
+
+
+def test_the_bundled_one_belongs_to_the_bundled_generator():
+  networks = weights.load()
+  assert networks.encoder is not None
+  assert networks.encoder.config.num_ws == networks.generator.config.num_ws
+  assert encoders.BUNDLED.stat().st_size <= 6e6
+  tensors, header = weights.read(encoders.BUNDLED)
+  card, told = encoders.BUNDLED.with_suffix('.md').read_text('utf-8'), header['card']
+  learned = sum(x.size for name, x in tensors.items() if name not in ('center', 'basis'))
+  assert f'{learned / 1e6:.1f} M parameters' in card
+  assert f'{told["psnr"]:.2f} dB, and {told["psnr_degraded"]:.2f} dB' in card
+  assert f'the mean face has {told["psnr_mean"]:.2f} dB' in card
+  assert f'--num_steps={told["steps"]}' in card
