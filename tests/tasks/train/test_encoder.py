@@ -13,7 +13,7 @@ from ganjax.tasks import main
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train import encoder
 from ganjax.training import log
-from ganjax.training.encoder import plan, trainer
+from ganjax.training.encoder import damage, plan, trainer
 
 SIDE = 16
 SMALL = ['--task=train_encoder', '--num_steps=6', '--batch_size=8', '--log_every=1',
@@ -54,6 +54,15 @@ def learn(generator, folder):
     )
 
   return flags
+
+
+@pytest.fixture(scope='module', autouse=True)
+def few_kinds():
+  """Three kinds of damage in place of some twenty: steps compile in half the time."""
+  every = damage.kinds(SIDE)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(damage, 'kinds', lambda side: [every[0], every[1], every[-1]])
+    yield
 
 
 @pytest.fixture(scope='module')
@@ -119,12 +128,14 @@ def test_it_begins_with_a_given_encoder(learn, generator, whole, tmp_path):
   np.testing.assert_array_equal(state.ema['stem']['kernel'], tensors['stem.kernel'])
 
 
-@pytest.mark.slow
 def test_no_photos_are_needed(generator, tmp_path):
-  flags = [f'--weights={generator}', f'--output={tmp_path}', '--num_steps=1']
-  assert main.run(config(*SMALL, *flags)) == 0
-  (line,) = (line for line in measured(tmp_path) if 'loss' in line)
-  assert min(line['latent'], line['pixel'], line['perceptual'], line['consistency']) > 0
+  own = config(*SMALL, f'--weights={generator}', f'--output={tmp_path}')
+  settings = encoder._plan(own, weights.load(generator), None)
+  assert (settings.photos, settings.samples, settings.rendered) == (0, 8, 4)
+  batches = encoder._batches(
+    own, weights.load(generator), settings, encoder._mesh(settings), None, None
+  )
+  assert next(batches).shape == (0, SIDE, SIDE, 3)
 
 
 def test_what_makes_no_sense_is_refused(learn, generator, whole, tmp_path, folder):
