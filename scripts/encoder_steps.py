@@ -60,7 +60,7 @@ def measured(run):
     command += [f'--levels={",".join(FLAGS.levels)}', f'--init={init}']
     command += [f'--num_steps={run.num_steps}', *(f'--{flag}' for flag in FLAGS.more)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-  found = {}
+  found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
   with open(folder / 'pictures.csv', newline='', encoding='utf-8') as file:
     for line in csv.DictReader(file):
       if line['method'].startswith('ganjax'):  # the completed ones come last
