@@ -3,9 +3,9 @@
 import json
 import pathlib
 
+import command_line
 import numpy as np
 import pytest
-from absl import flags
 from PIL import Image
 
 from ganjax import data
@@ -15,12 +15,7 @@ from ganjax.tasks.config import ConfigError
 
 
 def config(*more):
-  if 'task' not in flags.FLAGS:
-    main.define_flags()
-  for flag in flags.FLAGS:
-    flags.FLAGS[flag].unparse()
-  flags.FLAGS(['ganjax', '--task=deep_prior', '--network=1-single', '--num_steps=4', *more])
-  return main.from_flags()
+  return command_line.config('--task=deep_prior', '--network=1-single', '--num_steps=4', *more)
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import csv
 import json
 
+import command_line
 import pytest
 import tiny
-from absl import flags
 
 from ganjax.tasks import evaluate, levels, main
 from ganjax.tasks.config import ConfigError
@@ -22,12 +22,7 @@ def weights_file(tmp_path_factory):
 
 
 def config(*more):
-  if 'task' not in flags.FLAGS:
-    main.define_flags()
-  for flag in flags.FLAGS:
-    flags.FLAGS[flag].unparse()
-  flags.FLAGS(['ganjax', '--task=evaluate', f'--input={ASTRONAUT}', '--num_steps=3', *more])
-  return main.from_flags()
+  return command_line.config('--task=evaluate', f'--input={ASTRONAUT}', '--num_steps=3', *more)
 
 
 def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, monkeypatch):

@@ -15,11 +15,10 @@ from jax.sharding import Mesh, PartitionSpec
 from ganjax import data, inversion, training, weights
 from ganjax.choices import INIT_AVERAGE
 from ganjax.runtime import devices, precision
-from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train.encoder_config import TrainEncoderConfig
 from ganjax.tasks.train.training_config import BUNDLED
-from ganjax.tasks.train.training_run import Run, intervals, opened, progress
+from ganjax.tasks.train.training_run import Run, opened, print_summary, train
 from ganjax.training.encoder import examples, plan, trainer
 from ganjax.training.stylegan2 import dataset
 from ganjax.weights import encoders
@@ -47,7 +46,7 @@ def run(config: TrainEncoderConfig) -> int:
     batches = _batches(config, networks, settings, mesh, pictures, opened_run)
     with contextlib.closing(batches):
       _train(config, opened_run, settings, mesh, shared, state, batches, shown, count)
-    return _print_summary(config, opened_run)
+    return print_summary(config, opened_run, WEIGHTS)
 
 
 def _given(config: TrainEncoderConfig, networks: weights.Networks) -> encoders.Encoder | None:
@@ -196,23 +195,7 @@ def _train(
     opened_run.store.write_bytes(WEIGHTS, encoders.to_bytes(encoder, shown.sha256, card))
     opened_run.write_curves()
 
-  def log(done: int, means: dict[str, float]) -> None:
-    if opened_run.log is not None:
-      means['pictures_per_second'] = means.pop('steps_per_second') * config.batch_size
-      opened_run.log.add(done, means)
-
-  with progress(config, opened_run.first, 'loss') as advance:
-    state = training.run(
-      step,
-      state,
-      opened_run.first,
-      batches,
-      intervals(config),
-      opened_run.checkpoints,
-      training.Hooks(log, sample, advance),
-    )
-  if opened_run.first >= config.num_steps:  # it may have been killed before it wrote its weights
-    sample(config.num_steps, state)
+  train(config, opened_run, step, state, batches, sample, 'loss')
 
 
 def _card(
@@ -250,10 +233,3 @@ def _print_beginning(
     f'{config.task}: at {settings.encoder.side} px, {num_devices} device(s), '
     f'{config.num_steps:,} steps of {settings.samples} samples{photos}{begun}'
   )
-
-
-def _print_summary(config: TrainEncoderConfig, opened_run: Run) -> int:
-  if opened_run.store is None:
-    return 0
-  print(f'{config.task}: done; weights: {opened_run.folder / WEIGHTS}')
-  return console.print_failures(opened_run.store)

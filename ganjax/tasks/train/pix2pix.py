@@ -15,11 +15,10 @@ from ganjax.models.unet import UNetConfig
 from ganjax.pix2pix import conditions, predict
 from ganjax.pixels import to_bytes
 from ganjax.runtime import devices, precision, programs
-from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train.pix2pix_config import Pix2pixTrainConfig
 from ganjax.tasks.train.training_config import BUNDLED
-from ganjax.tasks.train.training_run import WEIGHTS, Run, intervals, opened, progress
+from ganjax.tasks.train.training_run import WEIGHTS, Run, opened, print_summary, train
 from ganjax.training.feed import MAX_NEIGHBOURS
 from ganjax.training.pix2pix import examples, trainer
 from ganjax.weights import pix2pix
@@ -55,7 +54,7 @@ def run(config: Pix2pixTrainConfig) -> int:
     _print_beginning(config, opened_run, count, side, mesh.size)
     with contextlib.closing(_batches(feed, mesh, config.accumulate, opened_run.first)) as batches:
       _train(config, opened_run, plan, mesh, state, batches, shown)
-    return _print_summary(config, opened_run)
+    return print_summary(config, opened_run)
 
 
 def _given(config: Pix2pixTrainConfig) -> pix2pix.Translator | None:
@@ -182,23 +181,7 @@ def _train(
     _export(config, opened_run, unet, plan, done)
     opened_run.write_curves()
 
-  def log(done: int, means: dict[str, float]) -> None:
-    if opened_run.log is not None:
-      means['pictures_per_second'] = means.pop('steps_per_second') * config.batch_size
-      opened_run.log.add(done, means)
-
-  with progress(config, opened_run.first, 'l1') as advance:
-    state = training.run(
-      step,
-      state,
-      opened_run.first,
-      batches,
-      intervals(config),
-      opened_run.checkpoints,
-      training.Hooks(log, sample, advance),
-    )
-  if opened_run.first >= config.num_steps:  # it may have been killed before it wrote its weights
-    sample(config.num_steps, state)
+  train(config, opened_run, step, state, batches, sample, 'l1')
 
 
 def _export(config: Pix2pixTrainConfig, opened_run: Run, unet, plan, done: int) -> None:
@@ -228,10 +211,3 @@ def _print_beginning(
     f'{config.task}: {count:,} pictures at {side} px, {num_devices} device(s), '
     f'{config.num_steps:,} steps of {config.batch_size}{begun}'
   )
-
-
-def _print_summary(config: Pix2pixTrainConfig, opened_run: Run) -> int:
-  if opened_run.store is None:
-    return 0
-  print(f'{config.task}: done; weights: {opened_run.folder / WEIGHTS}')
-  return console.print_failures(opened_run.store)

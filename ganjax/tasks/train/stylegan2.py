@@ -123,9 +123,8 @@ def _train(
     opened_run.write_curves()
 
   def log(done: int, means: dict[str, float]) -> None:
-    if opened_run.log is not None:
-      means['pictures_per_second'] = means.pop('steps_per_second') * config.batch_size
-      opened_run.log.add(done, {**means, 'kimg': done * config.batch_size / KIMG})
+    kimg = done * config.batch_size / KIMG
+    opened_run.write_measured(done, {**means, 'kimg': kimg}, config.batch_size)
 
   if config.init_from is not None and not opened_run.first:
     sample(0, state)  # what training must improve on

@@ -9,7 +9,7 @@ import dataclasses
 import pathlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ from ganjax import data, report, training
 from ganjax.data.claim import TRAINING
 from ganjax.data.sources import Entry
 from ganjax.runtime import cluster
+from ganjax.tasks import console
 from ganjax.tasks.settings import ConfigError
 from ganjax.tasks.train.training_config import NEUTRAL, TrainingConfig
 
@@ -53,6 +54,12 @@ class Run:
     if self.store is not None and self.log is not None:
       self.store.write_image('samples', f'{name}-{step:08d}', pixels)
       self.log.picture(step, name, pixels)
+
+  def write_measured(self, step: int, means: dict[str, float], batch_size: int) -> None:
+    """Notes what `training.run` tells of some steps, and how many pictures a second they took."""
+    if self.log is not None:
+      means['pictures_per_second'] = means.pop('steps_per_second') * batch_size
+      self.log.add(step, means)
 
   def write_curves(self) -> None:
     """Draws all that was measured: curves/NAME.png."""
@@ -141,3 +148,47 @@ def progress(config: TrainingConfig, first: int, shown: str) -> Iterator[Any]:
 
   with bar:
     yield advance
+
+
+def train(
+  config: TrainingConfig,
+  opened_run: Run,
+  step: training.loop.Step,
+  state: Any,
+  batches: Iterator[Any],
+  sample: Callable[[int, Any], None],
+  shown: str,
+) -> None:
+  """Trains to the end, and has samples and weights written on the way.
+
+  Args:
+    config: of the run.
+    opened_run: the run.
+    step, state, batches: as `training.run` takes them.
+    sample: (steps taken, state): writes samples and weights.
+    shown: the measurement beside the bar.
+  """
+
+  def log(done: int, means: dict[str, float]) -> None:
+    opened_run.write_measured(done, means, int(config.batch_size))
+
+  with progress(config, opened_run.first, shown) as advance:
+    state = training.run(
+      step,
+      state,
+      opened_run.first,
+      batches,
+      intervals(config),
+      opened_run.checkpoints,
+      training.Hooks(log, sample, advance),
+    )
+  if opened_run.first >= config.num_steps:  # it may have been killed before it wrote its weights
+    sample(config.num_steps, state)
+
+
+def print_summary(config: TrainingConfig, opened_run: Run, weights: str = WEIGHTS) -> int:
+  """Tells where the weights are; returns the number of pictures that could not be read."""
+  if opened_run.store is None:
+    return 0
+  print(f'{config.task}: done; weights: {opened_run.folder / weights}')
+  return console.print_failures(opened_run.store)

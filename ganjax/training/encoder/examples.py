@@ -14,6 +14,7 @@ from ganjax.runtime.mapping import map_images
 from ganjax.training.encoder import damage, losses
 from ganjax.training.encoder.plan import EncoderPlan, Params, encoder
 from ganjax.training.encoder.trainer import Shared
+from ganjax.training.stylegan2 import sample_sheets
 
 
 class Looked(NamedTuple):
@@ -40,9 +41,8 @@ def look(
   # Each face's own key and that of its damage.
   keys = jax.random.split(jax.random.key(plan.seed + 1), (2, count))
   images, measured = _look(plan, shared, params, photos, keys)
-  sheet = np.concatenate(
-    [np.concatenate(list(row), axis=1) for row in to_bytes(np.asarray(images))]
-  )
+  pixels = to_bytes(np.asarray(images))
+  sheet = sample_sheets.sheet(list(pixels.reshape(-1, *pixels.shape[2:])), count)
   return Looked(sheet, jax.device_get(measured))
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tiny
-from absl import flags
+from command_line import config
 from PIL import Image
 
 from ganjax import data, weights
@@ -18,15 +18,6 @@ from ganjax.training.encoder import damage, plan, trainer
 SIDE = 16
 SMALL = ['--task=train_encoder', '--num_steps=6', '--batch_size=8', '--log_every=1',
          '--save_every=3', '--checkpoint_every=2', '--threads=2']  # fmt: skip
-
-
-def config(*more):
-  if 'task' not in flags.FLAGS:
-    main.define_flags()
-  for flag in flags.FLAGS:
-    flags.FLAGS[flag].unparse()
-  flags.FLAGS(['ganjax', *more])
-  return main.from_flags()
 
 
 @pytest.fixture(scope='module')

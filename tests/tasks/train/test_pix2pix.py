@@ -13,7 +13,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from absl import flags
+from command_line import config
 from PIL import Image
 from processes import together
 
@@ -33,15 +33,6 @@ SMALL = [
   '--patchgan_width=2', '--num_steps=8', '--batch_size=4', '--log_every=1',
   '--checkpoint_every=3', '--save_every=4', '--threads=2',
 ]  # fmt: skip
-
-
-def config(*more):
-  if 'task' not in flags.FLAGS:
-    main.define_flags()
-  for flag in flags.FLAGS:
-    flags.FLAGS[flag].unparse()
-  flags.FLAGS(['ganjax', *more])
-  return main.from_flags()
 
 
 def scene(seed):

@@ -5,7 +5,7 @@ import pathlib
 import jax
 import numpy as np
 import pytest
-from absl import flags
+from command_line import config
 from PIL import Image
 from processes import together
 
@@ -28,15 +28,6 @@ RUN = [
   *('--task=train_generator', '--num_steps=4', '--log_every=1', '--checkpoint_every=2'),
   *('--evaluate_every=0.064', '--frechet_pictures=0', '--threads=2', '--terms=for tests'),
 ]
-
-
-def config(*more):
-  if 'task' not in flags.FLAGS:
-    main.define_flags()
-  for flag in flags.FLAGS:
-    flags.FLAGS[flag].unparse()
-  flags.FLAGS(['ganjax', *more])
-  return main.from_flags()
 
 
 @pytest.fixture(scope='module')
