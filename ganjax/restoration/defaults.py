@@ -79,9 +79,6 @@ RESTORATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-# What of these is otherwise where an encoder says where to begin; chosen on training photographs.
-WARM: dict[str, dict[str, Any]] = {}
-
 # What is taken to have happened to a photo that is restored as it is: what can be, is found out.
 # (`RESTORATIONS` has what studies do to clean photos.)
 AS_IT_IS: dict[str, str] = {
@@ -193,8 +190,7 @@ def defaults_of(
     degrade_first: whether the photos are clean; else they are restored as they are.
     encoder: whether searches begin at an encoder's answer.
   """
-  known = {**BASE, **RESTORATIONS[task], **(WARM.get(task, {}) if encoder else {})}
-  known |= of_preset(preset or preset_of(task), encoder)
+  known = {**BASE, **RESTORATIONS[task], **of_preset(preset or preset_of(task), encoder)}
   if not degrade_first and task in AS_IT_IS:
     known['degradation'] = AS_IT_IS[task]
   return known
