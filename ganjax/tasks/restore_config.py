@@ -1,8 +1,9 @@
 """Settings, defaults and configuration of the restoration tasks."""
 
 import dataclasses
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
+from ganjax import lazy
 from ganjax.choices import INIT_AUTO, INIT_AVERAGE, WEIGHT_GRID
 from ganjax.inversion.presets import PRESETS, Hyper, NoiseMaps, Preset
 from ganjax.inversion.spaces import SPACES
@@ -38,6 +39,11 @@ from ganjax.tasks.config import (
   require_input,
 )
 from ganjax.tasks.settings import FLAGS, ConfigError, NumberOrAuto, given, setting
+
+if TYPE_CHECKING:
+  from ganjax import weights
+else:  # for help, which needs no network
+  weights = lazy.module('ganjax.weights')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,7 +133,7 @@ class RestoreConfig(
   def chosen_preset(self) -> Preset:
     """The preset, in the space and with the noise maps that were asked for."""
     settings = {'space': self.space, 'noise_maps': self.noise_maps}
-    encoder = begins_with_encoder(self.preset, self.init, self.weights is None)
+    encoder = begins_with_encoder(self.preset, self.init, weights.is_bundled(self.weights))
     return preset_within(self.preset, settings, encoder)
 
 
@@ -182,7 +188,7 @@ def configuration(
   _check_preset(preset)
   known = {**kind.defaults(task), 'mask': None, 'invert_mask': None}
   init = more.get('init') or FLAGS.init or INIT_AUTO
-  has_encoder = begins_with_encoder(preset, init, FLAGS.weights is None)
+  has_encoder = begins_with_encoder(preset, init, weights.is_bundled(FLAGS.weights))
   known |= defaults_of(task, preset, first, has_encoder)
   known.update(given(kind), **more)
   more['degradation'] = _degradation(task, known, degradation)

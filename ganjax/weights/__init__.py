@@ -2,7 +2,7 @@
 
 from ganjax.weights.classifiers import Attribute, load_classifier, save_classifier
 from ganjax.weights.inception import load_inception
-from ganjax.weights.networks import DEFAULT, Networks, load
+from ganjax.weights.networks import DEFAULT, Networks, is_bundled, load
 from ganjax.weights.tensor_file import WeightsError, read, save, to_bytes
 from ganjax.weights.tuned import load_tuned
 from ganjax.weights.vgg16 import load_lpips
@@ -12,6 +12,7 @@ __all__ = [
   'Attribute',
   'Networks',
   'WeightsError',
+  'is_bundled',
   'load',
   'load_classifier',
   'load_inception',

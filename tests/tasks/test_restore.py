@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 
+import command_line
 import numpy as np
 import pytest
 import tiny
@@ -12,7 +13,7 @@ from PIL import Image
 from ganjax import data, inversion, weights
 from ganjax.errors import GanjaxError
 from ganjax.inversion import selection
-from ganjax.inversion.presets import Tuning
+from ganjax.inversion.presets import PRESETS, Tuning
 from ganjax.pixels import to_bytes
 from ganjax.tasks import main
 from ganjax.tasks.config import FacesConfig
@@ -393,3 +394,11 @@ def test_the_pivotal_preset_saves_what_it_tuned(config):
 def test_assumptions_that_do_not_fit_are_refused(config, changes, message):
   with pytest.raises(GanjaxError, match=message):
     main.run(dataclasses.replace(config, **changes))
+
+
+@pytest.mark.parametrize('more', [[], [f'--weights={weights.DEFAULT}']])
+def test_the_bundled_weights_are_those_of_no_flag_and_of_their_own_path(more):
+  """Both begin with the encoder, and so with the numbers of such a start."""
+  config = command_line.config('--task=denoise', '--input=face.png', *more)
+  assert config.chosen_preset() == PRESETS['robust'].warm
+  assert config.learning_rate == PRESETS['robust'].warm.hyper.learning_rate

@@ -97,3 +97,12 @@ def test_the_bundled_one_belongs_to_the_bundled_generator():
   assert f'{told["psnr"]:.2f} dB, and {told["psnr_degraded"]:.2f} dB' in card
   assert f'the mean face has {told["psnr_mean"]:.2f} dB' in card
   assert f'--num_steps={told["steps"]}' in card
+
+
+def test_a_copy_of_the_bundled_generator_is_known_as_such(generator, tmp_path):
+  copy = tmp_path / 'copy.safetensors'
+  copy.symlink_to(weights.DEFAULT)
+  altered = tmp_path / 'altered.safetensors'
+  altered.write_bytes(weights.DEFAULT.read_bytes()[:-1] + b'?')
+  known = [weights.is_bundled(path) for path in (None, weights.DEFAULT, copy, altered, generator)]
+  assert known == [True, True, True, False, False]
