@@ -6,7 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
+
+from ganjax import data
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -41,3 +44,17 @@ def test_deep_prior(tmp_path):
   classic = ['non-local means', 'BM3D']
   assert rows == ['denoise', 'degraded', *classic, 'deep prior', 'half missing', 'degraded',
                   'biharmonic', 'deep prior']  # fmt: skip
+
+
+def test_settings(tmp_path):
+  """Each run is compared with the first, and drawn."""
+  tiny.write(tmp_path / 'tiny.safetensors')
+  more = f'weights={tmp_path / "tiny.safetensors"},perceptual=discriminator,num_steps=1'
+  told = python(
+    'scripts/compare_settings.py',
+    *('--input=scripts/demo/astronaut.png', f'--output={tmp_path / "out"}', '--tasks=inpaint'),
+    *('--runs=fidelity=0; fidelity=1', '--along=fidelity', '--axes=score,psnr', f'--more={more}'),
+  )
+  rows = [line.split('|')[2].strip() for line in told.splitlines() if line.startswith('| ')]
+  assert rows == ['settings', 'fidelity=0', 'fidelity=1']
+  assert np.asarray(data.decode(tmp_path / 'out/curves.png')).std() > 10
