@@ -251,9 +251,8 @@ class Worker:
 
   def _problem(self, entry: Entry, face: Face) -> tuple[_Job, Problem]:
     degraded = self._method.degrade(face, self._search.side)
-    return _Job(entry, face, degraded), self._method.problem(
-      self._prior, face, degraded, self._encoder
-    )
+    problem = self._method.problem(self._prior, face, degraded, self._encoder)
+    return _Job(entry, face, degraded), problem
 
   def _finish(self, entry: Entry, outcome: Outcome) -> None:
     block = self._blocks[entry.index // self._plan.block_size]

@@ -1,7 +1,7 @@
 """Pictures in, results out: find the files, decode them, keep what came of them."""
 
 from ganjax.data.claim import is_output
-from ganjax.data.decode import ImageError, decode, decode_with_alpha, encode_png
+from ganjax.data.decode import ImageError, decode, decode_photo, decode_with_alpha, encode_png
 from ganjax.data.jpeg import JpegCoding, jpeg_coding
 from ganjax.data.latents import Latent, check_latents, find_latents
 from ganjax.data.names import face_name
@@ -18,6 +18,7 @@ __all__ = [
   'StoreError',
   'check_latents',
   'decode',
+  'decode_photo',
   'decode_with_alpha',
   'encode_png',
   'face_name',

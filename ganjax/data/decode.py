@@ -66,6 +66,19 @@ def decode_with_alpha(
     raise ImageError(f'{name}: {error}') from None
 
 
+def decode_photo(source: str | os.PathLike | bytes, name: str | None = None) -> np.ndarray:
+  """As `decode_with_alpha`, in one array.
+
+  Returns:
+    uint8 [H, W, 4], the last channel being alpha; [H, W, 3] where all is opaque.
+
+  Raises:
+    ImageError: as `decode` does.
+  """
+  pixels, alpha = decode_with_alpha(source, name)
+  return pixels if alpha is None else np.dstack([pixels, alpha])
+
+
 def encode_png(pixels: np.ndarray) -> bytes:
   """The PNG file of one picture; the same pixels always give the same bytes.
 

@@ -37,9 +37,9 @@ class Pictures:
     return self._source.entries(index, index + 1)[0]
 
   def read(self, index: int) -> np.ndarray:
-    """One picture, uint8 [H, W, 3].
+    """One picture, uint8 [H, W, 3]; what is transparent is white.
 
     Raises:
       ImageError: it is gone, or cannot be decoded.
     """
-    return self._source.read(self.entry(index))
+    return self._source.read(self.entry(index))[..., :3]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ganjax.data.decode import ImageError, decode, printable
+from ganjax.data.decode import ImageError, decode_photo, printable
 from ganjax.data.names import name_of
 from ganjax.data.sources import Entry, SourceError, first_line, path_of
 from ganjax.runtime import extras
@@ -48,7 +48,7 @@ class Records:
     except Exception as error:  # whatever TFDS and ArrayRecord raise at a damaged record
       reason = printable(str(error)) or type(error).__name__
       raise ImageError(f'{entry.source}: cannot be read ({reason}); copy it again') from None
-    return decode(bytes(encoded), entry.source)
+    return decode_photo(bytes(encoded), entry.source)
 
 
 def open_records(spec: str) -> Records | None:

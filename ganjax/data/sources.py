@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ganjax.data.claim import is_output
-from ganjax.data.decode import MAX_FILE_BYTES, ImageError, decode, printable
+from ganjax.data.decode import MAX_FILE_BYTES, ImageError, decode_photo, printable
 from ganjax.data.formats import READABLE, precedence
 from ganjax.data.names import is_picture, name_of, natural, with_hash
 from ganjax.errors import GanjaxError
@@ -52,7 +52,7 @@ class Source(Protocol):
     """The pictures with indices from `first` up to, but without, `last`."""
 
   def read(self, entry: Entry) -> np.ndarray:
-    """One picture, uint8 [H, W, 3].
+    """One picture, uint8 [H, W, 3], or [H, W, 4] with an alpha channel.
 
     Raises:
       ImageError: it is gone, or cannot be decoded.
@@ -77,7 +77,7 @@ class Files:
 
   def read(self, entry: Entry) -> np.ndarray:
     if not is_remote(entry.source):
-      return decode(entry.source)
+      return decode_photo(entry.source)
     path = _remote(entry.source)
     try:
       size = path.stat().length
@@ -90,7 +90,7 @@ class Files:
     if encoded is None:
       limit = MAX_FILE_BYTES // 2**20
       raise ImageError(f'{entry.source}: more than {limit} MiB; save it smaller')
-    return decode(encoded, entry.source)
+    return decode_photo(encoded, entry.source)
 
 
 class Listed(NamedTuple):

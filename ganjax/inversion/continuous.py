@@ -1,7 +1,8 @@
 """Continuous batching: finished images free their slot, which the next image takes.
 
 An image's steps do not depend on its slot or its neighbours, so this changes throughput only: no
-slot waits for the slowest image of its batch.
+slot waits for the slowest image of its batch. Images whose degradations have other operators, such
+as the holes of a transparent photo, have slots of their own.
 """
 
 import dataclasses
@@ -105,8 +106,8 @@ class ContinuousBatch:
     self.size = sharding.round_up(size)
     self._here, self._solvers, self._chunk_steps = prior, tuple(stages), chunk_steps
     self._prior = devices.replicate(sharding.mesh(self.size), prior)
-    sizes = [batch.images_at_once(solver, self.size) for solver in self._solvers]
-    self._stages = [StageBatch(stage, [None] * n) for stage, n in enumerate(sizes)]
+    self._sizes = [batch.images_at_once(solver, self.size) for solver in self._solvers]
+    self._stages: dict[Any, list[StageBatch]] = {}  # by the problems' tree structure
 
   def solve(
     self,
@@ -117,8 +118,8 @@ class ContinuousBatch:
     """Inverts a stream of images; what is finished first comes out first.
 
     Args:
-      problems: (tag, problem), all of one size and with the same operators; taken as slots get
-        free, up to one batch ahead of that.
+      problems: (tag, problem), those with the same operators of one size; taken as slots get free,
+        up to one batch ahead of that.
       on_chunk: called after every chunk, once finished images have left; may raise to stop,
         and `paused` then says how far the others are.
       resume: where an image goes on, if it does not begin.
@@ -142,7 +143,7 @@ class ContinuousBatch:
 
   def paused(self) -> Iterator[tuple[Any, Paused]]:
     """How far the images at work are."""
-    for slots in self._stages:
+    for slots in self._all():
       for slot, request in enumerate(slots.requests):
         if request is not None and request.history:
           yield request.tag, self._paused_of(slots, slot, request)
@@ -152,27 +153,40 @@ class ContinuousBatch:
 
   def _admit(self, ahead: list, problems: Iterator, resume) -> None:
     """Lets images in, and from stage to stage, as far as there are slots."""
-    first = self._stages[0]
-    while not first.is_full and (one := _next(ahead, problems)) is not None:
+    while (one := _next(ahead, problems)) is not None:
       tag, problem = one
+      first = self._stages_of(problem)[0]
+      if first.is_full:
+        ahead.insert(0, one)
+        break
       self._send(tag, problem, resume(tag, problem) if resume is not None else None)
       self._fill_slots(first)
-    for slots in self._stages[1:]:
+    for slots in self._all():
       self._fill_slots(slots)
+
+  def _stages_of(self, problem: Problem) -> list[StageBatch]:
+    structure = jax.tree.structure(problem)
+    if structure not in self._stages:
+      sizes = enumerate(self._sizes)
+      self._stages[structure] = [StageBatch(stage, [None] * size) for stage, size in sizes]
+    return self._stages[structure]
+
+  def _all(self) -> list[StageBatch]:
+    return [slots for stages in self._stages.values() for slots in stages]
 
   def _send(self, tag: Any, problem: Problem, paused: Paused | None) -> None:
     """Has an image wait for a slot of the stage that it is to go on with."""
     stage = 0
     if paused is not None:
       left = self._solvers[paused.stage].steps_left(problem, paused.state)
-      stage = min(paused.stage + int(left <= 0), len(self._stages) - 1)
-    self._stages[stage].waiting.append((tag, problem, paused))
+      stage = min(paused.stage + int(left <= 0), len(self._solvers) - 1)
+    self._stages_of(problem)[stage].waiting.append((tag, problem, paused))
 
   def _due(self) -> StageBatch | None:
     """Which stage is next: the last one whose slots are all taken; at the end of the stream, when
     none's are, the first at work, so that the later ones fill up before their turn."""
-    full = [slots for slots in self._stages if slots.is_full]
-    at_work = [slots for slots in self._stages if not slots.is_empty]
+    full = [slots for slots in self._all() if slots.is_full]
+    at_work = [slots for slots in self._all() if not slots.is_empty]
     return full[-1] if full else at_work[0] if at_work else None
 
   def _fill_slots(self, slots: StageBatch) -> None:
@@ -224,7 +238,7 @@ class ContinuousBatch:
         continue
       paused = self._paused_of(slots, slot, request)
       slots.requests[slot] = None
-      if slots is self._stages[-1]:
+      if slots.stage == len(self._solvers) - 1:
         yield request.tag, self._restoration(request, paused)
       else:
         self._send(request.tag, request.problem, paused)

@@ -37,12 +37,7 @@ class Photo(NamedTuple):
   @classmethod
   def in_file(cls, item: data.Item) -> 'Photo':
     coding = functools.partial(data.jpeg_coding, item.path)
-    return cls(item.name, str(item.path), functools.partial(_read, item.path), coding)
-
-
-def _read(path: pathlib.Path) -> np.ndarray:
-  pixels, alpha = data.decode_with_alpha(path)
-  return pixels if alpha is None else np.dstack([pixels, alpha])
+    return cls(item.name, str(item.path), functools.partial(data.decode_photo, item.path), coding)
 
 
 @dataclasses.dataclass(frozen=True)

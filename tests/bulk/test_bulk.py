@@ -149,6 +149,39 @@ def test_every_bad_file_is_one_failure_and_does_no_harm(configure, tmp_path):
   assert len(finalize.read(pathlib.Path(config.output))) == 3
 
 
+@pytest.mark.parametrize('degradation', ['identity()', 'grayscale()'])
+def test_transparent_parts_are_holes_as_in_other_tasks(
+  configure, tmp_path, weights_file, degradation
+):
+  """Among photos that have none, in one batch."""
+  folder = tmp_path / 'mixed'
+  folder.mkdir()
+  alpha = np.full((16, 16), 255, np.uint8)
+  alpha[:6, :5] = 0
+  for i, photo in enumerate([noise(16, 0), np.dstack([noise(16, 1), alpha]), noise(16, 2)]):
+    Image.fromarray(photo).save(folder / f'{i}.png')
+  flags = f'--input={folder}', f'--degradation={degradation}', '--export=pasted'
+  assert main.run(configure(*flags)) == 0
+  examples = finalize.read(tmp_path / 'out')
+  found = ganjax.restore_photos(
+    folder,
+    degradation,
+    weights.load(weights_file),
+    task='invert',
+    align='never',
+    num_steps=4,
+    batch_size=1,
+  )
+  for photo, example in zip(found, examples, strict=True):
+    (face,) = photo.faces
+    np.testing.assert_allclose(face.restoration.latent, example['latent'], atol=1e-4)
+    pasted = data.decode(tmp_path / f'out/pasted/{photo.name}.png').astype(int)
+    np.testing.assert_allclose(pasted, photo.image, atol=1)
+  opaque, holed = (data.read_results(tmp_path / 'out')[1][i] for i in (0, 1))
+  assert 'hidden' not in opaque
+  assert holed['hidden'] == pytest.approx(30 / 256, abs=1e-3)
+
+
 def test_faces_are_called_as_in_all_tasks_and_no_file_hides_another(
   configure, tmp_path, weights_file
 ):
