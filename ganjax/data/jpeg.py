@@ -18,6 +18,7 @@ class JpegCoding(NamedTuple):
 
   tables: tuple[np.ndarray, np.ndarray, np.ndarray]  # steps of the DCT coefficients, [8, 8] each
   sampling: tuple[int, int]  # pixels that share a chroma sample, (down, across)
+  origin: tuple[int, int] = (0, 0)  # a pixel, (row, column), with which a unit of blocks begins
 
   @property
   def factors(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:

@@ -66,7 +66,7 @@ def _within(
   steps = []
   for row, table, factors in zip(RGB_TO_YCC, coding.tables, coding.factors, strict=True):
     plane = _reduced(ours @ row, factors)
-    stored = _sharpened(_reduced(given @ row, factors), factors)
+    stored = stored_samples(given @ row, factors)
     step = _into_cells(plane, stored, share * table) * _of_blocks(weight[:, :, 0], factors)
     steps.append(_enlarged(_sharpened(step, factors), factors))
   moved = np.stack(steps, axis=-1) @ YCC_TO_RGB.T / 127.5
@@ -80,14 +80,22 @@ def _centred(image: np.ndarray) -> np.ndarray:
 
 def _into_cells(plane: np.ndarray, stored: np.ndarray, sizes: np.ndarray) -> np.ndarray:
   """What brings the blocks of a plane [H, W] into cells, of sizes [8, 8], around another's."""
-  blocks = (len(plane) // 8, 8, plane.shape[1] // 8, 8)
-  ours, middle = (
-    np.einsum('iy,byax,jx->biaj', DCT, x.reshape(blocks), DCT, optimize=True)
-    for x in (plane, stored)
-  )
-  reach = sizes[:, None, :] / 2
-  step = np.clip(ours, middle - reach, middle + reach) - ours
-  return np.einsum('iy,biaj,jx->byax', DCT, step, DCT, optimize=True).reshape(plane.shape)
+  ours, middle = coefficients(plane), coefficients(stored)
+  step = np.clip(ours, middle - sizes / 2, middle + sizes / 2) - ours
+  blocks = step.reshape(len(plane) // 8, plane.shape[1] // 8, 8, 8)
+  return np.einsum('iy,baij,jx->byax', DCT, blocks, DCT, optimize=True).reshape(plane.shape)
+
+
+def coefficients(plane: np.ndarray) -> np.ndarray:
+  """The DCT coefficients of the whole blocks of a plane [H, W]; [n, 8, 8]."""
+  height, width = (side // 8 for side in plane.shape)
+  blocks = plane[: 8 * height, : 8 * width].reshape(height, 8, width, 8)
+  return np.einsum('iy,byax,jx->baij', DCT, blocks, DCT, optimize=True).reshape(-1, 8, 8)
+
+
+def stored_samples(plane: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
+  """What a JPEG stored of a plane that is decoded, [H, W] -> [H / down, W / across]."""
+  return _sharpened(_reduced(plane, factors), factors)
 
 
 def _of_blocks(weight: np.ndarray, factors: tuple[int, int]) -> np.ndarray:

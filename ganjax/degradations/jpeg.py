@@ -1,5 +1,6 @@
 """JPEG compression."""
 
+import functools
 import io
 from typing import ClassVar
 
@@ -116,11 +117,8 @@ class Jpeg(Operator):
 
   def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """In the cells of its tables; see `within_cells`."""
-    luma, chroma = (
-      np.asarray(quantisation_table(base, np.asarray(self.quality)))
-      for base in (LUMA_TABLE, CHROMA_TABLE)
-    )
-    return within_cells(image, degraded, visible, JpegCoding((luma, chroma, chroma), (2, 2)))
+    coding = JpegCoding(tables_of(int(np.asarray(self.quality))), (2, 2))
+    return within_cells(image, degraded, visible, coding)
 
   def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
     del height, width
@@ -151,6 +149,16 @@ def quantisation_table(base: np.ndarray, quality: Leaf) -> jax.Array:
   """
   percent = jnp.where(quality < 50, 5000 // quality, 200 - 2 * quality)
   return jnp.clip((jnp.asarray(base) * percent + 50) // 100, 1, 255).astype(jnp.float32)
+
+
+@functools.cache
+def tables_of(quality: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """libjpeg's tables of a quality for Y, Cb and Cr; float32 [8, 8] each."""
+  luma, chroma = (
+    np.asarray(quantisation_table(base, np.asarray(quality, np.int32)))
+    for base in (LUMA_TABLE, CHROMA_TABLE)
+  )
+  return luma, chroma, chroma
 
 
 def soft_round(x: jax.Array) -> jax.Array:

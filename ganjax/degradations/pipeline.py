@@ -321,18 +321,27 @@ class Pipeline(Operator):
     given = self.with_values({(i, x.parameter): size for (i, _), x in places.items()})
     return Pipeline(given.operators, tuple(x for x in self.unknown if x not in places))
 
-  def stored(self, coding: JpegCoding | None, scale: float) -> 'Pipeline':
+  def stored(self, coding: JpegCoding | None, width: float, side: int) -> 'Pipeline':
     """The same for a face of a photo that came as such a file; see `Discrete.of_file`.
 
     Args:
       coding: of the photo's JPEG; None where it is none.
-      scale: pixels of the photo that become one of the face's crop.
+      width: of the face in the photo, px.
+      side: of the clean crop, px, which operators before that of the file may make smaller.
     """
     if coding is None:
       return self
-    places = {place: x.of_file for place, x in self._places(Discrete).items() if x.of_file}
-    told = {place: of_file(coding, scale) for place, of_file in places.items()}
+    told = {}
+    for place, unknown in self._places(Discrete).items():
+      if unknown.of_file:
+        size, _ = Pipeline(self.operators[: place[0]]).output_shape(side, side)
+        told[place] = unknown.of_file(coding, width / size)
     return self.with_values({place: value for place, value in told.items() if value is not None})
+
+  @property
+  def depends_on_coding(self) -> bool:
+    """Whether it counts how the photo's file was coded; see `stored` and `is_only_codecs`."""
+    return self.is_only_codecs or any(x.of_file for x in self._places(Discrete).values())
 
   @property
   def is_partly_drawn(self) -> bool:

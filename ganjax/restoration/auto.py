@@ -37,8 +37,9 @@ class Automatic(NamedTuple):
     return cls(masks.strip())
 
   def search(self, search: Search) -> Search:
-    """How faces are found, with the masks' holes."""
-    return dataclasses.replace(search, degradations=(parse(self.masks),) if self.masks else ())
+    """How faces are found, with the masks' holes, for what their files tell."""
+    masks = (parse(self.masks),) if self.masks else ()
+    return dataclasses.replace(search, degradations=masks, with_coding=True)
 
   def spec(self, found: str) -> str:
     """A whole degradation, from what shows, if anything does."""

@@ -193,25 +193,36 @@ def completed_jpeg(
     uint8 [H, W, 3].
   """
   placed = faces.place(photo, restored, quad)
-  around = _units_around(placed.where, coding.sampling)
+  around = _units_around(placed.where, coding)
   face = photo[around].astype(np.float32)
+  # Of the face, what lies in `around`; and the same of that. Blocks that the photo's upper and left
+  # edges cut are in neither.
+  starts = [max(p.start, a.start) for p, a in zip(placed.where, around, strict=True)]
+  blocks = tuple(slice(s - p.start, None) for s, p in zip(starts, placed.where, strict=True))
   inner = tuple(
-    slice(part.start - whole.start, part.stop - whole.start)
-    for part, whole in zip(placed.where, around, strict=True)
+    slice(start - whole.start, part.stop - whole.start)
+    for start, part, whole in zip(starts, placed.where, around, strict=True)
   )
-  face[inner] = np.where(placed.weight > 0, np.clip(placed.face, 0, 255), face[inner])
+  shown = np.clip(placed.face, 0, 255)
+  face[inner] = np.where(placed.weight[blocks] > 0, shown[blocks], face[inner])
   visible = np.ones((*face.shape[:2], 1), np.float32)
   made = within_cells(face / 127.5 - 1, to_float(decoded[around]), visible, coding)
+  shown[blocks] = (made[inner] + 1) * 127.5
   result = photo.copy()
   region = result[placed.where]
-  region[:] = faces.rounded(region + placed.weight * ((made[inner] + 1) * 127.5 - region))
+  region[:] = faces.rounded(region + placed.weight * (shown - region))
   return result
 
 
-def _units_around(where: tuple[slice, slice], sampling: tuple[int, int]) -> tuple[slice, slice]:
+def _units_around(where: tuple[slice, slice], coding: data.JpegCoding) -> tuple[slice, slice]:
   """The part of a photo that consists of a JPEG's whole units (of blocks), and one more around."""
   rows, columns = (
-    slice(max(part.start // unit - 1, 0) * unit, (-(-part.stop // unit) + 1) * unit)
-    for part, unit in zip(where, (8 * factor for factor in sampling), strict=True)
+    slice(
+      max((part.start - start) // unit - 1, 0) * unit + start,
+      (-(-(part.stop - start) // unit) + 1) * unit + start,
+    )
+    for part, unit, start in zip(
+      where, (8 * factor for factor in coding.sampling), coding.origin, strict=True
+    )
   )
   return rows, columns

@@ -58,7 +58,7 @@ def diagnose_photos(
   for photo, found in usable(photos, search, add_failure, keep_photos=False):
     largest = max(found, key=lambda face: faces.side_of(face.crop.quad))
     width, has_holes = faces.side_of(largest.crop.quad), largest.holes.visible is not None
-    findings = diagnose(largest.crop.image, width, photo.coding(), has_holes)
+    findings = diagnose(largest.crop.image, width, largest.coding, has_holes)
     yield Diagnosed(photo, tuple(face.crop.quad for face in found), tuple(findings))
 
 
@@ -76,16 +76,17 @@ def diagnose(
   Args:
     crop: the face, uint8 [side, side, 3], as the generator takes it.
     width: of the face in its photo, px.
-    coding: of the JPEG that the photo came as.
+    coding: of the JPEG that the face came as; see `faces.coding_of`.
     has_holes: whether that is known to be wrong with it.
 
   Returns:
     In the order in which a degradation has to name them.
   """
   side, found = len(crop), []
+  is_small = width < _SMALL * side
   if is_grey(crop):
     found.append(Finding('grayscale()', 'it has no colours of its own'))
-  if width < _SMALL * side:
+  if is_small:
     found.append(
       Finding(AS_IT_IS['super_resolve'], f'the face is {width:.0f} px wide, of {side} px')
     )
@@ -93,9 +94,10 @@ def diagnose(
   if noise > _NOISE:
     told = f'noise of {100 * noise:.0f} % of the range was measured'
     found.append(Finding(AS_IT_IS['denoise'], told))
-  quality = None if coding is None else quality_of(coding, width / side)
+  # A small face was small already when it was stored.
+  quality = None if coding is None else quality_of(coding, 1.0 if is_small else width / side)
   if quality is not None and quality < _QUALITY:
-    told = f'the blocks of its JPEG file are those of quality {quality} in the face'
+    told = f'its JPEG blocks are those of quality {quality} in the face'
     found.append(Finding(AS_IT_IS['dejpeg'], told))
   if not found and not has_holes:
     found.append(Finding(AS_IT_IS['deblur'], 'nothing else shows: how blurred it is, is found'))

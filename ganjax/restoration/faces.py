@@ -11,6 +11,8 @@ from PIL import Image
 
 from ganjax import data, faces
 from ganjax.degradations import DegradationError, PictureMask, Pipeline
+from ganjax.degradations.jpeg import quality_of
+from ganjax.degradations.jpeg_traces import coding_in
 from ganjax.degradations.masks.file import WHITE
 from ganjax.restoration import holes
 from ganjax.restoration.holes import Holes
@@ -54,6 +56,7 @@ class Search:
     as_is: the photos are restored as they are; else they are clean, and degraded first.
     quads: the corners of the faces, [4, 2] each from the left, where they are known: then none are
       looked for.
+    with_coding: it counts how the photos are coded, whatever the degradations are.
   """
 
   template: faces.Template
@@ -63,6 +66,7 @@ class Search:
   degradations: tuple[Pipeline, ...] = ()
   as_is: bool = False
   quads: tuple[np.ndarray, ...] = ()
+  with_coding: bool = False
 
   @property
   def size(self) -> int:
@@ -73,8 +77,9 @@ class Search:
 
   @property
   def needs_coding(self) -> bool:
-    """Whether it counts how the photos' files are coded."""
-    return self.as_is and any(one.is_only_codecs or one.unknown for one in self.degradations)
+    """Whether it counts how the photos are coded."""
+    depends = any(one.depends_on_coding for one in self.degradations)
+    return self.with_coding or (self.as_is and depends)
 
 
 class Face(NamedTuple):
@@ -88,7 +93,7 @@ class Face(NamedTuple):
   photo_name: str
   holes: Holes  # the photo's
   photo: np.ndarray | None = None  # uint8 [H, W, 3], where it is kept
-  coding: data.JpegCoding | None = None  # of the photo, where that counts
+  coding: data.JpegCoding | None = None  # of the JPEG that it came as, where that counts
   scale: float = 1.0  # by which the photo is enlarged to take the restored face
   notes: tuple[str, ...] = ()  # what a person should be told
 
@@ -114,7 +119,7 @@ class Face(NamedTuple):
     """A degradation with what the face's size and its photo's file tell of it."""
     if degradation.follows_crop:
       degradation = degradation.cropped(len(self.crop.image))
-    return degradation.stored(self.coding, faces.side_of(self.crop.quad) / side)
+    return degradation.stored(self.coding, faces.side_of(self.crop.quad), side)
 
 
 def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face]:
@@ -144,7 +149,9 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
   names = [photo.name]
   if len(crops) > 1:
     names = [data.face_name(photo.name, number) for number in range(len(crops))]
-  found = _named(photo, names, crops, own, pixels if keep_photo else None, search)
+  found = _named(photo, names, crops, own, pixels, search)
+  if not keep_photo:
+    found = [face._replace(photo=None) for face in found]
   if not search.as_is:
     return found
   fitting, reasons = _fitting(found, pixels, search)
@@ -191,11 +198,11 @@ def _named(
   names: Sequence[str],
   crops: Sequence[faces.Crop],
   own: Holes,
-  pixels: np.ndarray | None,
+  pixels: np.ndarray,
   search: Search,
 ) -> list[Face]:
-  """The faces of a photo, each with its name; `pixels` are the photo's, where they are kept."""
-  coding = photo.coding() if search.needs_coding else None
+  """The faces of a photo, each with its name."""
+  of_file = photo.coding() if search.needs_coding else None
   return [
     Face(
       name=name,
@@ -205,11 +212,36 @@ def _named(
       crop=crop,
       photo_name=photo.name,
       photo=pixels,
-      coding=coding,
+      coding=coding_of(pixels, crop.quad, of_file) if search.needs_coding else None,
       holes=own,
     )
     for number, (name, crop) in enumerate(zip(names, crops, strict=True))
   ]
+
+
+def coding_of(
+  photo: np.ndarray, quad: np.ndarray, of_file: data.JpegCoding | None
+) -> data.JpegCoding | None:
+  """How the JPEG was coded that a face of a photo came as.
+
+  That is its file, unless the file is faultless or no JPEG: then it is the JPEG that was saved
+  again, or of which the photo is a screenshot, if the face shows one.
+
+  Args:
+    photo: uint8 [H, W, 3].
+    quad: [4, 2], the face's corners.
+    of_file: how the photo's file is coded.
+  """
+  if of_file is not None and quality_of(of_file) is not None:
+    return of_file
+  left, top = np.maximum(np.floor(quad.min(axis=0)), 0).astype(int)
+  right, bottom = np.ceil(quad.max(axis=0)).astype(int)
+  found = coding_in(photo[top:bottom, left:right])
+  if found is None:
+    return of_file
+  down, across = (8 * factor for factor in found.sampling)
+  y, x = found.origin
+  return found._replace(origin=((y + int(top)) % down, (x + int(left)) % across))
 
 
 def _holes(photo: Photo, search: Search) -> tuple[np.ndarray, Holes]:

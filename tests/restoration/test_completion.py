@@ -321,6 +321,22 @@ def test_a_face_in_a_jpeg_photo_is_one_that_the_file_can_have_been_made_of(mode,
   assert np.mean(again == decoded) > 0.95
 
 
+def test_a_jpeg_s_blocks_need_not_begin_with_the_photo(tmp_path):
+  """As in a screenshot, whose part gives what the same part of the whole does."""
+  truth, decoded, coding = stored(tmp_path / 'me.jpg', '4:2:0')
+  where = quad(side=120, centre=(142, 110))
+  restored = faces.cut(truth, where, 64)
+  whole = completed_jpeg(decoded, restored, where, decoded, coding)
+  for top, left in ((3, 13), (58, 90)):  # the second time through the face's own blocks
+    moved = coding._replace(origin=(-top % 16, -left % 16))
+    part, there = decoded[top:, left:], where - (left, top)
+    found = completed_jpeg(part, restored, there, part, moved)
+    inner = np.s_[80 - top : 150 - top, 112 - left : 180 - left]
+    np.testing.assert_allclose(found[inner].astype(int), whole[80:150, 112:180], atol=1)
+    outside = ~faces.covers([there], *part.shape[:2])
+    np.testing.assert_array_equal(found[outside], part[outside])
+
+
 def test_what_a_blur_left_is_taken_from_the_input(crop):
   """Nearer to the truth, and not much farther where the blur was taken for a wider one."""
   truth, restored = crop

@@ -6,7 +6,7 @@ from PIL import Image
 
 from ganjax import data, faces
 from ganjax.degradations import DegradationError, parse
-from ganjax.restoration.faces import Photo, Search, faces_at, faces_of, find_faces
+from ganjax.restoration.faces import Photo, Search, coding_of, faces_at, faces_of, find_faces
 
 SIDE = 32
 PIXELS = np.random.default_rng(0).integers(60, 200, (96, 96, 3)).astype(np.uint8)
@@ -209,3 +209,35 @@ def test_how_a_photo_was_stored_counts_where_that_alone_is_undone(tmp_path, spec
   (face,) = faces_of(Photo.in_file(item), search(spec, as_is=as_is))
   assert (face.coding is not None) == is_known
   assert faces_of(photo(), search(spec, as_is=as_is))[0].coding is None
+
+
+@pytest.mark.parametrize('spec', ['downsample(factor=?) | jpeg(quality=?)', 'jpeg(quality=?)'])
+def test_a_file_s_quality_holds_at_the_size_that_the_face_had_in_it(tmp_path, spec):
+  small = Image.fromarray(PIXELS).resize((SIDE // 2, SIDE // 2))
+  small.save(tmp_path / 'me.jpg', quality=20)
+  (item,) = data.find(tmp_path / 'me.jpg')
+  (face,) = faces_of(Photo.in_file(item), search(spec, align='never', as_is=True))
+  (quality,) = [
+    x.quality for x in face.measured(parse(spec), SIDE).operators if hasattr(x, 'quality')
+  ]
+  assert quality == 20 if 'downsample' in spec else quality < 10
+
+
+def test_a_screenshot_counts_as_the_jpeg_that_it_shows(tmp_path):
+  """Where its blocks lie there; a file that was saved well afterwards hides nothing."""
+  shown = data.decode('scripts/demo/astronaut.png')[60:220, 130:290]
+  Image.fromarray(shown).save(tmp_path / 'me.jpg', quality=20)
+  decoded = data.decode(tmp_path / 'me.jpg')
+  window = np.full((300, 300, 3), 230, np.uint8)
+  window[67:227, 83:243] = decoded
+  quad = np.array([[90, 75], [90, 215], [230, 215], [230, 75]], float)
+  coding = coding_of(window, quad, None)
+  steps = data.jpeg_coding(tmp_path / 'me.jpg').tables[0]
+  np.testing.assert_array_equal(coding.tables[0], steps)
+  assert [place % 8 for place in coding.origin] == [67 % 8, 83 % 8]
+  Image.fromarray(decoded).save(tmp_path / 'again.jpg', quality=95)
+  again, of_file = data.decode(tmp_path / 'again.jpg'), data.jpeg_coding(tmp_path / 'again.jpg')
+  np.testing.assert_array_equal(coding_of(again, quad - 70, of_file).tables[0], steps)
+  own = data.jpeg_coding(tmp_path / 'me.jpg')
+  assert coding_of(decoded, quad - 70, own) is own
+  assert coding_of(shown, quad - 70, None) is None

@@ -117,3 +117,5 @@ def test_blocks_show_where_the_file_has_coarse_tables_and_the_face_is_not_reduce
   coding = data.jpeg_coding(path)
   assert ('jpeg' in found(crop(), 64, coding)) == (quality < 45)
   assert 'jpeg' not in found(crop(), 640, coding)  # of which nothing is left in the crop
+  # A small face was that small when it was stored.
+  assert found(crop(), 20, coding) == ['downsample', 'jpeg'][: 1 + (quality < 45)]
