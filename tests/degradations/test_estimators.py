@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from ganjax.degradations import parse, stack
-from ganjax.degradations.estimators import Continuous
+from ganjax.degradations.estimators import Continuous, noise_deviation
 from ganjax.pixels import to_float
 
 PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
@@ -74,6 +75,19 @@ def test_the_noise_level_is_read_off_the_picture(picture, sigma):
   noisy = parse(f'noise(sigma={sigma})').true(picture, KEY)
   (found,) = parse('noise(sigma=?)').measured(noisy).operators
   assert float(found.sigma) == pytest.approx(sigma, rel=0.2)
+
+
+@pytest.mark.parametrize('kind', ['noise(sigma=0.07) | jpeg(quality=50)', 'grain'])
+def test_noise_without_its_finest_part_is_noise_still(picture, kind):
+  """As a JPEG leaves it, and as film has it."""
+  if kind == 'grain':
+    drawn = np.random.default_rng(0).normal(0, 1, picture.shape)
+    grain = ndimage.gaussian_filter(drawn, (0.7, 0.7, 0))
+    noisy = np.clip(picture + 2 * 0.05 * grain / grain.std(), -1, 1).astype(np.float32)
+  else:
+    noisy = parse(kind).true(picture, KEY)
+  assert 0.025 < noise_deviation(noisy) < 0.06
+  assert noise_deviation(picture) < 0.02
 
 
 @pytest.mark.parametrize(('photons', 'drop'), [(96, 0.04), (24, 0.16), (12, 0.32)])
