@@ -5,17 +5,22 @@ import itertools
 import numpy as np
 
 # Variances, of pixels in [-1, 1].
-ERROR = 0.02  # of restored pictures, where a blur lets nothing through; an upper bound
 ROUNDING = (2 / 255) ** 2 / 12  # of 8 bits
+# Of the error of a restored picture in a component of frequency r, 1 being a sample's: like the
+# picture itself, it has less of a frequency the higher that is (a face's own power falls with
+# r^-3.6, and is twice TAIL at 1), but no more than COARSE of what a blur lets through.
+COARSE, TAIL, FALL = 0.1, 4.5e-4, 3.6
+_MARGIN = 2.0  # on the noise that is measured, which need not be white
 _BANDS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)  # of gains
 _ENOUGH = 50  # components in a band to measure a variance
 
 
 def deconvolved(misfit: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
-  """Kᵀ (K Kᵀ + λ)⁻¹ r: what, added to a picture x, explains its misfit r = y − K x (Wiener).
+  """S Kᵀ (K S Kᵀ + N)⁻¹ r: what, added to a picture x, explains its misfit r = y − K x (Wiener).
 
-  K is separable, so its singular vectors are products of those of both axes. λ is the variance of
-  the noise on y over that of the error of x.
+  K is separable, so its singular vectors are products of those of both axes; they are close to
+  cosines, from low frequencies to high ones. S is the variance of the error of x in each of them, N
+  that of the noise on y.
 
   Args:
     misfit: r, float [channels, h, w], of pixels in [-1, 1].
@@ -29,11 +34,19 @@ def deconvolved(misfit: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.
   )
   gain = gains[:, None] * gains_x
   seen = left.T @ misfit @ left_x
-  found = seen * gain / (gain**2 + _noise(seen, gain) / ERROR)
+  error = _error(*gain.shape)
+  found = seen * gain / (gain**2 + _noise(seen, gain, error) / error)
   return right.T @ found @ right_x
 
 
-def _noise(seen: np.ndarray, gain: np.ndarray) -> float:
+def _error(height: int, width: int) -> np.ndarray:
+  """The variance of a restored picture's error in each component; [height, width]."""
+  down, across = np.arange(height) / height, np.arange(width) / width
+  frequency = np.maximum(np.hypot(down[:, None], across), 1e-3)
+  return np.minimum(COARSE, TAIL * frequency**-FALL)
+
+
+def _noise(seen: np.ndarray, gain: np.ndarray, error: np.ndarray) -> float:
   """The variance of what is seen in components that K hardly lets through, at least 8 bits'.
 
   The largest of several bands, less what errors of x account for. So a blur that is taken for a
@@ -42,11 +55,12 @@ def _noise(seen: np.ndarray, gain: np.ndarray) -> float:
   Args:
     seen: the misfit's components, [channels, h, w].
     gain: what K multiplies each with, [h, w].
+    error: the variance of the error of x in each, [h, w].
   """
-  power = np.mean(np.square(seen), axis=0)
+  excess = np.mean(np.square(seen), axis=0) - error * np.square(gain)
   found = [ROUNDING]
   for low, high in itertools.pairwise(_BANDS):
     band = (gain >= low) & (gain < high)
     if np.count_nonzero(band) >= _ENOUGH:
-      found.append(float(np.mean(power[band] - ERROR * np.square(gain[band]))))
-  return max(found)
+      found.append(float(np.mean(excess[band])))
+  return _MARGIN * max(found)
