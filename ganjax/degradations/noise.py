@@ -20,6 +20,7 @@ from ganjax.degradations.parameters import DegradationError, Leaf, host_rng, req
 from ganjax.degradations.pipeline import Operator
 from ganjax.degradations.pytrees import frozen_pytree
 from ganjax.degradations.registry import register
+from ganjax.degradations.wiener import denoised
 
 # Intensity below which the model's shot noise shrinks no further: the slope of a square root has
 # no bound at 0, and one black pixel would outweigh the rest of the gradient.
@@ -36,6 +37,7 @@ class GaussianNoise(Operator):
   sigma: Leaf  # float32, units of the [0, 1] range
 
   unknowns: ClassVar[dict[str, Unknown]] = {'sigma': Measured(noise_deviation)}
+  has_consistency: ClassVar[bool] = True
 
   is_local: ClassVar[bool] = True
   is_random: ClassVar[bool] = True
@@ -56,6 +58,12 @@ class GaussianNoise(Operator):
   def true(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
     noise = host_rng(key).standard_normal(image.shape, np.float32)
     return np.clip(image + 2 * np.asarray(self.sigma) * noise, -1, 1)
+
+  def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """With what the noise leaves of the input; see `denoised`."""
+    deviation = 2 * float(np.asarray(self.sigma))
+    misfit = visible * (degraded - _clipped_mean(image, deviation))
+    return (image + denoised(misfit, deviation**2)).astype(np.float32)
 
   def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
     del height, width
@@ -83,6 +91,7 @@ class PhotonNoise(Operator):
     'photons': Measured(photon_count),
     'drop': Measured(dropped_share),
   }
+  has_consistency: ClassVar[bool] = True
 
   is_local: ClassVar[bool] = True
   is_random: ClassVar[bool] = True
@@ -123,12 +132,32 @@ class PhotonNoise(Operator):
     kept = rng.random((*image.shape[:2], 1)) >= float(np.asarray(self.drop))
     return (2 * kept * np.clip(counts, 0, 1) - 1).astype(np.float32)
 
+  def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """With what the noise leaves of the pixels that did not fail; see `denoised`."""
+    kept = visible if self.kept is None else np.asarray(self.kept)
+    intensity = np.clip((image + 1) / 2, DARKEST, 1)
+    noise = 4 * float(np.mean(intensity)) / float(np.asarray(self.photons))
+    misfit = kept * (degraded - image)
+    return (image + denoised(misfit, noise / max(float(np.mean(kept)), 0.01))).astype(np.float32)
+
   def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
     del height, width
     return {'photons': 2 * jax.lax.rsqrt(jnp.float32(self.photons)), 'drop': jnp.float32(self.drop)}
 
   def __str__(self) -> str:
     return f'noise(photons={spell(self.photons)}, drop={spell(self.drop)})'
+
+
+def _clipped_mean(image: np.ndarray, deviation: float) -> np.ndarray:
+  """The mean of what noise makes of a picture in [-1, 1], once it is clipped."""
+  from scipy import stats
+
+  if not deviation:
+    return image
+  low, high = ((edge - image) / deviation for edge in (-1.0, 1.0))
+  below, above = stats.norm.cdf(low), stats.norm.sf(high)
+  spread = deviation * (stats.norm.pdf(low) - stats.norm.pdf(high))
+  return image * (1 - below - above) + spread - below + above
 
 
 def _unsigned(image: jax.Array) -> jax.Array:
