@@ -154,6 +154,11 @@ def _walk(path: pathlib.Path, pattern: str) -> tuple[pathlib.Path, Iterator[tupl
   if not pattern:
     raise SourceError('no input is named; give a file, a folder or a glob')
   if path.is_dir():
+    if is_output(path):
+      raise SourceError(
+        f'{printable(pattern)}: is the output of a run, not a folder of pictures; name the folder '
+        'in it that is meant, such as aligned, or another --input'
+      )
     return path, _named(_below(path, ''))
   if path.exists() or os.path.lexists(path):
     return path.parent, iter([(name_of(path.name), path.name)])

@@ -62,7 +62,7 @@ class Store:
       neutral: flags that may differ from the earlier run's.
 
     Raises:
-      StoreError: the flags differ from the earlier run's; another run is at work there; files
+      StoreError: there are results of other flags; another run is at work there; files
         that ganjax did not write are in the way; the folder cannot be written.
     """
     folder = pathlib.Path(folder)
@@ -72,7 +72,8 @@ class Store:
       (folder / claim.PRIVATE).mkdir(parents=True, exist_ok=True)
     descriptor = lock.take(folder / claim.LOCK)
     try:
-      if overwrite:
+      # What has no result yet, such as a run that was refused, holds nobody to its flags.
+      if overwrite or not journal.read_lines(folder / RESULTS):
         claim.clear(folder)
       elif is_output(folder):
         claim.refuse_changed(folder, config, neutral)

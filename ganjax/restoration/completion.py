@@ -13,6 +13,7 @@ FADE = 1 / 64  # of the height
 # Of a face in its photo, in sides of its quad.
 _FEATHER = 1 / 128  # by which a filling fades outwards over what is visible; at least 1.5 px
 _MATCH = 1 / 32  # standard deviation of what the filling's colours follow around a hole
+_RINGING = 8  # px around a scratch of what a JPEG's blocks, or a scanner's sharpening, made of it
 _FORGET = 1e-3  # share of visible pixels below which they no longer do
 
 
@@ -94,7 +95,8 @@ def completed_photo(
     distance = ndimage.distance_transform_edt(~hidden)  # 0 in holes
     rim = inside & (distance < _MATCH * 4 * side) & ~hidden
     filled = _matched(kept, placed.face, hidden, rim, _MATCH * side)
-    filled = _grained(filled, kept, hidden, rim)
+    clear = rim & (distance > _RINGING)
+    filled = _grained(filled, kept, hidden, clear if clear.any() else rim)
     outwards = np.clip(1 - distance / max(_FEATHER * side, 1.5), 0, 1).astype(np.float32)
     share = (outwards * inside)[:, :, None]
   weight = np.maximum(placed.weight if colours.operators else 0, share)

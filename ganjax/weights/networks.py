@@ -13,7 +13,7 @@ from ganjax.models.discriminator import Discriminator
 from ganjax.models.encoder import Encoder
 from ganjax.models.generator import Generator
 from ganjax.models.initialisation import abstract
-from ganjax.weights import encoders, hub, tensor_file
+from ganjax.weights import encoders, tensor_file
 from ganjax.weights.parameters import assign, compute_type
 
 DEFAULT = pathlib.Path(__file__).parent / 'stylegan2-faces128.safetensors'
@@ -46,7 +46,7 @@ def is_bundled(path: str | os.PathLike | None) -> bool:
   """Whether a weights file, as `load` takes it, is the bundled generator's, or a copy of it."""
   if path is None:
     return True
-  file = hub.located(path)
+  file = pathlib.Path(path)  # the bundled one need not be fetched
   alike = file.is_file() and file.stat().st_size == DEFAULT.stat().st_size
   return alike and tensor_file.sha256(file) == tensor_file.sha256(DEFAULT)
 

@@ -124,6 +124,9 @@ def test_output_folders_are_no_input(tmp_path, tree):
   with data.Store.open(tree / 'out', {}) as store:
     store.write_image('restored', 'x', noise())
   assert len(entries_of(tmp_path, tree)[1]) == 5
+  with pytest.raises(data.SourceError, match='out: is the output of a run'):
+    data.find(tree / 'out')
+  assert len(data.find(tree / 'out' / 'restored')) == 1  # but a folder in it is
 
 
 @pytest.mark.parametrize(('spec', 'message'), [('none', 'no such file'), ('none/*', 'no pictures')])

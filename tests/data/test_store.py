@@ -131,6 +131,17 @@ def test_other_flags_are_named_and_refused(folder):
   Store.open(folder, {**CONFIG, 'gone': 'x'}).close()  # the refused run holds no lock
 
 
+def test_a_run_without_results_holds_nobody_to_its_flags(folder):
+  """Such as one that was refused, whose message says which flag to give."""
+  with Store.open(folder, CONFIG) as store:
+    store.add_failure('me.jpg', 'me', 'no face found: say where it is by --face')
+    store.write_image('photos', 'me', np.zeros((2, 2, 3), np.uint8))
+  with Store.open(folder, {**CONFIG, 'face': '1:2:3:4'}) as store:
+    assert not (folder / 'photos/me.png').exists()
+    add(store, 'me')
+  assert read_results(folder)[0]['face'] == '1:2:3:4'
+
+
 def test_the_hash_is_of_the_flags_that_change_results(folder, tmp_path):
   def digest(name, **flags):
     with Store.open(tmp_path / name, {**CONFIG, **flags}) as store:

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from ganjax.degradations import (
   BoxMask,
@@ -258,6 +259,23 @@ def test_a_folder_has_a_mask_for_each_photo_by_name(tmp_path, monkeypatch):
       mask.of_photo(name)
   with pytest.raises(DegradationError, match='a folder of masks'):
     mask.visible(8, 12)
+  (tmp_path / 'masks' / 'sub').mkdir()
+  save(with_hole(0, 255), tmp_path / 'masks' / 'sub' / 'you.png')
+  assert np.array_equal(~mask.of_photo('sub__you').visible, HOLE)
+
+
+@pytest.mark.parametrize('quality', [40, 75, 95])
+def test_a_mask_that_was_saved_as_a_jpeg_hides_no_more_than_it_did(tmp_path, quality):
+  """Its strokes, and a pixel around; not the waves that the JPEG put around them."""
+  drawn = np.full((100, 120, 3), 255, np.uint8)
+  for offset in range(-2, 3):
+    drawn[np.arange(10, 80), np.arange(10, 80) + offset + 10] = 0
+  path = tmp_path / 'mask.jpg'
+  Image.fromarray(drawn).save(path, quality=quality)
+  shown = FileMask.create(str(path)).visible(100, 120)
+  hidden, stroke = np.asarray(shown)[:, :, 0] == 0, drawn[:, :, 0] == 0
+  assert hidden[stroke].all()
+  assert not hidden[~ndimage.binary_dilation(stroke, np.ones((5, 5)))].any()
 
 
 def test_a_mask_without_arguments_needs_a_photo():

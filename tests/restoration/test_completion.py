@@ -337,6 +337,38 @@ def test_a_jpeg_s_blocks_need_not_begin_with_the_photo(tmp_path):
     np.testing.assert_array_equal(found[outside], part[outside])
 
 
+@pytest.mark.parametrize(
+  ('spec', 'gain'),
+  [
+    ('noise(sigma=0.02)', 0.7),
+    ('noise(sigma=0.08)', 0.75),
+    ('noise(sigma=0.3)', 0.97),
+    ('noise(photons=24, drop=0.16)', 0.95),
+    ('grayscale | noise(sigma=0.05)', 0.95),
+  ],
+)
+def test_what_noise_leaves_of_the_input_is_taken_from_it(crop, spec, gain):
+  """As much of each frequency as noise is weaker there than what the restored picture lacks."""
+  truth, restored = crop
+  pipeline = parse(spec)
+  degraded = pipeline.true(to_float(truth), KEY)
+
+  def error(image):
+    return np.square(image.astype(float) - truth).mean()
+
+  found = completed(pipeline.observed(degraded), degraded, restored)
+  assert error(found) < gain * error(restored)
+  if 'gray' not in spec:
+    assert error(found) < 0.9 * error(to_bytes(degraded))
+
+
+def test_noise_that_clips_does_not_lift_the_dark(crop):
+  dark = crop[0] // 16
+  degraded = parse('noise(sigma=0.2)').true(to_float(dark), KEY)
+  found = completed(parse('noise(sigma=0.2)'), degraded, dark)
+  assert abs(found.mean() - dark.mean()) < 2 < degraded.mean() * 127.5 + 127.5 - dark.mean()
+
+
 def test_what_a_blur_left_is_taken_from_the_input(crop):
   """Nearer to the truth, and not much farther where the blur was taken for a wider one."""
   truth, restored = crop

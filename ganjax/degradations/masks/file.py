@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ganjax import data
-from ganjax.data.names import is_picture, name_of
+from ganjax.data.names import name_of
 from ganjax.degradations.masks.base import Mask
 from ganjax.degradations.parameters import DegradationError, Leaf
 from ganjax.degradations.pytrees import frozen_pytree
 
 WHITE = 250  # from here on a grey level counts as white: it lets less than 2 % of a hole through
+MIDDLE = 128
 _GREY = range(16, 240)  # levels that no pen and no JPEG leaves behind on black or white
 _ONE_COLOUR = 24  # levels by which strokes of one pen differ
 _MOST_GREY = 0.5  # share from which on a picture is no mask
@@ -98,11 +99,16 @@ class FileMask(Mask):
 
 def _named(folder: pathlib.Path, name: str) -> str:
   """The mask in a folder that belongs to the photo called `name`."""
-  found = sorted(path for path in folder.iterdir() if is_picture(path.name))
-  own = [path for path in found if name_of(path.name) == name]
+  try:
+    found = [item.path for item in data.find(folder)]
+  except data.SourceError:  # it is empty
+    found = []
+  own = [path for path in found if name_of(path.relative_to(folder).as_posix()) == name]
   if len(own) != 1:
     count = 'no mask' if not own else f'{len(own)} masks'
-    raise DegradationError(f"mask: file='{folder}' has {count} called {name}: name it as the photo")
+    raise DegradationError(
+      f"mask: file='{folder}' has {count} called {name}: name it, and its folder, as the photo"
+    )
   return str(own[0])
 
 
@@ -115,7 +121,8 @@ def _read(path: str, inverted: bool | None) -> Drawing:
   levels = _levels(pixels, alpha)
   if inverted:
     levels = 255 - levels
-  visible = levels >= WHITE
+  is_jpeg = data.jpeg_coding(path) is not None
+  visible = ~_within_waves(levels) if is_jpeg else levels >= WHITE
   hidden = float(np.mean(~visible))
   grey = float(np.mean((levels >= _GREY.start) & (levels < _GREY.stop)))
   if grey > _MOST_GREY:
@@ -137,6 +144,13 @@ def _read(path: str, inverted: bool | None) -> Drawing:
       'Is it inverted? Then give --invert_mask, or inverted=1 in the mask; if not, --noinvert_mask'
     )
   return Drawing(visible, grey if grey >= _TOLD_GREY else 0.0)
+
+
+def _within_waves(levels: np.ndarray) -> np.ndarray:
+  """The strokes of a JPEG, which waves of grey surround: where they are half grey, and a pixel."""
+  from scipy import ndimage  # other masks do without it
+
+  return ndimage.binary_dilation(levels < MIDDLE, np.ones((3, 3)))
 
 
 def _levels(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
