@@ -15,15 +15,13 @@ ROUNDING = (2 / 255) ** 2 / 12  # of 8 bits
 COARSE, TAIL, FALL = 0.1, 4.5e-4, 3.6
 _MARGIN = 2.0  # on the noise that is measured, which need not be white
 _BANDS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)  # of gains
-_RINGS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.65, 1.0, 1.5)  # of frequencies
 _ENOUGH = 50  # components in a band to measure a variance
 
 
 def denoised(misfit: np.ndarray, noise: float) -> np.ndarray:
   """S (S + N)⁻¹ r: what, added to a picture x, explains its misfit r = y − x (Wiener).
 
-  Of each cosine that much is taken from y by which x is likelier to be wrong. N is at least what is
-  seen beyond the error of x: noise that is not white is stronger where it is.
+  Of each cosine as much is taken from y as x is likelier to be wrong there.
 
   Args:
     misfit: r, float [h, w, channels], of pixels in [-1, 1].
@@ -34,16 +32,9 @@ def denoised(misfit: np.ndarray, noise: float) -> np.ndarray:
   """
   from scipy import fft  # other degradations do without it
 
-  seen = fft.dctn(misfit.astype(np.float64), axes=(0, 1), norm='ortho')
-  error = _error(*misfit.shape[:2])
-  excess = np.mean(np.square(seen), axis=2) - error
-  most = np.full(error.shape, noise)
-  frequency = _frequency(*error.shape)
-  for low, high in itertools.pairwise(_RINGS):
-    ring = (frequency >= low) & (frequency < high)
-    if np.count_nonzero(ring) >= _ENOUGH:
-      most[ring] = max(noise, float(np.mean(excess[ring])))
-  return fft.idctn(seen * (error / (error + _MARGIN * most))[:, :, None], axes=(0, 1), norm='ortho')
+  seen = fft.dctn(np.asarray(misfit, np.float64), axes=(0, 1), norm='ortho')
+  error = _error(*misfit.shape[:2])[:, :, None]
+  return fft.idctn(seen * error / (error + _MARGIN * noise), axes=(0, 1), norm='ortho')
 
 
 def deconvolved(misfit: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
@@ -72,11 +63,9 @@ def deconvolved(misfit: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.
 
 def _error(height: int, width: int) -> np.ndarray:
   """The variance of a restored picture's error in each component; [height, width]."""
-  return np.minimum(COARSE, TAIL * np.maximum(_frequency(height, width), 1e-3) ** -FALL)
-
-
-def _frequency(height: int, width: int) -> np.ndarray:
-  return np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width)
+  down, across = np.arange(height) / height, np.arange(width) / width
+  frequency = np.maximum(np.hypot(down[:, None], across), 1e-3)
+  return np.minimum(COARSE, TAIL * frequency**-FALL)
 
 
 def _noise(seen: np.ndarray, gain: np.ndarray, error: np.ndarray) -> float:

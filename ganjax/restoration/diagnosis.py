@@ -16,7 +16,7 @@ from ganjax.restoration.faces import AddFailure, Photo, Search, usable
 _TINT = 2.5  # levels of 255 by which a toned photo's colours differ from those of its brightness
 _PATCHES = 16  # across a face, whose colours are looked at
 _SMALL = 0.75  # of the generator's side, below which a face has detail to gain
-_NOISE = 0.03  # of the range; what cameras leave in an ordinary photo is a third of it
+_NOISE = 0.02  # of the range; what cameras leave in an ordinary photo is half of it
 _QUALITY = 45  # of a JPEG, below which its blocks are seen
 
 
