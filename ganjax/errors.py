@@ -22,4 +22,6 @@ class ReportError(GanjaxError):
 
 def closest(word: str, known: Iterable[str]) -> str | None:
   """The known word that a misspelt one is most likely to mean; None where none is like it."""
-  return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+  known = list(known)
+  swapped = (other for other in known if sorted(other) == sorted(word))  # letters in other places
+  return next(swapped, None) or next(iter(difflib.get_close_matches(word, known, n=1)), None)

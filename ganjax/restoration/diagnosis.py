@@ -100,7 +100,7 @@ def diagnose(
     told = f'its JPEG blocks are those of quality {quality} in the face'
     found.append(Finding(AS_IT_IS['dejpeg'], told))
   if not found and not has_holes:
-    found.append(Finding(AS_IT_IS['deblur'], 'nothing else shows: how blurred it is, is found'))
+    found.append(Finding(AS_IT_IS['deblur'], 'no damage shows; how blurred it is, is found'))
   return found
 
 

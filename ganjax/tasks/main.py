@@ -91,7 +91,11 @@ def _parse(argv: list[str]) -> list[str]:
     remedy = f'did you mean --{close}?' if close else 'see ganjax --help'
     sys.exit(f'ganjax: --{error.flagname}: no such flag: {remedy}')
   except flags.Error as error:
-    sys.exit(f'ganjax: {error}'.replace('\n', ' ').replace(': flag --', ': --', 1))
+    told = re.sub(
+      r"invalid literal for int\(\) with base 10: '.*'", 'is no whole number', str(error)
+    )
+    told = re.sub(r"could not convert string to float: '.*'", 'is no number', told)
+    sys.exit(f'ganjax: {told}'.replace('\n', ' ').replace(': flag --', ': --', 1))
   except ConfigError as error:
     sys.exit(f'ganjax: {error}')
   return [program]
@@ -111,6 +115,8 @@ def _read_short_form(words: list[str]) -> None:
   if task not in TASKS:
     close = closest(task, TASKS) if task.isidentifier() else None  # or else it is a photo
     remedy = f'did you mean {close}?' if close else 'write ganjax TASK PHOTO; see ganjax --help'
+    if photos and photos[0] in TASKS:
+      remedy = f'write ganjax {photos[0]} {task}'
     raise ConfigError(f'{task!r} is no task: {remedy}')
   if len(photos) > 1 or (photos and FLAGS.input is not None):
     raise ConfigError(
@@ -156,6 +162,12 @@ def _check_output(output: str | None) -> None:
     raise ConfigError('--output is empty; name a folder for the results')
   if pathlib.Path(output).is_file():
     raise ConfigError(f'--output={output}: is a file; name a folder for the results')
+  photos, folder = (pathlib.Path(x).expanduser() for x in (FLAGS.input or '', output))
+  if FLAGS.input and folder.is_dir() and photos.is_dir() and photos.samefile(folder):
+    from ganjax.data.claim import is_output  # help and errors do without it
+
+    if not is_output(folder):  # which is refused where photos are looked for
+      raise ConfigError(f'--output={output}: holds the photos; name another folder for the results')
 
 
 def _run(argv: list[str]) -> None:
