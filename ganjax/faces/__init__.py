@@ -17,6 +17,7 @@ from ganjax.faces.cropping import (
   side_of,
 )
 from ganjax.faces.eyes import worse_eye
+from ganjax.faces.filling import fill
 from ganjax.faces.identity import FRECHET_UNIT, SAME_PERSON, descriptor
 from ganjax.faces.landmarks import detect, detect_largest
 from ganjax.faces.template import FFHQ, TIGHT, FaceError, Template
@@ -41,6 +42,7 @@ __all__ = [
   'descriptor',
   'detect',
   'detect_largest',
+  'fill',
   'full_quad',
   'is_aligned',
   'parse_box',

@@ -12,6 +12,7 @@ from ganjax.pixels import to_bytes, to_float
 FADE = 1 / 64  # of the height
 # Of a face in its photo, in sides of its quad.
 _FEATHER = 1 / 128  # by which a filling fades outwards over what is visible; at least 1.5 px
+_COLOUR_FEATHER = 0.2  # by which colours fade: what surrounds a face has none
 _MATCH = 1 / 32  # standard deviation of what the filling's colours follow around a hole
 _RINGING = 8  # px around a scratch of what a JPEG's blocks, or a scanner's sharpening, made of it
 _FORGET = 1e-3  # share of visible pixels below which they no longer do
@@ -76,14 +77,15 @@ def completed_photo(
   Returns:
     uint8 [H, W, 3].
   """
-  placed = faces.place(photo, restored, quad)
+  colours = Pipeline(tuple(x for x in degradation.operators if not x.is_mask))
+  feather = _COLOUR_FEATHER if colours.operators else 0.1
+  placed = faces.place(photo, restored, quad, feather=feather)
   given = photo[placed.where].astype(np.float32)
   inside = placed.weight[:, :, 0] > 0
   if visible is None:
     hidden = _hidden_by_crop(photo, quad, degradation, len(restored)) & inside
   else:
     hidden = ~visible[placed.where] & inside
-  colours = Pipeline(tuple(x for x in degradation.operators if not x.is_mask))
   kept = given
   if colours.operators:
     kept = placed.face + _through(colours, given) - _through(colours, placed.face)

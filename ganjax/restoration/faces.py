@@ -96,6 +96,17 @@ class Face(NamedTuple):
   coding: data.JpegCoding | None = None  # of the JPEG that it came as, where that counts
   scale: float = 1.0  # by which the photo is enlarged to take the restored face
   notes: tuple[str, ...] = ()  # what a person should be told
+  is_degraded: bool = False  # the photo came with its holes; else it is clean
+
+  @property
+  def background(self) -> np.ndarray:
+    """The photo that restored faces go into, uint8 [H, W, 3]: painted holes are filled smoothly.
+
+    Transparent ones are not: around a face that was cut out there is nothing to be filled.
+    """
+    assert self.photo is not None
+    painted = self.holes.painted if self.is_degraded else None
+    return self.photo if painted is None else faces.fill(self.photo, painted)
 
   @property
   def is_cut(self) -> bool:
@@ -214,6 +225,7 @@ def _named(
       photo=pixels,
       coding=coding_of(pixels, crop.quad, of_file) if search.needs_coding else None,
       holes=own,
+      is_degraded=search.as_is,
     )
     for number, (name, crop) in enumerate(zip(names, crops, strict=True))
   ]
@@ -330,9 +342,10 @@ def _left(own: Holes, crops: list[faces.Crop]) -> list[str]:
   share = outside.sum() / (~visible).sum()
   if share < 0.01:
     return []
+  done = 'stays' if own.painted is None else 'is filled smoothly'
   return [
-    f'{share:.0%} of the hole lies outside of the face and stays: --task=deep_prior fills holes '
-    'anywhere, at the size that --max_side says'
+    f'{share:.0%} of the hole lies outside of the face and {done}: --task=deep_prior draws what '
+    'may have been there, at the size that --max_side says'
   ]
 
 

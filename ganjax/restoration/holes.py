@@ -63,6 +63,12 @@ class Holes(NamedTuple):
     return np.logical_and.reduce(masks) if masks else None
 
   @property
+  def painted(self) -> np.ndarray | None:
+    """What masks of the photo's size hide of it, bool [H, W]; None where there is none."""
+    masks = [mask for mask in self.drawn.values() if mask.shape == self.shape]
+    return ~np.logical_and.reduce(masks) if masks else None
+
+  @property
   def are_of_photo(self) -> bool:
     """Whether all masks are of the photo's size."""
     return all(mask.shape == self.shape for mask in self.drawn.values())

@@ -39,10 +39,10 @@ class WholePhotos:
       The photo, uint8 [H, W, 3], if this was the last of its faces; larger than it came where
       small faces were enlarged.
     """
-    assert face.photo is not None
-    canvas = self._at_work.setdefault(
-      face.source, _Canvas(_enlarged(face.photo, face.scale), face.num_faces)
-    )
+    canvas = self._at_work.get(face.source)
+    if canvas is None:
+      canvas = _Canvas(_enlarged(face.background, face.scale), face.num_faces)
+      self._at_work[face.source] = canvas
     canvas.image = _with_face(canvas.image, face, result)
     canvas.missing -= 1
     if canvas.missing:

@@ -145,7 +145,23 @@ def test_what_lies_outside_of_the_face_is_told(tmp_path, monkeypatch):
   crop = faces.Crop(faces.cut(PIXELS, quad, SIDE), quad)
   monkeypatch.setattr(faces, 'align', lambda *args, **kwargs: [crop])
   (face,) = faces_of(photo(), search(f"mask(file='{drawn(tmp_path)}')"))
-  assert face.notes[0].startswith('74% of the hole lies outside of the face and stays')
+  told = '74% of the hole lies outside of the face and is filled smoothly'
+  assert face.notes[0].startswith(told)
+  around = ~(np.asarray(Image.open(tmp_path / 'mask.png')) == 0)
+  np.testing.assert_array_equal(face.background[around], PIXELS[around])
+  assert face.background[~around].std() < PIXELS.std() / 2
+
+
+def test_transparent_surroundings_stay(monkeypatch):
+  """As of a face that was cut out."""
+  quad = faces.full_quad(PIXELS[:40, :40])
+  crop = faces.Crop(faces.cut(PIXELS, quad, SIDE), quad)
+  monkeypatch.setattr(faces, 'align', lambda *args, **kwargs: [crop])
+  alpha = np.full((96, 96), 255, np.uint8)
+  alpha[30:] = 0
+  (face,) = faces_of(photo(np.dstack([PIXELS, alpha])), search('mask'))
+  assert 'of the hole lies outside of the face and stays' in face.notes[0]
+  np.testing.assert_array_equal(face.background, PIXELS)
 
 
 @pytest.mark.parametrize(('width', 'size'), [(16, 16), (21, 21), (12, 12), (31, 31)])

@@ -145,3 +145,28 @@ def test_a_jpeg_tells_its_quality_itself_unless_it_was_stored_again(
   (face,) = restored.faces
   assert face.record['degradation'] == f'jpeg(quality={quality if is_told else "?"})'
   assert ('race' in face.record) == (not is_told)
+
+
+def test_a_scratch_is_gone_from_the_whole_photo(networks, tmp_path):
+  """In the face it is drawn, and outside of it filled from around."""
+  y, x = np.mgrid[:96, :96]
+  clean = np.stack([60 + y, 40 + x, 90 + (x + y) // 2], axis=2).astype(np.uint8)
+  scratched, mask = clean.copy(), np.full((96, 96), 255, np.uint8)
+  scratched[:, 40:43] = 255
+  mask[:, 39:44] = 0
+  PIL.Image.fromarray(mask).save(tmp_path / 'mask.png')
+  (photo,) = ganjax.restore_photos(
+    scratched,
+    networks=networks,
+    task='inpaint',
+    mask=tmp_path / 'mask.png',
+    box=(24, 24, 72, 72),
+    num_steps=STEPS,
+  )
+  quad = photo.faces[0].quad
+  outside = ~faces.covers([quad], 96, 96)
+  shown = outside & (mask == 255)
+  np.testing.assert_array_equal(photo.image[shown], scratched[shown])
+  away = np.abs(photo.image[outside].astype(int) - clean[outside])
+  assert outside[:, 40].any()
+  assert away.max() <= 4
