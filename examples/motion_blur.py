@@ -29,6 +29,7 @@ class MotionBlur(Operator):
   length: Leaf  # float32, px
   angle: Leaf  # float32, degrees from the x axis, clockwise
 
+  is_blur: ClassVar[bool] = True
   # So that specs may say `motion_blur(length=?)`.
   unknowns: ClassVar[dict[str, Unknown]] = {'length': Continuous(1.0, MAX_LENGTH, start=5.0)}
 

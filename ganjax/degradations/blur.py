@@ -30,6 +30,7 @@ class Blur(Operator):
   kernel_size: Leaf  # int32, odd, pixels
   variance: Leaf  # float32, pixels²
 
+  is_blur: ClassVar[bool] = True
   has_consistency: ClassVar[bool] = True
 
   unknowns: ClassVar[dict[str, Unknown]] = {

@@ -37,6 +37,7 @@ class GaussianNoise(Operator):
   sigma: Leaf  # float32, units of the [0, 1] range
 
   unknowns: ClassVar[dict[str, Unknown]] = {'sigma': Measured(noise_deviation)}
+  is_white_noise: ClassVar[bool] = True
   has_consistency: ClassVar[bool] = True
 
   is_local: ClassVar[bool] = True

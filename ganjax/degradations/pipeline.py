@@ -40,6 +40,10 @@ class Operator:
   is_mask: ClassVar[bool] = False
   # Whether it only stores the picture with less accuracy, as a file does.
   is_codec: ClassVar[bool] = False
+  # Whether it only softens the picture: then the finest that a large photo has is its own.
+  is_blur: ClassVar[bool] = False
+  # Whether it only adds white noise.
+  is_white_noise: ClassVar[bool] = False
   # Whether it is neither projection nor reduction, but has a `consistent` of its own.
   has_consistency: ClassVar[bool] = False
   # Whether `sample` draws what it does, so that a picture that came degraded cannot follow it.
@@ -362,6 +366,16 @@ class Pipeline(Operator):
   def is_only_codecs(self) -> bool:
     """Whether it does to a picture what storing it in a file does, and no more."""
     return all(operator.is_codec for operator in self.operators)
+
+  @property
+  def is_only_blurs(self) -> bool:
+    """Whether it softens a picture, and no more."""
+    return all(operator.is_blur for operator in self.operators)
+
+  @property
+  def is_only_white_noise(self) -> bool:
+    """Whether it adds white noise to a picture, and no more."""
+    return all(operator.is_white_noise for operator in self.operators)
 
   @property
   def is_completable(self) -> bool:

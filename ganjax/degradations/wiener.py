@@ -15,10 +15,11 @@ ROUNDING = (2 / 255) ** 2 / 12  # of 8 bits
 COARSE, TAIL, FALL = 0.1, 4.5e-4, 3.6
 _MARGIN = 2.0  # on the noise that is measured, which need not be white
 _BANDS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)  # of gains
+_OCTAVES = 2.0 ** np.arange(0, 6, 0.5)
 _ENOUGH = 50  # components in a band to measure a variance
 
 
-def denoised(misfit: np.ndarray, noise: float) -> np.ndarray:
+def denoised(misfit: np.ndarray, noise: float, shown: float = np.inf) -> np.ndarray:
   """S (S + N)⁻¹ r: what, added to a picture x, explains its misfit r = y − x (Wiener).
 
   Of each cosine as much is taken from y as x is likelier to be wrong there.
@@ -26,6 +27,8 @@ def denoised(misfit: np.ndarray, noise: float) -> np.ndarray:
   Args:
     misfit: r, float [h, w, channels], of pixels in [-1, 1].
     noise: N, the variance of the noise on y.
+    shown: the frequency, 1 being a sample's, from which on x shows nothing, since it was enlarged:
+      there S is what is seen beyond the noise, if that is more.
 
   Returns:
     float64 [h, w, channels].
@@ -33,8 +36,15 @@ def denoised(misfit: np.ndarray, noise: float) -> np.ndarray:
   from scipy import fft  # other degradations do without it
 
   seen = fft.dctn(np.asarray(misfit, np.float64), axes=(0, 1), norm='ortho')
-  error = _error(*misfit.shape[:2])[:, :, None]
-  return fft.idctn(seen * error / (error + _MARGIN * noise), axes=(0, 1), norm='ortho')
+  frequency = _frequency(*misfit.shape[:2])
+  error = _error(frequency)
+  excess = np.mean(np.square(seen), axis=2) - noise
+  for low, high in itertools.pairwise(shown * _OCTAVES):
+    ring = (frequency >= low) & (frequency < high)
+    if np.count_nonzero(ring) >= _ENOUGH:
+      error[ring] = np.maximum(error[ring], np.mean(excess[ring]))
+  share = error / (error + _MARGIN * noise)
+  return fft.idctn(seen * share[:, :, None], axes=(0, 1), norm='ortho')
 
 
 def deconvolved(misfit: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
@@ -56,16 +66,19 @@ def deconvolved(misfit: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.
   )
   gain = gains[:, None] * gains_x
   seen = left.T @ misfit @ left_x
-  error = _error(*gain.shape)
+  error = _error(_frequency(*gain.shape))
   found = seen * gain / (gain**2 + _noise(seen, gain, error) / error)
   return right.T @ found @ right_x
 
 
-def _error(height: int, width: int) -> np.ndarray:
-  """The variance of a restored picture's error in each component; [height, width]."""
-  down, across = np.arange(height) / height, np.arange(width) / width
-  frequency = np.maximum(np.hypot(down[:, None], across), 1e-3)
-  return np.minimum(COARSE, TAIL * frequency**-FALL)
+def _frequency(height: int, width: int) -> np.ndarray:
+  """Of each component, [height, width]; 1 is a sample's."""
+  return np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width)
+
+
+def _error(frequency: np.ndarray) -> np.ndarray:
+  """The variance of a restored picture's error in components of some frequency."""
+  return np.minimum(COARSE, TAIL * np.maximum(frequency, 1e-3) ** -FALL)
 
 
 def _noise(seen: np.ndarray, gain: np.ndarray, error: np.ndarray) -> float:

@@ -7,6 +7,8 @@ from PIL import Image, ImageFilter
 from ganjax import data, faces
 from ganjax.degradations import Operator, Pipeline
 from ganjax.degradations.cells import within_cells
+from ganjax.degradations.estimators import noise_deviation
+from ganjax.degradations.wiener import denoised
 from ganjax.pixels import to_bytes, to_float
 
 FADE = 1 / 64  # of the height
@@ -215,6 +217,54 @@ def completed_jpeg(
   result = photo.copy()
   region = result[placed.where]
   region[:] = faces.rounded(region + placed.weight * (shown - region))
+  return result
+
+
+def completed_blurred(
+  photo: np.ndarray, crop: np.ndarray, restored: np.ndarray, quad: np.ndarray
+) -> np.ndarray:
+  """`completed`, of a blurred photo and at its own resolution.
+
+  The photo gets what restoring changed in the face's crop. What is finer than the generator's
+  pixels, grain or detail that was sharp already, stays.
+
+  Args:
+    photo: uint8 [H, W, 3].
+    crop: uint8 [size, size, 3], the face as it came.
+    restored: likewise, completed.
+    quad: [4, 2], where it lies in the photo.
+
+  Returns:
+    uint8 [H, W, 3].
+  """
+  before, after = (faces.place(photo, image, quad) for image in (crop, restored))
+  result = photo.copy()
+  region = result[after.where]
+  region[:] = faces.rounded(region + after.weight * (after.face - before.face))
+  return result
+
+
+def completed_noisy(photo: np.ndarray, restored: np.ndarray, quad: np.ndarray) -> np.ndarray:
+  """`completed`, of a noisy photo and at its own resolution, whose noise is measured there.
+
+  So a face that is larger in the photo than the generator's keeps the detail that stands out of
+  the noise.
+
+  Args:
+    photo: uint8 [H, W, 3].
+    restored: uint8 [size, size, 3], the face.
+    quad: [4, 2], where it lies in the photo.
+
+  Returns:
+    uint8 [H, W, 3].
+  """
+  placed = faces.place(photo, restored, quad)
+  result = photo.copy()
+  region = result[placed.where]
+  misfit = np.sign(placed.weight) * (region - placed.face) / 127.5
+  noise = 4 * noise_deviation(to_float(region)) ** 2
+  made = placed.face + 127.5 * denoised(misfit, noise, shown=len(restored) / faces.side_of(quad))
+  region[:] = faces.rounded(region + placed.weight * (made - region))
   return result
 
 

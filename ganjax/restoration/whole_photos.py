@@ -8,7 +8,12 @@ from PIL import Image
 
 from ganjax import data, faces
 from ganjax.degradations import PictureMask
-from ganjax.restoration.completion import completed_jpeg, completed_photo
+from ganjax.restoration.completion import (
+  completed_blurred,
+  completed_jpeg,
+  completed_noisy,
+  completed_photo,
+)
 from ganjax.restoration.faces import Face, reduced
 from ganjax.restoration.result import Result
 
@@ -101,10 +106,16 @@ def _enlarged(photo: np.ndarray, scale: float) -> np.ndarray:
 def _with_face(photo: np.ndarray, face: Face, result: Result) -> np.ndarray:
   quad = face.crop.quad * face.scale
   degradation, restored = result.degradation, result.images['restored']
-  if degradation is not None and degradation.is_only_codecs and face.coding is not None:
+  if degradation is None:
+    return faces.paste(photo, result.best, quad)
+  if degradation.is_only_codecs and face.coding is not None:
     assert face.photo is not None
     return completed_jpeg(photo, restored, quad, face.photo, face.coding)
-  if degradation is None or not degradation.is_only_projections:
+  if face.is_degraded and degradation.is_only_blurs:
+    return completed_blurred(photo, face.crop.image, result.best, quad)
+  if face.is_degraded and degradation.is_only_white_noise:
+    return completed_noisy(photo, restored, quad)
+  if not degradation.is_only_projections:
     return faces.paste(photo, result.best, quad)
   masks = [operator for operator in degradation.operators if operator.is_mask]
   is_of_photo = all(isinstance(mask, PictureMask) for mask in masks)

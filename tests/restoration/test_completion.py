@@ -8,8 +8,15 @@ from scipy import ndimage
 
 from ganjax import data, faces
 from ganjax.degradations import parse
+from ganjax.metrics import luma_gradient
 from ganjax.pixels import to_bytes, to_float
-from ganjax.restoration.completion import completed, completed_jpeg, completed_photo
+from ganjax.restoration.completion import (
+  completed,
+  completed_blurred,
+  completed_jpeg,
+  completed_noisy,
+  completed_photo,
+)
 
 PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
 KEY = jax.random.key(0)
@@ -386,3 +393,39 @@ def test_what_a_blur_left_is_taken_from_the_input(crop):
   )
   assert error(exact) < 0.8 * error(restored)
   assert error(too_wide) < 1.1 * error(restored)
+
+
+@pytest.fixture(scope='module')
+def large() -> np.ndarray:
+  """A photo whose face is three times as large as the generator's."""
+  with Image.open(PICTURE) as picture:
+    return np.asarray(picture.convert('RGB').resize((480, 480), Image.Resampling.LANCZOS))
+
+
+def test_a_blurred_photo_keeps_what_is_finer_than_the_generator_s_pixels(large):
+  """Where the crop needed nothing the photo stays, to the last bit; else it gets the change."""
+  where = quad(side=384, centre=(240, 240))
+  crop = faces.cut(large, where, 128)
+  np.testing.assert_array_equal(completed_blurred(large, crop, crop, where), large)
+  brighter = np.clip(crop.astype(int) + 20, 0, 255).astype(np.uint8)
+  found = completed_blurred(large, crop, brighter, where)
+  after, before = (image[150:330, 150:330] for image in (found, large))
+  assert np.median(after.astype(int) - before) == 20
+  assert luma_gradient(to_float(after)) > 0.95 * luma_gradient(to_float(before))
+  outside = ~faces.covers([where], *large.shape[:2])
+  np.testing.assert_array_equal(found[outside], large[outside])
+
+
+@pytest.mark.parametrize('sigma', [0.03, 0.1])
+def test_a_noisy_photo_keeps_the_detail_that_stands_out(large, sigma):
+  where = quad(side=384, centre=(240, 240))
+  restored = faces.cut(large, where, 128)  # without fault, but that it is small
+  noisy = to_bytes(parse(f'noise(sigma={sigma})').true(to_float(large), KEY))
+  found, pasted = completed_noisy(noisy, restored, where), faces.paste(noisy, restored, where)
+
+  def error(image):
+    return np.square(image[150:330, 150:330].astype(float) - large[150:330, 150:330]).mean()
+
+  assert error(found) < 0.95 * min(error(pasted), error(noisy))
+  outside = ~faces.covers([where], *large.shape[:2])
+  np.testing.assert_array_equal(found[outside], noisy[outside])
