@@ -135,7 +135,8 @@ class PhotonNoise(Operator):
 
   def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """With what the noise leaves of the pixels that did not fail; see `denoised`."""
-    kept = visible if self.kept is None else np.asarray(self.kept)
+    del visible  # but for pixels that failed, all are
+    kept = np.asarray((self if self.kept is not None else self.observed(degraded)).kept)
     intensity = np.clip((image + 1) / 2, DARKEST, 1)
     noise = 4 * float(np.mean(intensity)) / float(np.asarray(self.photons))
     misfit = kept * (degraded - image)
