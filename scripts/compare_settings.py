@@ -5,9 +5,10 @@
   python scripts/compare_settings.py --input=photos --output=out/fidelity \
     --along=fidelity --axes=score,psnr --runs='fidelity=0; fidelity=0.5; fidelity=1'
 
-Every run is one `evaluate` with these flags, which is skipped where it is done. The first is what
-the others are compared with: table.md has the means, and the differences with their standard
-errors; curves.png shows the means of each task and level on two axes.
+Every run is one `evaluate` with these flags, which goes on where it stopped, and refuses a folder
+of other flags. The first is what the others are compared with: table.md has the means, and the
+differences with their standard errors; curves.png shows the means of each task and level on two
+axes.
 """
 
 import csv
@@ -22,7 +23,16 @@ import numpy as np
 from absl import app, flags
 
 FLAGS = flags.FLAGS
-DIGITS = {'psnr': 2, 'score': 2, 'fidelity': 2}  # that are shown; of the other measures 3
+DIGITS = {
+  'psnr': 2,
+  'ssim': 3,
+  'perceptual': 3,
+  'identity': 3,
+  'fidelity': 2,
+  'score': 2,
+  'sharpness': 3,
+  'eyes': 3,
+}  # of the measures, as they are shown
 
 if __name__ == '__main__':
   flags.DEFINE_string('input', None, 'Clean photographs.', required=True)
@@ -51,6 +61,8 @@ class Run(NamedTuple):
     """A setting, or the mean of a measure."""
     if axis in self.settings:
       return float(self.settings[axis])
+    if axis not in DIGITS:
+      sys.exit(f'--axes={axis}: is no measure, and the run {self} does not set it')
     return float(np.mean([float(x[axis]) for x in self.found[condition].values() if x[axis]]))
 
   def line(self) -> str:
@@ -68,15 +80,14 @@ def settings_of(spec: str) -> list[dict[str, str]]:
 
 
 def measured(settings: dict[str, str]) -> Run:
-  """Evaluates, unless that is done, and reads the measures."""
+  """Evaluates, as far as that is not done, and reads the measures."""
   name = '-'.join(re.sub(r'\W+', '_', f'{flag}_{value}') for flag, value in settings.items())
   folder = pathlib.Path(FLAGS.output) / name
-  if not (folder / 'pictures.csv').exists():
-    command = [sys.executable, '-m', 'ganjax', '--task=evaluate', f'--input={FLAGS.input}']
-    command += [f'--output={folder}', '--methods=ganjax', f'--tasks={",".join(FLAGS.tasks)}']
-    command += [f'--levels={",".join(FLAGS.levels)}', *(f'--{flag}' for flag in FLAGS.more)]
-    command += [f'--{flag}={value}' for flag, value in settings.items()]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+  command = [sys.executable, '-m', 'ganjax', '--task=evaluate', f'--input={FLAGS.input}']
+  command += [f'--output={folder}', '--methods=ganjax', f'--tasks={",".join(FLAGS.tasks)}']
+  command += [f'--levels={",".join(FLAGS.levels)}', *(f'--{flag}' for flag in FLAGS.more)]
+  command += [f'--{flag}={value}' for flag, value in settings.items()]
+  subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
   found: dict[Condition, Lines] = {}
   with open(folder / 'pictures.csv', newline='', encoding='utf-8') as file:
     for line in csv.DictReader(file):
@@ -87,11 +98,12 @@ def measured(settings: dict[str, str]) -> Run:
 
 def cell(lines: Lines, others: Lines, measure: str) -> str:
   """'26.31 (−0.12 ± 0.05)': the mean, and its difference from that of the same photographs."""
-  names = [name for name in lines if lines[name][measure] and others[name][measure]]
+  shared = [name for name in lines if name in others]
+  names = [name for name in shared if lines[name][measure] and others[name][measure]]
   if not names:
     return ''
   ours, theirs = (np.array([float(x[name][measure]) for name in names]) for x in (lines, others))
-  digits = DIGITS.get(measure, 3)
+  digits = DIGITS[measure]
   if lines is others or len(names) < 2:
     return f'{ours.mean():.{digits}f}'
   away = ours - theirs

@@ -53,6 +53,17 @@ def read_config(folder: str | os.PathLike) -> Record | None:
   return header['config'] if isinstance(header, dict) and header.get('format') == FORMAT else None
 
 
+def has_work(folder: pathlib.Path) -> bool:
+  """Whether a run left anything in `folder` that it would have to do again.
+
+  One that failed altogether, or was refused, holds nobody to its flags.
+  """
+  if (folder / TRAINING).exists() or journal.read_lines(folder / RESULTS):
+    return True
+  others = ('photos/', 'report.html', 'grid.png')  # which follow from the input, or tell of it
+  return any(not name.startswith(others) for name in journal.read_lines(folder / WRITTEN))
+
+
 def write_config(folder: pathlib.Path, config: Record, neutral: Collection[str]) -> str:
   """Makes `folder` the output of `config`; returns the sha256 of the flags that change results."""
   flags = {flag: value for flag, value in config.items() if flag not in neutral}

@@ -72,8 +72,7 @@ class Store:
       (folder / claim.PRIVATE).mkdir(parents=True, exist_ok=True)
     descriptor = lock.take(folder / claim.LOCK)
     try:
-      # What has no result yet, such as a run that was refused, holds nobody to its flags.
-      if overwrite or not journal.read_lines(folder / RESULTS):
+      if overwrite or not claim.has_work(folder):
         claim.clear(folder)
       elif is_output(folder):
         claim.refuse_changed(folder, config, neutral)

@@ -63,7 +63,7 @@ class GaussianNoise(Operator):
   def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """With what the noise leaves of the input; see `denoised`."""
     deviation = 2 * float(np.asarray(self.sigma))
-    misfit = visible * (degraded - _clipped_mean(image, deviation))
+    misfit = visible * (degraded - clipped_mean(image, deviation))
     return (image + denoised(misfit, deviation**2)).astype(np.float32)
 
   def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
@@ -135,8 +135,10 @@ class PhotonNoise(Operator):
 
   def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """With what the noise leaves of the pixels that did not fail; see `denoised`."""
-    del visible  # but for pixels that failed, all are
-    kept = np.asarray((self if self.kept is not None else self.observed(degraded)).kept)
+    if self.kept is None:
+      kept = visible * np.asarray(self.observed(degraded).kept)
+    else:  # then `visible` has faded around each of them
+      kept = np.asarray(self.kept)
     intensity = np.clip((image + 1) / 2, DARKEST, 1)
     noise = 4 * float(np.mean(intensity)) / float(np.asarray(self.photons))
     misfit = kept * (degraded - image)
@@ -150,9 +152,14 @@ class PhotonNoise(Operator):
     return f'noise(photons={spell(self.photons)}, drop={spell(self.drop)})'
 
 
-def _clipped_mean(image: np.ndarray, deviation: float) -> np.ndarray:
-  """The mean of what noise makes of a picture in [-1, 1], once it is clipped."""
-  from scipy import stats
+def clipped_mean(image: np.ndarray, deviation: float) -> np.ndarray:
+  """The mean of what white noise makes of a picture, once it is clipped to [-1, 1].
+
+  Args:
+    image: float [h, w, C] in [-1, 1].
+    deviation: of the noise, likewise.
+  """
+  from scipy import stats  # other degradations do without it
 
   if not deviation:
     return image

@@ -398,7 +398,7 @@ class Pipeline(Operator):
   def _at_last(self) -> tuple['Pipeline', Operator | None]:
     """What precedes the last operator if that has a `consistent` of its own; else all, and None.
 
-    Masks may follow a codec, whose blocks can be told apart.
+    Masks may follow it.
     """
     end = len(self.operators)
     while end and self.operators[end - 1].is_mask:
@@ -406,7 +406,7 @@ class Pipeline(Operator):
     if not end:
       return self, None
     last = self.operators[end - 1]
-    if not last.has_consistency or (end < len(self.operators) and not last.is_codec):
+    if not last.has_consistency:
       return self, None
     return Pipeline(self.operators[: end - 1]), last
 

@@ -50,9 +50,10 @@ def denoised(misfit: np.ndarray, noise: float, shown: float = np.inf) -> np.ndar
 def deconvolved(misfit: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
   """S Kᵀ (K S Kᵀ + N)⁻¹ r: what, added to a picture x, explains its misfit r = y − K x (Wiener).
 
-  K is separable, so its singular vectors are products of those of both axes; they are close to
-  cosines, from low frequencies to high ones. S is the variance of the error of x in each of them, N
-  that of the noise on y.
+  K is separable, so its singular vectors are products of those of both axes. Of a Gaussian they are
+  close to cosines, from low frequencies to high ones; where a small kernel cuts it off, their order
+  is only roughly that. S is the variance of the error of x in each of them, N that of the noise
+  on y.
 
   Args:
     misfit: r, float [channels, h, w], of pixels in [-1, 1].

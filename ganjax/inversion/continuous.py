@@ -19,6 +19,7 @@ from ganjax.inversion.solver import Prior, Problem, Solver, State, Terms
 from ganjax.runtime import devices, sharding
 from ganjax.runtime.kept import keep
 
+MOST_WAITED = 32  # chunks of other slots, after which some go on that are not all taken
 Tag = TypeVar('Tag')
 
 
@@ -70,6 +71,7 @@ class StageBatch:
   waiting: list[tuple[Any, Problem, Paused | None]] = dataclasses.field(default_factory=list)
   problems: Any = None  # a batch, once the first image is there
   states: Any = None
+  waited: int = 0  # chunks of others since its own last one
 
   @property
   def is_full(self) -> bool:
@@ -184,10 +186,15 @@ class ContinuousBatch:
 
   def _due(self) -> StageBatch | None:
     """Which stage is next: the last one whose slots are all taken; at the end of the stream, when
-    none's are, the first at work, so that the later ones fill up before their turn."""
-    full = [slots for slots in self._all() if slots.is_full]
+    none's are, the first at work, so that the later ones fill up before their turn. What images of
+    a rare kind have begun must not wait for that end: now and then they come first."""
     at_work = [slots for slots in self._all() if not slots.is_empty]
-    return full[-1] if full else at_work[0] if at_work else None
+    full = [slots for slots in at_work if slots.is_full]
+    late = [slots for slots in at_work if slots.waited >= MOST_WAITED]
+    due = late[0] if late else full[-1] if full else at_work[0] if at_work else None
+    for slots in at_work:
+      slots.waited = 0 if slots is due else slots.waited + 1
+    return due
 
   def _fill_slots(self, slots: StageBatch) -> None:
     while slots.waiting and not slots.is_full:

@@ -8,6 +8,7 @@ from ganjax import data, faces
 from ganjax.degradations import Operator, Pipeline
 from ganjax.degradations.cells import within_cells
 from ganjax.degradations.estimators import noise_deviation
+from ganjax.degradations.noise import clipped_mean
 from ganjax.degradations.wiener import denoised
 from ganjax.pixels import to_bytes, to_float
 
@@ -17,6 +18,8 @@ _FEATHER = 1 / 128  # by which a filling fades outwards over what is visible; at
 _COLOUR_FEATHER = 0.2  # by which colours fade: what surrounds a face has none
 _MATCH = 1 / 32  # standard deviation of what the filling's colours follow around a hole
 _RINGING = 8  # px around a scratch of what a JPEG's blocks, or a scanner's sharpening, made of it
+_LEAST_REGION = 16  # px
+_GRAIN = 2.0  # times as much noise in the crop as white noise would leave
 _FORGET = 1e-3  # share of visible pixels below which they no longer do
 
 
@@ -200,6 +203,8 @@ def completed_jpeg(
   """
   placed = faces.place(photo, restored, quad)
   around = _units_around(placed.where, coding)
+  if any(p.stop <= a.start for p, a in zip(placed.where, around, strict=True)):
+    return faces.paste(photo, restored, quad)  # no whole block shows anything of it
   face = photo[around].astype(np.float32)
   # Of the face, what lies in `around`; and the same of that. Blocks that the photo's upper and left
   # edges cut are in neither.
@@ -221,7 +226,7 @@ def completed_jpeg(
 
 
 def completed_blurred(
-  photo: np.ndarray, crop: np.ndarray, restored: np.ndarray, quad: np.ndarray
+  photo: np.ndarray, restored: np.ndarray, quad: np.ndarray, came: np.ndarray, crop: np.ndarray
 ) -> np.ndarray:
   """`completed`, of a blurred photo and at its own resolution.
 
@@ -229,41 +234,50 @@ def completed_blurred(
   pixels, grain or detail that was sharp already, stays.
 
   Args:
-    photo: uint8 [H, W, 3].
-    crop: uint8 [size, size, 3], the face as it came.
-    restored: likewise, completed.
+    photo: uint8 [H, W, 3], which may have other restored faces in it.
+    restored: uint8 [size, size, 3], the face, completed.
     quad: [4, 2], where it lies in the photo.
+    came: uint8 [H, W, 3], the photo as it came.
+    crop: uint8 [size, size, 3], the face as it came.
 
   Returns:
     uint8 [H, W, 3].
   """
   before, after = (faces.place(photo, image, quad) for image in (crop, restored))
+  made = came[after.where] + after.face - before.face
   result = photo.copy()
   region = result[after.where]
-  region[:] = faces.rounded(region + after.weight * (after.face - before.face))
+  region[:] = faces.rounded(region + after.weight * (made - region))
   return result
 
 
-def completed_noisy(photo: np.ndarray, restored: np.ndarray, quad: np.ndarray) -> np.ndarray:
+def completed_noisy(
+  photo: np.ndarray, restored: np.ndarray, quad: np.ndarray, came: np.ndarray, crop: np.ndarray
+) -> np.ndarray:
   """`completed`, of a noisy photo and at its own resolution, whose noise is measured there.
 
   So a face that is larger in the photo than the generator's keeps the detail that stands out of
   the noise.
 
   Args:
-    photo: uint8 [H, W, 3].
-    restored: uint8 [size, size, 3], the face.
-    quad: [4, 2], where it lies in the photo.
+    photo, restored, quad, came, crop: as `completed_blurred` takes them.
 
   Returns:
     uint8 [H, W, 3].
   """
   placed = faces.place(photo, restored, quad)
+  given = to_float(came[placed.where])
+  if min(given.shape[:2]) < _LEAST_REGION:  # too little to tell its noise
+    return faces.paste(photo, restored, quad)
+  scale = faces.side_of(quad) / len(crop)
+  # Averaged in the crop, white noise is weaker there by the scale; film grain is not.
+  fine, coarse = noise_deviation(given), scale * noise_deviation(to_float(crop))
+  deviation = 2 * (fine if coarse < _GRAIN * fine else coarse)
+  face = placed.face / 127.5 - 1
+  misfit = np.sign(placed.weight) * (given - clipped_mean(face, deviation))
+  made = (face + denoised(misfit, deviation**2, shown=1 / scale) + 1) * 127.5
   result = photo.copy()
   region = result[placed.where]
-  misfit = np.sign(placed.weight) * (region - placed.face) / 127.5
-  noise = 4 * noise_deviation(to_float(region)) ** 2
-  made = placed.face + 127.5 * denoised(misfit, noise, shown=len(restored) / faces.side_of(quad))
   region[:] = faces.rounded(region + placed.weight * (made - region))
   return result
 

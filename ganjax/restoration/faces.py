@@ -160,7 +160,9 @@ def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face
   names = [photo.name]
   if len(crops) > 1:
     names = [data.face_name(photo.name, number) for number in range(len(crops))]
-  found = _named(photo, names, crops, own, pixels, search)
+  # A photo that is not kept is not given back; then only a search for what is unknown looks at it.
+  looks = search.with_coding or any(one.unknown for one in search.degradations)
+  found = _named(photo, names, crops, own, pixels, search, keep_photo or looks)
   if not keep_photo:
     found = [face._replace(photo=None) for face in found]
   if not search.as_is:
@@ -211,9 +213,11 @@ def _named(
   own: Holes,
   pixels: np.ndarray,
   search: Search,
+  looks: bool = True,
 ) -> list[Face]:
-  """The faces of a photo, each with its name."""
-  of_file = photo.coding() if search.needs_coding else None
+  """The faces of a photo, each with its name; `looks` for their coding, where that counts."""
+  looks = looks and search.needs_coding
+  of_file = photo.coding() if looks else None
   return [
     Face(
       name=name,
@@ -223,7 +227,7 @@ def _named(
       crop=crop,
       photo_name=photo.name,
       photo=pixels,
-      coding=coding_of(pixels, crop.quad, of_file) if search.needs_coding else None,
+      coding=coding_of(pixels, crop.quad, of_file) if looks else None,
       holes=own,
       is_degraded=search.as_is,
     )
@@ -247,9 +251,9 @@ def coding_of(
   if of_file is not None and quality_of(of_file) is not None:
     return of_file
   left, top = np.maximum(np.floor(quad.min(axis=0)), 0).astype(int)
-  right, bottom = np.ceil(quad.max(axis=0)).astype(int)
+  right, bottom = np.maximum(np.ceil(quad.max(axis=0)).astype(int), (left, top))
   found = coding_in(photo[top:bottom, left:right])
-  if found is None:
+  if found is None or quality_of(found) is None:
     return of_file
   down, across = (8 * factor for factor in found.sampling)
   y, x = found.origin
@@ -335,18 +339,19 @@ def _scale(fitting: list[Face], pixels: np.ndarray, side: int) -> float:
 
 def _left(own: Holes, crops: list[faces.Crop]) -> list[str]:
   """What is told of holes that no face has."""
-  visible = own.visible
-  if visible is None or visible.all():
-    return []
-  outside = ~visible & ~faces.covers([crop.quad for crop in crops], *visible.shape)
-  share = outside.sum() / (~visible).sum()
-  if share < 0.01:
-    return []
-  done = 'stays' if own.painted is None else 'is filled smoothly'
-  return [
-    f'{share:.0%} of the hole lies outside of the face and {done}: --task=deep_prior draws what '
-    'may have been there, at the size that --max_side says'
-  ]
+  notes = []
+  transparent = None if own.opaque is None else ~own.opaque
+  for hidden, done in ((own.painted, 'is filled smoothly'), (transparent, 'stays')):
+    if hidden is None or not hidden.any():
+      continue
+    outside = hidden & ~faces.covers([crop.quad for crop in crops], *hidden.shape)
+    share = outside.sum() / hidden.sum()
+    if share >= 0.01:
+      notes.append(
+        f'{share:.0%} of the hole lies outside of the face and {done}: --task=deep_prior draws '
+        'what may have been there, at the size that --max_side says'
+      )
+  return notes
 
 
 def find_faces(

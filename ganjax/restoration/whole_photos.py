@@ -108,13 +108,13 @@ def _with_face(photo: np.ndarray, face: Face, result: Result) -> np.ndarray:
   degradation, restored = result.degradation, result.images['restored']
   if degradation is None:
     return faces.paste(photo, result.best, quad)
+  assert face.photo is not None
   if degradation.is_only_codecs and face.coding is not None:
-    assert face.photo is not None
     return completed_jpeg(photo, restored, quad, face.photo, face.coding)
   if face.is_degraded and degradation.is_only_blurs:
-    return completed_blurred(photo, face.crop.image, result.best, quad)
+    return completed_blurred(photo, result.best, quad, face.photo, face.crop.image)
   if face.is_degraded and degradation.is_only_white_noise:
-    return completed_noisy(photo, restored, quad)
+    return completed_noisy(photo, restored, quad, face.photo, face.crop.image)
   if not degradation.is_only_projections:
     return faces.paste(photo, result.best, quad)
   masks = [operator for operator in degradation.operators if operator.is_mask]

@@ -43,10 +43,14 @@ class Networks:
 
 
 def is_bundled(path: str | os.PathLike | None) -> bool:
-  """Whether a weights file, as `load` takes it, is the bundled generator's, or a copy of it."""
+  """Whether a weights file is the bundled generator's, or a copy of it on this machine.
+
+  Args:
+    path: as `load` takes it; what lies on the hub is not fetched for this.
+  """
   if path is None:
     return True
-  file = pathlib.Path(path)  # the bundled one need not be fetched
+  file = pathlib.Path(path)
   alike = file.is_file() and file.stat().st_size == DEFAULT.stat().st_size
   return alike and tensor_file.sha256(file) == tensor_file.sha256(DEFAULT)
 

@@ -142,6 +142,20 @@ def test_a_run_without_results_holds_nobody_to_its_flags(folder):
   assert read_results(folder)[0]['face'] == '1:2:3:4'
 
 
+@pytest.mark.parametrize('left', ['training', 'samples'])
+def test_a_training_holds_the_next_to_its_flags(folder, left):
+  """Though it has no results: checkpoints, or files that would have to be made again."""
+  with Store.open(folder, CONFIG) as store:
+    if left == 'training':
+      (folder / 'training').mkdir()
+    else:
+      store.write_image('samples', '1', np.zeros((2, 2, 3), np.uint8))
+  with pytest.raises(StoreError, match='num_steps'):
+    Store.open(folder, {**CONFIG, 'num_steps': 300})
+  Store.open(folder, CONFIG).close()
+  assert (folder / left).is_dir()
+
+
 def test_the_hash_is_of_the_flags_that_change_results(folder, tmp_path):
   def digest(name, **flags):
     with Store.open(tmp_path / name, {**CONFIG, **flags}) as store:

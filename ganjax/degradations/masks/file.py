@@ -17,6 +17,7 @@ from ganjax.degradations.pytrees import frozen_pytree
 
 WHITE = 250  # from here on a grey level counts as white: it lets less than 2 % of a hole through
 MIDDLE = 128
+_FLAT_GREY = 225  # the median of waves around a stroke is lighter
 _GREY = range(16, 240)  # levels that no pen and no JPEG leaves behind on black or white
 _ONE_COLOUR = 24  # levels by which strokes of one pen differ
 _MOST_GREY = 0.5  # share from which on a picture is no mask
@@ -101,8 +102,8 @@ def _named(folder: pathlib.Path, name: str) -> str:
   """The mask in a folder that belongs to the photo called `name`."""
   try:
     found = [item.path for item in data.find(folder)]
-  except data.SourceError:  # it is empty
-    found = []
+  except data.SourceError as error:
+    raise DegradationError(f'mask: {error}') from None
   own = [path for path in found if name_of(path.relative_to(folder).as_posix()) == name]
   if len(own) != 1:
     count = 'no mask' if not own else f'{len(own)} masks'
@@ -121,10 +122,10 @@ def _read(path: str, inverted: bool | None) -> Drawing:
   levels = _levels(pixels, alpha)
   if inverted:
     levels = 255 - levels
-  is_jpeg = data.jpeg_coding(path) is not None
-  visible = ~_within_waves(levels) if is_jpeg else levels >= WHITE
+  visible = ~_within_waves(levels) if _is_jpeg(path) else levels >= WHITE
   hidden = float(np.mean(~visible))
-  grey = float(np.mean((levels >= _GREY.start) & (levels < _GREY.stop)))
+  is_grey = (levels >= _GREY.start) & (levels < _GREY.stop)
+  grey = float(np.mean(is_grey))
   if grey > _MOST_GREY:
     raise DegradationError(
       f"mask: file='{path}' is no mask but a picture: draw one that is white where the photograph "
@@ -143,14 +144,24 @@ def _read(path: str, inverted: bool | None) -> Drawing:
       f"mask: file='{path}' hides {hidden:.0%} of the picture: black is a hole, white is visible. "
       'Is it inverted? Then give --invert_mask, or inverted=1 in the mask; if not, --noinvert_mask'
     )
-  return Drawing(visible, grey if grey >= _TOLD_GREY else 0.0)
+  hidden_grey = float(np.mean(is_grey & ~visible))
+  return Drawing(visible, hidden_grey if hidden_grey >= _TOLD_GREY else 0.0)
+
+
+def _is_jpeg(path: str) -> bool:
+  with open(path, 'rb') as file:
+    return file.read(2) == b'\xff\xd8'
 
 
 def _within_waves(levels: np.ndarray) -> np.ndarray:
-  """The strokes of a JPEG, which waves of grey surround: where they are half grey, and a pixel."""
+  """The strokes of a JPEG, which thin waves of grey surround; bool [h, w].
+
+  They are where it is less than half white, or grey all around; and one pixel about that.
+  """
   from scipy import ndimage  # other masks do without it
 
-  return ndimage.binary_dilation(levels < MIDDLE, np.ones((3, 3)))
+  strokes = (levels < MIDDLE) | (ndimage.median_filter(levels, 5) < _FLAT_GREY)
+  return ndimage.binary_dilation(strokes, np.ones((3, 3)))
 
 
 def _levels(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
