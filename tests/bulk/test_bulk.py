@@ -149,7 +149,7 @@ def test_every_bad_file_is_one_failure_and_does_no_harm(configure, tmp_path):
   assert len(finalize.read(pathlib.Path(config.output))) == 3
 
 
-@pytest.mark.parametrize('degradation', ['identity()', 'grayscale()', 'noise(sigma=0.1)'])
+@pytest.mark.parametrize('degradation', ['identity()', 'noise(sigma=0.1)'])
 def test_transparent_parts_are_holes_as_in_other_tasks(
   configure, tmp_path, weights_file, degradation
 ):
