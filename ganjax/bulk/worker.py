@@ -251,8 +251,9 @@ class Worker:
 
   def _problem(self, entry: Entry, face: Face) -> tuple[_Job, Problem]:
     degraded = self._method.degrade(face, self._search.side)
-    problem = self._method.problem(self._prior, face, degraded, self._encoder)
-    return _Job(entry, face, degraded), problem
+    return _Job(entry, face, degraded), self._method.problem(
+      self._prior, face, degraded, self._encoder
+    )
 
   def _finish(self, entry: Entry, outcome: Outcome) -> None:
     block = self._blocks[entry.index // self._plan.block_size]

@@ -6,6 +6,7 @@ from ganjax.faces.boxes import parse_box
 from ganjax.faces.cropping import (
   Crop,
   Placed,
+  blend,
   covers,
   crop,
   crop_mask,
@@ -35,6 +36,7 @@ __all__ = [
   'Template',
   'align',
   'appearance',
+  'blend',
   'covers',
   'crop',
   'crop_mask',

@@ -74,11 +74,7 @@ def paste(
   Raises:
     FaceError: unusable pictures, or `feather` out of range.
   """
-  placed = place(photo, restored, quad, feather=feather)
-  result = photo.copy()
-  region = result[placed.where]
-  region[:] = rounded(region + placed.weight * (placed.face - region))
-  return result
+  return blend(photo, place(photo, restored, quad, feather=feather))
 
 
 class Placed(NamedTuple):
@@ -106,6 +102,14 @@ def place(
   face = _unwarp(restored, quad - (left, top), (right - left, bottom - top))
   x, y = np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5
   return Placed(where, face, _feather(x, y, photo, quad, feather)[..., None])
+
+
+def blend(photo: np.ndarray, placed: Placed) -> np.ndarray:
+  """The photo, uint8 [H, W, 3], with a face as far as its weight says; the photo itself stays."""
+  result = photo.copy()
+  region = result[placed.where]
+  region[:] = rounded(region + placed.weight * (placed.face - region))
+  return result
 
 
 def crop_mask(visible: np.ndarray, quad: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -219,10 +219,7 @@ def completed_jpeg(
   visible = np.ones((*face.shape[:2], 1), np.float32)
   made = within_cells(face / 127.5 - 1, to_float(decoded[around]), visible, coding)
   shown[blocks] = (made[inner] + 1) * 127.5
-  result = photo.copy()
-  region = result[placed.where]
-  region[:] = faces.rounded(region + placed.weight * (shown - region))
-  return result
+  return faces.blend(photo, placed._replace(face=shown))
 
 
 def completed_blurred(
@@ -245,10 +242,7 @@ def completed_blurred(
   """
   before, after = (faces.place(photo, image, quad) for image in (crop, restored))
   made = came[after.where] + after.face - before.face
-  result = photo.copy()
-  region = result[after.where]
-  region[:] = faces.rounded(region + after.weight * (made - region))
-  return result
+  return faces.blend(photo, after._replace(face=made))
 
 
 def completed_noisy(
@@ -276,10 +270,7 @@ def completed_noisy(
   face = placed.face / 127.5 - 1
   misfit = np.sign(placed.weight) * (given - clipped_mean(face, deviation))
   made = (face + denoised(misfit, deviation**2, shown=1 / scale) + 1) * 127.5
-  result = photo.copy()
-  region = result[placed.where]
-  region[:] = faces.rounded(region + placed.weight * (made - region))
-  return result
+  return faces.blend(photo, placed._replace(face=made))
 
 
 def _units_around(where: tuple[slice, slice], coding: data.JpegCoding) -> tuple[slice, slice]:
