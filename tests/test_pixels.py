@@ -2,8 +2,9 @@
 
 import jax
 import numpy as np
+import pytest
 
-from ganjax.pixels import to_bytes, to_float
+from ganjax.pixels import check_floats, to_bytes, to_float
 
 ALL = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
 
@@ -26,3 +27,14 @@ def test_within_jit_they_do_the_same():
   found = jax.jit(to_bytes)(floats)
   assert found.dtype == np.uint8
   np.testing.assert_array_equal(found, to_bytes(floats))
+
+
+def test_floats_of_another_range_are_refused_or_told_of():
+  check_floats(to_float(ALL), 'photos')
+  with pytest.raises(ValueError, match=r'photos: is uint8; .*x / 127.5 - 1, or uint8'):
+    check_floats(ALL, 'photos', ', or uint8')
+  for wrong in (255.0, np.nan):
+    with pytest.raises(ValueError, match=r'photos: lies in \[.*\]; give floats in \[-1, 1\]'):
+      check_floats(np.array([0, wrong]), 'photos')
+  with pytest.warns(UserWarning, match=r'\[0, 1\]; if its black is 0, give 2 \* x - 1'):
+    check_floats(ALL / np.float32(255), 'photos')

@@ -14,6 +14,8 @@ from ganjax.faces.template import FaceError, Template
 # that another tool had aligned is within it; a portrait with shoulders is off by 0.3 or more.
 _TOLERANCE = 0.15
 _SMALLEST = 16  # px; of fewer, no method makes a face that resembles the person
+_SMALL = 64  # px; in photos of fewer, a face is seldom found
+_FLAT = 4  # levels of 255: the standard deviation of what looks like an empty picture
 
 
 def align(
@@ -81,7 +83,20 @@ def _find(
     return [detect_in(image, check_box(box, image))]
   if faces := detect(image, thorough=True):
     return faces
-  raise FaceError(
+  raise FaceError(_why_none(image))
+
+
+def _why_none(image: np.ndarray) -> str:
+  """What is likely to be the matter with a photo in which no face is found."""
+  height, width = image.shape[:2]
+  if np.std(image, axis=(0, 1)).max() < _FLAT:
+    return 'the photo is of one colour nearly throughout, and shows no face; is it the right file?'
+  if max(height, width) < _SMALL:
+    return (
+      f'no face found in {width}×{height} px; use a larger copy of the photo, or --align=never if '
+      'it is a face crop'
+    )
+  return (
     'no face found, upright, on its side or upside down, near or far; say where it is by '
     '--face=left:top:right:bottom (px), or use --align=never if the picture is cropped already'
   )

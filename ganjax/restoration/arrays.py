@@ -12,6 +12,7 @@ from ganjax.inversion.presets import PRESETS, PROJECTOR, Hyper, Preset, check_fi
 from ganjax.inversion.problem import Prior, make_prior, make_problem, stack
 from ganjax.inversion.spaces import Space
 from ganjax.inversion.stages import stages_of
+from ganjax.pixels import check_floats
 from ganjax.restoration.defaults import (
   RESTORATIONS,
   TUNED_PRESET,
@@ -22,7 +23,6 @@ from ganjax.restoration.defaults import (
 from ganjax.weights import Networks
 
 NO_DEGRADATION = "say what happened to the photos: degradation='blur() | jpeg()', or task='deblur'"
-SLACK = 0.01  # by which values may leave [-1, 1]
 
 
 def restore(
@@ -71,7 +71,7 @@ def restore(
     DegradationError: a spec cannot be read.
     WeightsError: the perceptual distance cannot be loaded.
   """
-  _check(photos)
+  check_floats(np.asarray(photos), 'photos')
   encoder = networks.encoder if isinstance(networks, Networks) else None
   shared = _prior(networks, perceptual)
   count = len(photos)
@@ -105,18 +105,6 @@ def restore(
     for i, photo in enumerate(photos)
   ]
   return batch.run(shared, stages_of(preset), stack(problems), on_progress, chunk_steps)
-
-
-def _check(images: np.ndarray) -> None:
-  """Raises ValueError for what is not in [-1, 1], such as bytes."""
-  values = np.asarray(images)
-  if not np.issubdtype(values.dtype, np.floating):
-    raise ValueError(f'photos are {values.dtype}: give floats in [-1, 1], such as x / 127.5 - 1')
-  if values.size and not np.all(np.abs(values) <= 1 + SLACK):
-    raise ValueError(
-      f'photos lie in [{values.min():.3g}, {values.max():.3g}]: give them in [-1, 1], such as '
-      'x / 127.5 - 1'
-    )
 
 
 def _prior(networks: Networks | Prior, perceptual: str | Perceptual | None) -> Prior:

@@ -108,12 +108,6 @@ class Face(NamedTuple):
     painted = self.holes.painted if self.is_degraded else None
     return self.photo if painted is None else faces.fill(self.photo, painted)
 
-  @property
-  def is_cut(self) -> bool:
-    """Whether the crop is a part of the photo, which must be kept, not the whole of it."""
-    assert self.photo is not None
-    return not np.array_equal(self.crop.quad, faces.full_quad(self.photo))
-
   def located(self, degradation: Pipeline, side: int) -> Pipeline:
     """A degradation of this very face: with its holes, and its size.
 

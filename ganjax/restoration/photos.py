@@ -12,7 +12,7 @@ import numpy as np
 from ganjax import data, faces, inversion, report, weights
 from ganjax.degradations import FileMask, Operator, Pipeline, parse
 from ganjax.inversion.presets import NOISE_MAPS, PRESETS, Hyper, check_fidelity
-from ganjax.pixels import to_bytes
+from ganjax.pixels import check_floats, to_bytes
 from ganjax.restoration import result_grid
 from ganjax.restoration.auto import Automatic, restore_diagnosed
 from ganjax.restoration.defaults import (
@@ -309,13 +309,7 @@ def _pixels(given: np.ndarray, what: str) -> np.ndarray:
     )
   if given.dtype == np.uint8:
     return given
-  if not np.issubdtype(given.dtype, np.floating):
-    raise ValueError(f'{what} is {given.dtype}: give uint8, or floats in [-1, 1]')
-  if not np.all(np.abs(given) <= 1):
-    raise ValueError(
-      f'{what} lies in [{given.min():.3g}, {given.max():.3g}]: give floats in [-1, 1], such as '
-      'x / 127.5 - 1, or uint8'
-    )
+  check_floats(given, what, ', or uint8')
   return to_bytes(given)
 
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ganjax import faces, inversion
-from ganjax.degradations import DegradationError, Pipeline
+from ganjax.degradations import DegradationError, Grayscale, Pipeline
 from ganjax.inversion import selection
 from ganjax.inversion.problem import Problem
 from ganjax.models.encoder import Encoder
@@ -19,6 +19,7 @@ from ganjax.pixels import to_bytes
 from ganjax.restoration import degrade
 from ganjax.restoration.completion import completed
 from ganjax.restoration.degrade import Degraded
+from ganjax.restoration.diagnosis import is_grey
 from ganjax.restoration.faces import Face, Search
 from ganjax.restoration.holes import pictures, refuse_drawn
 from ganjax.restoration.measure import measure
@@ -109,8 +110,11 @@ class Method:
     hidden = float(np.mean(degraded.visible == 0))
     if hidden:
       record['hidden'] = round(hidden, 4)
-    if face.notes:
-      record['notes'] = list(face.notes)
+    notes = list(face.notes)
+    if not self.degrade_first and _takes_colours(given) and not is_grey(image):
+      notes.append('it has colours of its own, which are taken away before it gets others')
+    if notes:
+      record['notes'] = notes
     return degraded._replace(record=record)
 
   def problem(
@@ -133,6 +137,10 @@ class Method:
     if degraded.degradation.is_completable:
       images['completed'] = completed(degraded.degradation, degraded.target, restored)
     return images
+
+
+def _takes_colours(degradation: Pipeline) -> bool:
+  return any(isinstance(operator, Grayscale) for operator in degradation.operators)
 
 
 class _Chosen(NamedTuple):

@@ -76,13 +76,10 @@ class WholePhotos:
     Raises:
       StoreError: the folder cannot be written.
     """
-    assert face.photo is not None
-    files = self.keep_copy(store, face)
+    files = {**self.keep_copy(store, face), 'pasted': f'pasted/{face.photo_name}.png'}
     whole = self.add(face, result)
-    if face.is_cut or len(face.photo) != len(result.best):
-      files['pasted'] = f'pasted/{face.photo_name}.png'
-      if whole is not None:
-        store.write_image('pasted', face.photo_name, whole)
+    if whole is not None:
+      store.write_image('pasted', face.photo_name, whole)
     result.keep(store, task, weights_sha256, files=files, **options)
     return whole
 

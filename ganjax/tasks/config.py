@@ -42,7 +42,11 @@ class Config:
   ALSO: ClassVar[tuple[str, str] | None] = None
 
   task: str
-  output: str = setting('Folder for everything that a run writes.', 'out')
+  output: str = setting(
+    'Folder for everything that a run writes; with `ganjax TASK PHOTO`, PHOTO-TASK beside the '
+    'photo.',
+    'out',
+  )
   overwrite: bool = setting('Replace the results of another configuration.', False)
 
   @classmethod

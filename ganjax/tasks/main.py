@@ -87,7 +87,7 @@ def _parse(argv: list[str]) -> list[str]:
     program, *words = FLAGS(argv)
     _read_short_form(words)
   except flags.UnrecognizedFlagError as error:
-    close = closest(error.flagname, FLAGS)
+    close = closest(error.flagname, FLAGS) or _beginning_with(error.flagname)
     remedy = f'did you mean --{close}?' if close else 'see ganjax --help'
     sys.exit(f'ganjax: --{error.flagname}: no such flag: {remedy}')
   except flags.Error as error:
@@ -99,6 +99,11 @@ def _parse(argv: list[str]) -> list[str]:
   except ConfigError as error:
     sys.exit(f'ganjax: {error}')
   return [program]
+
+
+def _beginning_with(word: str) -> str | None:
+  """The flag that other programs abbreviate so, such as -o for --output; the common ones first."""
+  return next((flag for flag in help.users() if flag.startswith(word)), None)
 
 
 def _read_short_form(words: list[str]) -> None:

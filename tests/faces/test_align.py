@@ -79,12 +79,20 @@ def test_every_face_of_a_photo(astronaut):
 def test_no_face_is_an_error_with_a_remedy(monkeypatch, mode):
   monkeypatch.setattr(module, 'detect', lambda image, thorough: [])
   with pytest.raises(faces.FaceError, match=r'no face found.*--face=left.*--align=never'):
-    faces.align(np.full((120, 160, 3), 200, np.uint8), faces.FFHQ, 64, mode=mode)
+    faces.align(_noise(120, 160), faces.FFHQ, 64, mode=mode)
+
+
+def _noise(height, width):
+  return np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
 
 
 def test_each_cause_has_its_message(astronaut):
   with pytest.raises(faces.FaceError, match=r'15×10 px, too small to show a face'):
     faces.align(astronaut[:10, :15], faces.TIGHT, 64)
+  with pytest.raises(faces.FaceError, match=r'no face found in 20×30 px.*larger copy'):
+    faces.align(_noise(30, 20), faces.TIGHT, 64)
+  with pytest.raises(faces.FaceError, match='of one colour'):
+    faces.align(np.full((90, 90, 3), 3, np.uint8), faces.TIGHT, 64)
   tiny = np.asarray(Image.fromarray(astronaut).resize((64, 64), Image.Resampling.LANCZOS))
   with pytest.raises(faces.FaceError, match=r'was found.* 1\d px wide.*larger copy'):
     faces.align(tiny, faces.TIGHT, 64)

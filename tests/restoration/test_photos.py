@@ -93,6 +93,7 @@ def test_pixels_several_faces_and_failures(networks):
   np.testing.assert_array_equal(found[0].image[outside], both[outside])
   (face,) = found[2].faces
   assert face.metrics.keys() == {'fidelity'}
+  assert 'notes' not in face.record  # it is grey, as is said
   assert found[2].image.shape == photo.shape
 
 

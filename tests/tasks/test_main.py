@@ -31,6 +31,7 @@ def ganjax(*flags, cwd=None):
     (['me.jpg'], "'me.jpg' is no task: write ganjax TASK PHOTO"),
     (['--nonsense=1'], '--nonsense: no such flag'),
     (['--learning_rte=1'], '--learning_rte: no such flag: did you mean --learning_rate?'),
+    (['deblur', 'x.jpg', '-o', 'out'], '--o: no such flag: did you mean --output?'),
     (['--task=deblur', '--space=w_pls'], '--space=w_pls: is none of the choices: did you mean w_'),
     (['--task=deblur', '--num_steps=-1'], '--num_steps=-1'),
     (['--task=deblur', '--batch_size=0'], '--batch_size=0: give a positive number, or auto'),

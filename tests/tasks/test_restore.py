@@ -141,6 +141,11 @@ def test_already_degraded_pictures_are_not_degraded_again(config, tmp_path, degr
   assert record['metrics'].keys() == {'fidelity'}
   assert 'aligned' not in record['files']
   np.testing.assert_array_equal(data.decode(f'{config.output}/degraded/small.png'), picture)
+  # A crop is its own photo.
+  kind = 'completed' if 'completed' in record['files'] else 'restored'
+  given_back, shown = (data.decode(f'{config.output}/{k}/small.png') for k in ('pasted', kind))
+  assert given_back.shape == shown.shape
+  assert np.abs(given_back.astype(int) - shown).mean() < 4
 
 
 def test_the_batch_a_picture_is_in_changes_nothing(config, tmp_path):
@@ -240,6 +245,7 @@ def test_a_photo_is_given_back_whole_and_resumed_so(config, group, tmp_path):
   assert [first['name'], second['name']] == ['both_0', 'both_1']
   assert first['files']['pasted'] == second['files']['pasted'] == 'pasted/both.png'
   assert first['files']['photo'] == second['files']['photo'] == 'photos/both.png'
+  assert 'colours of its own' in first['notes'][0]
   folder = pathlib.Path(config.output)
   whole = (folder / 'pasted/both.png').read_bytes()
   colours = np.ptp(data.decode(folder / 'pasted/both.png').astype(int), axis=2)
