@@ -5,10 +5,11 @@ import os
 import pathlib
 import shutil
 
+import processes
+
 # Must be set before jax is imported.
-# Optimising programs that run for milliseconds would take most of the suite's time.
 os.environ.setdefault(
-  'XLA_FLAGS', '--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0'
+  'XLA_FLAGS', f'--xla_force_host_platform_device_count=4 {processes.QUICKLY_COMPILED}'
 )
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 if importlib.metadata.version('jax').startswith('0.10.'):

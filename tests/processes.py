@@ -8,6 +8,9 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parents[1]
+# XLA_FLAGS: optimising programs that run for milliseconds would take most of the suite's time, and
+# so would handing their parts to threads: all cores are busy.
+QUICKLY_COMPILED = '--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1'
 
 
 def distributed():
@@ -22,12 +25,10 @@ def distributed():
 @contextlib.contextmanager
 def together(flags):
   """Starts two processes of one run; whoever still works at the end is killed."""
-  # What is compiled once and runs a few steps is not worth optimising.
-  xla = '--xla_backend_optimization_level=0'
   processes = [
     subprocess.Popen(
       [sys.executable, '-m', 'ganjax', *flags, *own],
-      env={**os.environ, 'PYTHONPATH': str(ROOT), 'XLA_FLAGS': xla},
+      env={**os.environ, 'PYTHONPATH': str(ROOT), 'XLA_FLAGS': QUICKLY_COMPILED},
       stdout=subprocess.DEVNULL,
       stderr=subprocess.PIPE,
       text=True,

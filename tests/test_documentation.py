@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import processes
 import pytest
 import yaml
 from absl import flags
@@ -261,7 +262,7 @@ def test_the_demo_restores_all_six_and_is_quick_the_second_time(tmp_path):
   # The projector has one program for each task, where the default has two.
   command = ['bash', 'scripts/demo.sh', str(tmp_path), '--num_steps=2', '--preset=projector']
   # One device, as users have it; two steps need no optimised program.
-  environment = {**os.environ, 'XLA_FLAGS': '--xla_backend_optimization_level=0'}
+  environment = {**os.environ, 'XLA_FLAGS': processes.QUICKLY_COMPILED}
   for _ in range(2):
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr

@@ -4,6 +4,7 @@ import importlib.util
 import pathlib
 
 import nbformat
+import processes
 import pytest
 import tiny
 from nbclient import NotebookClient
@@ -68,7 +69,7 @@ def test_outputs_are_kept_while_the_code_is_the_same(notebooks, tmp_path):
 @pytest.mark.parametrize('name', NAMES)
 def test_the_notebook_runs(name, notebooks, tmp_path, monkeypatch):
   # One device, as users have it; few steps need no optimised program.
-  monkeypatch.setenv('XLA_FLAGS', '--xla_backend_optimization_level=0')
+  monkeypatch.setenv('XLA_FLAGS', processes.QUICKLY_COMPILED)
   made, few = notebooks.notebook(FOLDER / f'{name}.py'), dict(FEW[name])
   if name == 'face_restoration':
     tiny.write(tmp_path / 'tiny.safetensors')

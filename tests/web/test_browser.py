@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import processes
 import pytest
 
 from ganjax import data
@@ -24,7 +25,7 @@ STROKE = (0.36, 0.22, 0.44, 0.22)
 @pytest.fixture(scope='module')
 def address(weights_file, tmp_path_factory):
   """Where a server of the tiny network listens."""
-  environment = {**os.environ, 'XLA_FLAGS': '--xla_backend_optimization_level=0'}
+  environment = {**os.environ, 'XLA_FLAGS': processes.QUICKLY_COMPILED}
   command = [sys.executable, '-m', 'ganjax', 'serve', f'--weights={weights_file}', '--port=0']
   folder = tmp_path_factory.mktemp('served')
   with (
