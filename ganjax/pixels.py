@@ -48,7 +48,7 @@ def check_floats(values: np.ndarray, what: str, instead: str = '') -> None:
   low, high = values.min(), values.max()
   if not (low >= -1 - SLACK and high <= 1 + SLACK):  # also where a value is not a number
     raise ValueError(f'{what}: lies in [{low:.3g}, {high:.3g}]; {wanted}')
-  if low >= 0:
+  if 0 <= low < high:
     warnings.warn(
       f'{what}: lies in [{low:.3g}, {high:.3g}]; if its black is 0, give 2 * x - 1', stacklevel=3
     )

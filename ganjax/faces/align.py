@@ -81,22 +81,18 @@ def _find(
     image = fill(image, hidden)
   if box is not None:
     return [detect_in(image, check_box(box, image))]
+  if np.std(image, axis=(0, 1)).max() < _FLAT:  # the search would take ten seconds
+    raise FaceError(
+      'the photo is of one colour nearly throughout, and shows no face; is it the right file?'
+    )
   if faces := detect(image, thorough=True):
     return faces
-  raise FaceError(_why_none(image))
-
-
-def _why_none(image: np.ndarray) -> str:
-  """What is likely to be the matter with a photo in which no face is found."""
-  height, width = image.shape[:2]
-  if np.std(image, axis=(0, 1)).max() < _FLAT:
-    return 'the photo is of one colour nearly throughout, and shows no face; is it the right file?'
   if max(height, width) < _SMALL:
-    return (
+    raise FaceError(
       f'no face found in {width}×{height} px; use a larger copy of the photo, or --align=never if '
       'it is a face crop'
     )
-  return (
+  raise FaceError(
     'no face found, upright, on its side or upside down, near or far; say where it is by '
     '--face=left:top:right:bottom (px), or use --align=never if the picture is cropped already'
   )
