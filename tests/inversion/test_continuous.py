@@ -136,7 +136,12 @@ def test_at_most_one_batch_is_taken_ahead(prior, problems):
 
 
 PHASES = dataclasses.replace(
-  PRESET, phases=(inversion.Phase('w_plus', 0.4), inversion.Phase('w_plus_plus', 0.6, rate=0.5))
+  PRESET,
+  phases=(
+    inversion.Phase('w', 0.2),
+    inversion.Phase('w_plus', 0.2),
+    inversion.Phase('w_plus_plus', 0.6, rate=0.5),
+  ),
 )
 
 
@@ -152,10 +157,10 @@ def test_images_go_from_phase_to_phase_on_their_own(prior, problems, expected_of
   assert sorted(results) == list(range(COUNT))
   for i, result in results.items():
     assert_equal(result, expected_of_phases[i])
-  # 2, 5, 8 and 11 steps are 1, 2, 3 and 4 in W+, one chunk each, and 1, 3, 5 and 7 in W++: one
-  # chunk for three images, two for the others. Together at least 3 and 4 chunks of four slots;
-  # fixed batches would take 3 and 6.
-  assert len(chunks) <= 8
+  # Of 2, 5, 8 and 11 steps 0, 1, 2 and 2 are in W and 1, 1, 1 and 2 in W+, a chunk each, and 1, 3,
+  # 5 and 7 in W++: one chunk for six images, two for four. Together at least 3, 3 and 4 chunks of
+  # four slots; fixed batches would take 3, 3 and 6.
+  assert len(chunks) <= 11
 
 
 def test_images_are_taken_up_again_in_any_phase(prior, problems, expected_of_phases):
@@ -180,7 +185,7 @@ def test_images_are_taken_up_again_in_any_phase(prior, problems, expected_of_pha
         for tag, paused in slots.paused()
       }
       phases |= {paused.stage for paused in paused.values()}
-  assert phases == {0, 1}
+  assert phases == {0, 1, 2}
   for i in range(COUNT):
     assert_equal(done[i], expected_of_phases[i])
 
@@ -196,7 +201,7 @@ def test_what_another_version_kept_is_not_taken_up(prior, problems):
   ).history.loss.shape == (4,)
   for other in (arrays[1:], arrays[:-1], [*arrays, arrays[-1]]):
     assert inversion.Paused.from_arrays(prior, inversion.stages_of(PRESET), problem, other) is None
-  later = [np.asarray(1), *arrays[1:]]
+  later = [np.asarray(2), *arrays[1:]]
   assert (
     inversion.Paused.from_arrays(prior, inversion.stages_of(PRESET), problem, later) is None
   )  # has one phase only
@@ -205,29 +210,9 @@ def test_what_another_version_kept_is_not_taken_up(prior, problems):
   )  # of another shape
 
 
-@pytest.mark.slow
-def test_three_phases_with_fixed_steps(prior, photos):
-  preset = inversion.PRESETS['robust_published']
-  damage = ganjax.parse_degradation('identity()')
-  problems = [
-    (
-      i,
-      inversion.make_problem(
-        prior, photos[i], damage, str(i), 3, preset.hyper._replace(num_steps=6)
-      ),
-    )
-    for i in range(6)
-  ]
-  results = dict(
-    inversion.ContinuousBatch(prior, inversion.stages_of(preset), 4, chunk_steps=2).solve(problems)
-  )
-  for i, one in fixed_batches(prior, preset, problems, 2).items():
-    assert_equal(results[i], one)
-
-
 def test_chunks_suit_every_phase():
   assert batch.even_chunk(PRESET, 200) == 50
-  assert batch.even_chunk(PHASES, 200) == 40  # 80 and 120 steps
+  assert batch.even_chunk(PHASES, 200) == 40  # 40, 40 and 120 steps
   assert batch.even_chunk(inversion.PRESETS['robust_published'], 450) == 50
   assert batch.even_chunk(PHASES, 1) == 1
 
@@ -241,17 +226,17 @@ def test_pivotal_tuning_takes_slots_as_any_other_stage(prior, problems):
   preset = dataclasses.replace(
     inversion.PRESETS['pivotal'], tuning=Tuning(num_steps=3, learning_rate=3e-3, stop_at=0.0)
   )
-  some = [(i, problem) for i, problem in problems if i < 3]
-  slots = inversion.ContinuousBatch(prior, inversion.stages_of(preset), 2, chunk_steps=4)
-  results = dict(slots.solve(some))
+  slots = inversion.ContinuousBatch(prior, inversion.stages_of(preset), 4, chunk_steps=4)
+  results = dict(slots.solve(problems[:5]))
   expected = batch.run(
-    prior, inversion.stages_of(preset), stack([problem for _, problem in some]), None, 4
+    prior, inversion.stages_of(preset), stack([problem for _, problem in problems[:4]]), None, 4
   )
-  for i, result in results.items():
-    assert result.num_steps == expected.num_steps[i] == 2 + 3 * (i % 4) + 3
-    np.testing.assert_allclose(result.image, expected.image[i], atol=1e-3)
-    for name, value in result.tuned[0].items():
+  for i in range(4):
+    assert results[i].num_steps == expected.num_steps[i] == 2 + 3 * i + 3
+    np.testing.assert_allclose(results[i].image, expected.image[i], atol=1e-3)
+    for name, value in results[i].tuned[0].items():
       np.testing.assert_allclose(value, expected.tuned[i][name], atol=1e-3)
+  assert results[4].num_steps == 5
 
 
 @pytest.mark.slow
@@ -276,7 +261,8 @@ def test_deep_image_priors_take_slots_as_inversions_do():
   stream = [(i, problem(i)) for i in range(5)]
   slots = inversion.ContinuousBatch((), [solver], 4, chunk_steps=4)
   results = dict(slots.solve(stream))
-  expected = batch.run((), [solver], stack([one for _, one in stream]), None, 4)
+  expected = batch.run((), [solver], stack([one for _, one in stream[1:]]), None, 4)
   for i, result in results.items():
     assert result.num_steps == result.settled_at == 4 + 3 * i
-    np.testing.assert_allclose(result.image, expected.image[i], atol=1e-3)
+    if i:
+      np.testing.assert_allclose(result.image, expected.image[i - 1], atol=1e-3)

@@ -62,7 +62,7 @@ def test_the_shared_weights_stay_as_they_were(networks, result):
 def test_what_is_near_enough_is_not_tuned(prior, photos):
   preset = dataclasses.replace(PRESET, tuning=Tuning(num_steps=5, stop_at=1e9))
   damage = ganjax.parse_degradation('identity()')
-  result = ganjax.restore(prior, photos[:1], damage, preset=preset, num_steps=2, chunk_steps=4)
+  result = ganjax.restore(prior, photos, damage, preset=preset, num_steps=2, chunk_steps=4)
   assert not any(np.any(value) for value in result.tuned[0].values())
 
 

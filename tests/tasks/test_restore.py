@@ -99,14 +99,14 @@ def test_bad_pictures_cost_a_line_each_and_the_rest_goes_on(config, tmp_path):
   folder = tmp_path / 'in'
   folder.mkdir()
   Image.fromarray(np.concatenate([photo, photo], axis=1)).save(folder / 'two.png')
-  Image.fromarray(photo[:200, 300:]).save(folder / 'faceless.jpg')
+  Image.new('RGB', (90, 90), 'navy').save(folder / 'faceless.jpg')
   (folder / 'broken.png').write_bytes(b'\x89PNG broken')
   config = dataclasses.replace(config, input=str(folder), save_every=0)
   assert main.run(config) == 2
   _, results, failures = data.read_results(config.output)
   assert [r['name'] for r in results] == ['two_0', 'two_1']
   reasons = {f['name']: f['reason'] for f in failures}
-  assert 'no face found' in reasons['faceless']
+  assert 'shows no face' in reasons['faceless']
   assert reasons.keys() == {'faceless', 'broken'}
   # Again: what is done is left alone, what failed is tried again.
   before = (tmp_path / 'out/restored/two_0.png').stat().st_mtime_ns
@@ -145,7 +145,8 @@ def test_already_degraded_pictures_are_not_degraded_again(config, tmp_path, degr
   kind = 'completed' if 'completed' in record['files'] else 'restored'
   given_back, shown = (data.decode(f'{config.output}/{k}/small.png') for k in ('pasted', kind))
   assert given_back.shape == shown.shape
-  assert np.abs(given_back.astype(int) - shown).mean() < 4
+  away = np.s_[8:] if 'mask' in degradation else np.s_[:]  # in a hole its colours are matched
+  assert np.abs(given_back.astype(int) - shown)[away].mean() < 4
 
 
 def test_the_batch_a_picture_is_in_changes_nothing(config, tmp_path):
