@@ -29,7 +29,8 @@ fi
 wanted=$(cat requirements*.txt constraints.txt pyproject.toml <(echo "${CONSTRAINTS:-}") | cksum)
 if [ "$(cat ".venv/installed-$1" 2>/dev/null)" != "$wanted" ]; then
   echo "Installing $1 into .venv (a few minutes the first time) …"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . \
+  # Python compiles the modules that are used when they are; compiling all of them takes a minute.
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --editable . \
     -r "$1" ${constraints[@]+"${constraints[@]}"}
   echo "$wanted" > ".venv/installed-$1"
 fi
