@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,9 +21,13 @@ from ganjax.degradations import (
 KEY = jax.random.key(0)
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def visible(mask, height, width):
+  return mask.visible(height, width)
+
+
 def holes(mask, height=64, width=96):
-  visible = jax.jit(lambda mask: mask.visible(height, width))(mask)
-  return np.asarray(visible)[:, :, 0] == 0
+  return np.asarray(visible(mask, height, width))[:, :, 0] == 0
 
 
 def test_boxes_hide_exactly_their_pixels():

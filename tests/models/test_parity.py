@@ -33,9 +33,8 @@ def case(request, shared, tmp_path_factory):
 
 def mapped(networks, expected, **truncation):
   mapping = networks.generator.mapping
-  if 'c' in expected:
-    return jax.vmap(lambda z, c: mapping(z, c, **truncation))(expected['z'], expected['c'])
-  return jax.vmap(lambda z: mapping(z, **truncation))(expected['z'])
+  given = (expected['z'], expected['c']) if 'c' in expected else (expected['z'],)
+  return jax.jit(jax.vmap(lambda *given: mapping(*given, **truncation)))(*given)
 
 
 def test_mapping(case):
@@ -98,7 +97,7 @@ def vgg(shared, tmp_path_factory):
 def test_vgg_taps(vgg):
   lpips, expected = vgg
   image = nhwc(expected['image0'])
-  for i, tap in enumerate(zip(*map(lpips.taps, image), strict=True)):
+  for i, tap in enumerate(zip(*map(jax.jit(lpips.taps), image), strict=True)):
     assert_close(np.stack(tap), nhwc(expected[f'feature{i}']), 1e-4)
 
 

@@ -100,8 +100,12 @@ def test_a_frozen_kernel_does_what_the_kernel_does(kind, channels, platform):
     y, pull = jax.vjp(lambda x: apply(x, kernel), x)
     return y, *pull(jnp.sin(y))
 
+  @jax.jit
+  def both(kernel):
+    return value_and_slope(prepare(kernel)), value_and_slope(kernel)
+
   with platforms.traced_for(platform):
-    found, expected = value_and_slope(prepare(kernel)), value_and_slope(kernel)
+    found, expected = both(kernel)
   for one, other in zip(found, expected, strict=True):
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
 
@@ -111,7 +115,12 @@ def test_a_frozen_kernel_does_what_the_kernel_does(kind, channels, platform):
 def test_kernels_of_each_image_do_what_a_shared_one_does(kind, platform):
   apply, _ = FORMS[kind]
   x, kernels = normals((2, 8, 6, 5)), normals((2, 3, 3, 5, 4))
-  with platforms.traced_for(platform):
+
+  @jax.jit
+  def both(x, kernels):
     found = jax.vmap(lambda x, kernel: apply(x, kernel, per_image=True))(x, kernels)
-    expected = jnp.stack([apply(*pair) for pair in zip(x, kernels, strict=True)])
+    return found, jnp.stack([apply(*pair) for pair in zip(x, kernels, strict=True)])
+
+  with platforms.traced_for(platform):
+    found, expected = both(x, kernels)
   np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

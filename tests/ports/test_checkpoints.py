@@ -63,6 +63,7 @@ def test_a_missing_average_is_estimated(tmp_path):
   done = port(source, target)
   assert done.returncode == 0, done.stderr
   said = done.stdout.splitlines()
+  assert 'skip generator' in said[0]
   assert said[1:] == ['no latent_avg in the file: estimated from 10000 samples of z']
   mapping = ganjax.weights.load(target).generator.mapping
   z = jax.random.normal(jax.random.key(1), (20_000, W))

@@ -1,10 +1,11 @@
 """Weights files load exactly or not at all, and say everything that is wrong at once."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import tiny
 
 from ganjax import weights
 from ganjax.weights import WeightsError
@@ -12,17 +13,19 @@ from ports import stylegan2
 
 
 @pytest.fixture
-def file(tmp_path):
-  path = tmp_path / 'tiny.safetensors'
-  tiny.write(path)
-  return path
+def file(weights_file, tmp_path):
+  """A copy, which a test may change."""
+  return shutil.copy(weights_file, tmp_path)
 
 
-def test_what_is_saved_is_loaded(file, networks):
-  loaded = weights.load(file)
-  ws = networks.generator.mapping(jnp.ones(8))
-  expected = networks.generator.synthesis(ws)
-  np.testing.assert_array_equal(loaded.generator.synthesis(ws), expected)
+@jax.jit
+def picture(generator):
+  return generator.synthesis(generator.mapping(jnp.ones(8)))
+
+
+def test_what_is_saved_is_loaded(weights_file, networks):
+  loaded = weights.load(weights_file)
+  np.testing.assert_array_equal(picture(loaded.generator), picture(networks.generator))
   assert loaded.resolution == 16
   assert loaded.template.eye_scale == 2.0
 
@@ -76,10 +79,9 @@ def test_other_files_are_refused(tmp_path, content):
     weights.load(tmp_path / 'missing')
 
 
-def test_bfloat16_is_close(file, networks):
-  exact, rough = networks.generator, weights.load(file, 'bfloat16').generator
-  ws = exact.mapping(jnp.ones(8))
-  a, b = (jax.jit(lambda g: g.synthesis(ws))(g) for g in (exact, rough))
+def test_bfloat16_is_close(weights_file, networks):
+  exact, rough = networks.generator, weights.load(weights_file, 'bfloat16').generator
+  a, b = picture(exact), picture(rough)
   assert b.dtype == jnp.float32
   assert 0 < np.std(a - b) < 0.05 * np.std(a)
 

@@ -1,12 +1,12 @@
 """The latent tasks from end to end, with a tiny generator and a classifier that knows nothing."""
 
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import tiny
 from absl import flags
 from flax import nnx
 
@@ -21,10 +21,10 @@ SHARE = 0.4
 
 
 @pytest.fixture(scope='module')
-def files(tmp_path_factory):
+def files(weights_file, tmp_path_factory):
   """A generator, a classifier that halves its faces, and another generator."""
   folder = tmp_path_factory.mktemp('weights')
-  tiny.write(folder / 'tiny.safetensors')
+  shutil.copy(weights_file, folder / 'tiny.safetensors')
   networks = weights.load(folder / 'tiny.safetensors')
   judge = ClassifierConfig(('no', 'yes'), 'yes', side=16, widths=(8,))
   classifier = Classifier(judge, rngs=nnx.Rngs(1))
@@ -301,7 +301,9 @@ def test_layers_out_of_range_are_refused(files, tmp_path):
 
 def test_sampling_does_not_depend_on_how_many(networks):
   few, many = (rendering.sampled(networks.generator, 0, n, 0.7, 'w') for n in (3, 20))
-  np.testing.assert_array_equal(few, many[:3])
+  # Of programs for batches of two sizes, which may round the last bits differently.
+  few_ulps = 4 * np.finfo(np.float32).eps
+  np.testing.assert_allclose(few, many[:3], rtol=few_ulps, atol=few_ulps * np.abs(many).max())
   ws = np.stack([np.asarray(jnp.broadcast_to(w, (6, 8))) for w in many])
   pictures = editing.draw(networks.generator, ws)  # in two blocks, the second of four
   assert pictures.shape == (20, 16, 16, 3)

@@ -23,6 +23,18 @@ def plan(norm='batch', **more):
   )
 
 
+def adversarial(gan_loss, patch, norm, side):
+  depth = side.bit_length() - 1
+  return trainer.Pix2PixPlan(
+    UNetConfig(depth, 2, 4, norm),
+    PatchGANConfig(patch, 2, 4, norm),
+    num_steps=100,
+    gan_loss=gan_loss,
+    learning_rate=5e-3,
+    dropout=0.0,
+  )
+
+
 def batch(parts=1, side=SIDE):
   rng = np.random.default_rng(0)
   shape = (parts, BATCH // parts, side, side)
@@ -74,7 +86,7 @@ def test_four_devices_are_as_one(one_device):
 
 def test_parts_of_a_batch_add_up():
   # Not with batch normalisation, which looks at a part; nor with the same dropout.
-  settings = plan('instance', dropout=0.0)
+  settings = adversarial('hinge', 16, 'instance', SIDE)
   close(steps(settings, 1, parts=2), steps(settings, 1))
 
 
@@ -109,15 +121,7 @@ def test_the_measured_distance_is_that_of_the_holes(one_device):
   [('hinge', 16, 'instance', 8), ('vanilla', 1, 'batch', 8), ('lsgan', 286, 'batch', 128)],
 )
 def test_every_adversary_and_patch_learns(gan_loss, patch, norm, side):
-  depth = side.bit_length() - 1
-  settings = trainer.Pix2PixPlan(
-    UNetConfig(depth, 2, 4, norm),
-    PatchGANConfig(patch, 2, 4, norm),
-    num_steps=100,
-    gan_loss=gan_loss,
-    learning_rate=5e-3,
-    dropout=0.0,
-  )
+  settings = adversarial(gan_loss, patch, norm, side)
   _, measured = steps(settings, 1, count=8, side=side)
   assert all(np.isfinite(list(values.values())).all() for values in measured)
   assert measured[-1]['l1'] < measured[0]['l1']
