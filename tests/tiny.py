@@ -1,5 +1,7 @@
 """A tiny network with random weights, for tests that need some network but no weights file."""
 
+import functools
+
 import jax
 from flax import nnx
 
@@ -25,11 +27,21 @@ WIDTHS = (16, 12, 8)
 
 def trained(network, *args, seed):
   """A network as after some training: no parameter is at the value that it starts from."""
+  return nnx.clone(_trained(network, *args, seed=seed))
+
+
+@functools.cache
+def _trained(network, *args, seed):
   module = initialised(network, *args, key=jax.random.key(seed))
-  for i, (_, variable) in enumerate(nnx.to_flat_state(nnx.state(module, nnx.Param))):
-    key = jax.random.fold_in(jax.random.key(seed), i)
-    variable[...] += 0.1 * jax.random.normal(key, variable.shape)
+  nnx.update(module, _shaken(nnx.state(module, nnx.Param), jax.random.key(seed)))
   return module
+
+
+@jax.jit
+def _shaken(state, key):
+  leaves, structure = jax.tree.flatten(state)
+  noise = [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(leaves)]
+  return jax.tree.unflatten(structure, [x + 0.1 * n for x, n in zip(leaves, noise, strict=True)])
 
 
 def networks():
