@@ -18,6 +18,11 @@ FEW = {
   'face_restoration': {'NUM_STEPS': 4, 'KERNELS': [3, 5, 7], 'VARIANCES': [1, 2, 3]},
   'latent_space': {'SEEDS': [2, 3], 'PAIRS': 1, 'FACES': 1, 'SAMPLES': 100, 'REACH': 1},
 }
+# The projector has one program for each degradation, where the default has two.
+ONE_PROGRAM = """import functools
+
+ganjax.restore = functools.partial(ganjax.restore, preset='projector')
+ganjax.restore_photos = functools.partial(ganjax.restore_photos, preset='projector')"""
 
 
 @pytest.fixture(scope='module')
@@ -78,6 +83,9 @@ def test_the_notebook_runs(name, notebooks, tmp_path, monkeypatch):
   assert set(few) <= {line.partition(' = ')[0] for line in made.cells[at].source.splitlines()}
   given = '\n'.join(f'{parameter} = {value!r}' for parameter, value in few.items())
   made.cells.insert(at + 1, nbformat.v4.new_code_cell(given))
+  if name == 'face_restoration':
+    (at,) = (i for i, cell in enumerate(made.cells) if '\nimport ganjax\n' in cell.source)
+    made.cells.insert(at + 1, nbformat.v4.new_code_cell(ONE_PROGRAM))
   resources = {'metadata': {'path': str(FOLDER)}}
   NotebookClient(made, timeout=None, resources=resources).execute()
   outputs = [output for cell in made.cells for output in cell.get('outputs', ())]

@@ -44,10 +44,11 @@ def _shaken(state, key):
   return jax.tree.unflatten(structure, [x + 0.1 * n for x, n in zip(leaves, noise, strict=True)])
 
 
-def networks():
-  """A 16 px generator and discriminator."""
-  generator = GeneratorConfig(16, WIDTHS, MappingConfig(2, 8), z_dim=8, w_dim=8)
-  discriminator = DiscriminatorConfig(16, WIDTHS)
+def networks(widths=WIDTHS):
+  """A generator and a discriminator, of 16 px where there are three widths."""
+  side = 2 ** (len(widths) + 1)
+  generator = GeneratorConfig(side, widths, MappingConfig(2, 8), z_dim=8, w_dim=8)
+  discriminator = DiscriminatorConfig(side, widths)
   return Networks(
     trained(Generator, generator, seed=7),  # its w varies in every direction
     trained(Discriminator, discriminator, seed=1),
@@ -78,9 +79,9 @@ def write_vgg(path):
   weights.save(path, tensors, {'family': 'vgg16', 'widths': widths, 'lpips': True})
 
 
-def write(path):
-  """Writes `networks()` as a weights file; returns its header."""
-  made = networks()
+def write(path, widths=WIDTHS):
+  """Writes `networks` as a weights file; returns its header."""
+  made = networks(widths)
   modules = {'generator': made.generator, 'discriminator': made.discriminator}
   header = {
     'family': 'stylegan2',

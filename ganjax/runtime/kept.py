@@ -167,7 +167,8 @@ def _surroundings() -> tuple:
   versions = [module.__version__ for module in (jax, jaxlib, flax, optax, np)]
   devices = [(d.id, d.platform, d.device_kind, d.client.platform_version) for d in jax.devices()]
   told = sorted(item for item in os.environ.items() if item[0].startswith(_VARIABLES))
-  return versions, sys.version, devices, told
+  # Processes that work as one see the same devices, and each has programs for its own.
+  return versions, sys.version, devices, jax.process_index(), told
 
 
 class _Unknown(Exception):

@@ -17,9 +17,9 @@ import time
 import pytest
 import tiny
 from pictures import write_photos
-from processes import distributed
+from processes import QUICKLY_COMPILED, distributed
 
-COUNT, BLOCK, KILLS = 200, 5, 8
+COUNT, BLOCK, KILLS = 60, 5, 4
 pytestmark = pytest.mark.slow
 
 
@@ -31,18 +31,13 @@ class Runs:
     self.photos = write_photos(folder / 'photos', COUNT)
     self._weights = weights_file
     self._started = []
-    self._environment = {
-      **os.environ,
-      'XLA_FLAGS': '',
-      'JAX_COMPILATION_CACHE_DIR': str(folder / 'cache'),
-      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
-    }
 
   def start(self, output, *given, devices=1):
     flags = [*tiny.bulk_flags(self._weights, self.photos, self.folder / output)]
     flags += ['--num_steps=24', f'--block_size={BLOCK}', '--previews=0', *given]
-    environment = self._environment | {
-      'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}'
+    environment = os.environ | {
+      'GANJAX_COMPILATION_CACHE': str(self.folder / 'cache'),
+      'XLA_FLAGS': f'{QUICKLY_COMPILED} --xla_force_host_platform_device_count={devices}',
     }
     process = subprocess.Popen(
       [sys.executable, '-m', 'ganjax', *flags],
@@ -114,10 +109,10 @@ def test_kills_at_any_moment_lose_and_repeat_nothing(runs, expected):
       time.sleep(rng.uniform(0.2, 2.5))
     elif kill % 4 == 1:  # before or after the first block
       wait_until(process, lambda p=process: is_of(status, p.pid))
-      time.sleep(rng.uniform(0, 2.5))
+      time.sleep(rng.uniform(0, 1.5))
     else:  # while it writes blocks
       wait_until(process, lambda n=before: runs.blocks('killed') > n)
-      time.sleep(rng.uniform(0, 0.5))
+      time.sleep(rng.uniform(0, 0.3))
     process.kill()
     process.communicate()
     progress.append(runs.blocks('killed'))
@@ -140,20 +135,20 @@ def is_of(status, pid):
   return status.exists() and json.loads(status.read_text())['pid'] == pid
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_and_it_says_how_to_go_on(runs, expected, number):
-  output = f'stopped{int(number)}'
-  process = runs.start(output)
-  runs.wait_for_blocks(output, 1, process)
-  process.send_signal(number)
-  said, _ = process.communicate(timeout=60)
-  assert process.returncode == 75, said
-  assert 'the same command goes on where it stopped' in said
-  assert 'Traceback' not in said
-  assert runs.blocks(output) < COUNT // BLOCK
-  code, said = runs.finish(output)
+def test_a_signal_stops_it_and_it_says_how_to_go_on(runs, expected):
+  for number in (signal.SIGTERM, signal.SIGINT):  # what the one has stopped goes on to the other
+    before = runs.blocks('stopped')
+    process = runs.start('stopped')
+    runs.wait_for_blocks('stopped', before + 1, process)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, said
+    assert 'the same command goes on where it stopped' in said
+    assert 'Traceback' not in said
+    assert before < runs.blocks('stopped') < COUNT // BLOCK
+  code, said = runs.finish('stopped')
   assert code == 0, said
-  assert runs.content(output) == expected
+  assert runs.content('stopped') == expected
 
 
 def test_a_second_process_on_the_same_shard_is_refused(runs, expected):
@@ -169,8 +164,13 @@ def test_a_second_process_on_the_same_shard_is_refused(runs, expected):
   assert runs.content('twice') == expected
 
 
+def start_distributed(runs, output):
+  """Starts two processes, which share the folder of compiled programs."""
+  return [runs.start(output, *own) for own in distributed()]
+
+
 def test_two_processes_of_jax_distributed_share_a_data_set(runs, expected):
-  processes = [runs.start('two', *own) for own in distributed()]
+  processes = start_distributed(runs, 'two')
   said = [process.communicate(timeout=300)[0] for process in processes]
   assert [process.returncode for process in processes] == [0, 0], said
   assert sum('bulk: complete' in text for text in said) >= 1, said
@@ -182,7 +182,7 @@ def test_two_processes_of_jax_distributed_share_a_data_set(runs, expected):
 
 
 def test_a_dead_process_costs_its_own_blocks_only(runs, expected):
-  survivor, victim = (runs.start('one_dead', *own) for own in distributed())
+  survivor, victim = start_distributed(runs, 'one_dead')
   runs.wait_for_blocks('one_dead', 2, survivor)
   victim.kill()
   victim.communicate()
