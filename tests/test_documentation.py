@@ -259,7 +259,7 @@ def test_scripts_exist(start):
 
 
 @pytest.mark.slow
-def test_the_demo_restores_all_six_and_is_quick_the_second_time(tmp_path):
+def test_the_demo_restores_all_six_and_makes_nothing_twice(tmp_path):
   tiny.write(tmp_path / 'tiny.safetensors', (8, 8, 8, 8))  # 32 px: no less for its blur
   output = tmp_path / 'out'
   # The projector has one program for each task, where the default has two.
