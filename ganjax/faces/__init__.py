@@ -4,6 +4,7 @@ from ganjax.faces.align import Mode, align, is_aligned
 from ganjax.faces.appearance import MEASURES, appearance
 from ganjax.faces.boxes import parse_box
 from ganjax.faces.cropping import (
+  FEATHER,
   Crop,
   Placed,
   blend,
@@ -24,6 +25,7 @@ from ganjax.faces.landmarks import detect, detect_largest
 from ganjax.faces.template import FFHQ, TIGHT, FaceError, Template
 
 __all__ = [
+  'FEATHER',
   'FFHQ',
   'FRECHET_UNIT',
   'MEASURES',

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from ganjax.faces.landmarks import check_rgb
 from ganjax.faces.template import FaceError, Template
 
+FEATHER = 0.1  # sides of the quad over which a face fades in on the way back
 # The border of FFHQ's pictures, in sides of the quad (Karras et al. 2019, appendix C).
 _BORDER = 0.1  # what is kept around the quad
 _PADDING = 0.3  # how far the photo is reflected beyond its edge
@@ -54,7 +55,7 @@ def crop(image: np.ndarray, landmarks: np.ndarray, template: Template, size: int
 
 
 def paste(
-  photo: np.ndarray, restored: np.ndarray, quad: np.ndarray, *, feather: float = 0.1
+  photo: np.ndarray, restored: np.ndarray, quad: np.ndarray, *, feather: float = FEATHER
 ) -> np.ndarray:
   """Warps a restored face back into the photo that it was cut from.
 
@@ -86,7 +87,7 @@ class Placed(NamedTuple):
 
 
 def place(
-  photo: np.ndarray, restored: np.ndarray, quad: np.ndarray, *, feather: float = 0.1
+  photo: np.ndarray, restored: np.ndarray, quad: np.ndarray, *, feather: float = FEATHER
 ) -> Placed:
   """Warps a restored face to where it lies in its photo; takes and raises what `paste` does."""
   check_rgb(photo)

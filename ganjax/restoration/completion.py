@@ -83,7 +83,7 @@ def completed_photo(
     uint8 [H, W, 3].
   """
   colours = Pipeline(tuple(x for x in degradation.operators if not x.is_mask))
-  feather = _COLOUR_FEATHER if colours.operators else 0.1
+  feather = _COLOUR_FEATHER if colours.operators else faces.FEATHER
   placed = faces.place(photo, restored, quad, feather=feather)
   given = photo[placed.where].astype(np.float32)
   inside = placed.weight[:, :, 0] > 0
