@@ -92,20 +92,22 @@ def test_a_missing_file_is_told_before_the_work(tmp_path, weights_file):
 
 @pytest.mark.slow
 def test_the_deep_prior_sees_what_the_others_see(tmp_path):
-  """With the bundled weights: pictures of the tiny ones are too small for a deep prior."""
+  tiny.write(tmp_path / 'weights.safetensors', (8, 8, 8, 8))  # 32 px: no fewer for a deep prior
   settings = config(
-    f'--output={tmp_path}',
+    f'--weights={tmp_path / "weights.safetensors"}',
+    f'--output={tmp_path / "out"}',
     '--tasks=denoise',
     '--levels=M',
     '--methods=projector,deep_prior',
     '--network=1-single',
   )
+  output = tmp_path / 'out'
   assert main.run(settings) == 0
-  names = [path.name for path in (tmp_path / 'faces' / 'aligned').iterdir()]
+  names = [path.name for path in (output / 'faces' / 'aligned').iterdir()]
   assert names == ['astronaut.png']
-  seen = [tmp_path / f'denoise-M-{method}/degraded/astronaut.png' for method in settings.methods]
+  seen = [output / f'denoise-M-{method}/degraded/astronaut.png' for method in settings.methods]
   assert seen[0].read_bytes() == seen[1].read_bytes()
-  lines = list(csv.DictReader((tmp_path / 'table.csv').read_text().splitlines()))
+  lines = list(csv.DictReader((output / 'table.csv').read_text().splitlines()))
   methods = ['degraded', 'projector', 'projector (completed)', 'deep_prior']
   assert [line['method'] for line in lines] == methods
   assert all(float(line['identity']) > 0 for line in lines)

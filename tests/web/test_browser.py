@@ -80,13 +80,23 @@ def choose(page, path, told='face found'):
 def paint(page, stroke=STROKE):
   """Draws a line in the photo, which is square, and in the middle of the canvas."""
   told = page.locator('#told', has_text='is painted over')
-  for _ in range(10):  # the photo is drawn a while after its canvas is there
-    page.wait_for_timeout(1500)
+  for _ in range(4):
+    _wait_until_drawn(page)
     _draw(page, stroke)
     with contextlib.suppress(playwright.TimeoutError):
-      told.wait_for(timeout=3000)
+      told.wait_for(timeout=20_000)
       return
   raise AssertionError('the page takes no strokes')
+
+
+def _wait_until_drawn(page):
+  """The photo is drawn a while after its canvas is there; a stroke before that lies elsewhere."""
+  shown = b''
+  for _ in range(8):
+    page.wait_for_timeout(1500)
+    before, shown = shown, page.locator('#editor').screenshot()
+    if shown == before and np.std(data.decode(shown)) > 30:  # an empty editor is nearly white
+      return
 
 
 def _draw(page, stroke):
