@@ -9,7 +9,6 @@ from PIL import Image
 if TYPE_CHECKING:
   import jax
 
-SLACK = 0.01  # by which an image may leave [-1, 1]
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue: ITU-R BT.601
 
 Array = TypeVar('Array', np.ndarray, 'jax.Array')
@@ -26,16 +25,17 @@ def to_bytes(image: Array) -> Array:
   return pixels.round().clip(0, 255).astype(np.uint8)
 
 
-def check_floats(values: np.ndarray, what: str, instead: str = '') -> None:
+def check_floats(values: np.ndarray, what: str, instead: str = '', slack: float = 0.0) -> None:
   """Checks that an array holds what `to_float` gives.
 
   Args:
     values: any array.
     what: its name, for people.
     instead: what else would do, such as ', or uint8'.
+    slack: by which values may leave [-1, 1].
 
   Raises:
-    ValueError: these are no floats, or they leave [-1, 1] by more than `SLACK`.
+    ValueError: these are no floats, or they leave [-1, 1] by more.
 
   Warns:
     UserWarning: all lie in [0, 1], which is another usual range; a photo so bright is rare.
@@ -46,7 +46,7 @@ def check_floats(values: np.ndarray, what: str, instead: str = '') -> None:
   if not values.size:
     return
   low, high = values.min(), values.max()
-  if not (low >= -1 - SLACK and high <= 1 + SLACK):  # also where a value is not a number
+  if not (low >= -1 - slack and high <= 1 + slack):  # also where a value is not a number
     raise ValueError(f'{what}: lies in [{low:.3g}, {high:.3g}]; {wanted}')
   if 0 <= low < high:
     warnings.warn(

@@ -36,5 +36,8 @@ def test_floats_of_another_range_are_refused_or_told_of():
   for wrong in (255.0, np.nan):
     with pytest.raises(ValueError, match=r'photos: lies in \[.*\]; give floats in \[-1, 1\]'):
       check_floats(np.array([0, wrong]), 'photos')
+  with pytest.raises(ValueError, match=r'lies in \[0, 1.02\]'):
+    check_floats(np.array([0, 1.02]), 'photos')
+  check_floats(np.array([-1, 1.005]), 'photos', slack=0.01)
   with pytest.warns(UserWarning, match=r'\[0, 1\]; if its black is 0, give 2 \* x - 1'):
     check_floats(ALL / np.float32(255), 'photos')

@@ -23,6 +23,7 @@ from ganjax.restoration.defaults import (
 from ganjax.weights import Networks
 
 NO_DEGRADATION = "say what happened to the photos: degradation='blur() | jpeg()', or task='deblur'"
+SLACK = 0.01  # by which values may leave [-1, 1]
 
 
 def restore(
@@ -71,7 +72,7 @@ def restore(
     DegradationError: a spec cannot be read.
     WeightsError: the perceptual distance cannot be loaded.
   """
-  check_floats(np.asarray(photos), 'photos')
+  check_floats(np.asarray(photos), 'photos', slack=SLACK)
   encoder = networks.encoder if isinstance(networks, Networks) else None
   shared = _prior(networks, perceptual)
   count = len(photos)

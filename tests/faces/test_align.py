@@ -104,6 +104,14 @@ def test_each_cause_has_its_message(astronaut):
     faces.align(astronaut, faces.TIGHT, 64, hidden=np.zeros((5, 9), bool))
 
 
+def test_a_small_face_on_an_empty_background_is_looked_for(monkeypatch):
+  photo = np.full((400, 500, 3), 255, np.uint8)
+  photo[200:206, 300:304] = 90  # it hardly changes the mean
+  monkeypatch.setattr(module, 'detect', lambda image, thorough: [])
+  with pytest.raises(faces.FaceError, match='no face found'):
+    faces.align(photo, faces.TIGHT, 64)
+
+
 def test_refuses_an_unknown_mode(astronaut):
   with pytest.raises(faces.FaceError, match='auto, always or never'):
     faces.align(astronaut, faces.FFHQ, 64, mode='sometimes')  # type: ignore[arg-type]
