@@ -81,7 +81,8 @@ def _find(
     image = fill(image, hidden)
   if box is not None:
     return [detect_in(image, check_box(box, image))]
-  if np.ptp(image, axis=(0, 1)).max() < _FLAT:  # the search would take ten seconds
+  extrema = Image.fromarray(image).getextrema()  # of 12 megapixels in a tenth of a second
+  if np.ptp(extrema, axis=1).max() < _FLAT:  # the search would take ten seconds
     raise FaceError(
       'the photo is of one colour nearly throughout, and shows no face; is it the right file?'
     )
