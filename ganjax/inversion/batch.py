@@ -14,6 +14,7 @@ from ganjax.inversion import solver as solvers
 from ganjax.inversion.presets import Preset
 from ganjax.inversion.solver import Prior, Problem, Solution, Solver, State, Terms
 from ganjax.models.generator import Noise
+from ganjax.runtime import devices
 from ganjax.runtime.kept import keep
 from ganjax.runtime.mapping import map_images
 from ganjax.runtime.sharding import count_of, pad, shard_images, spread
@@ -165,7 +166,12 @@ def run(
   """
   rows = np.arange(count_of(problems))
   watch = _Watch(len(rows), on_progress)
-  found = _through(prior, tuple(stages), pad(problems), None, rows, watch, chunk_steps)
+  problems = pad(problems)
+  row = mesh_of(count_of(problems))
+  if row.size > 1:  # here once; otherwise at every chunk
+    prior = devices.replicate(row, prior)
+    problems = jax.device_put(problems, spread(count_of(problems)))
+  found = _through(prior, tuple(stages), problems, None, rows, watch, chunk_steps)
   terms = curves(watch.history or [no_terms(len(rows))])
   loss = np.asarray(terms.loss)
   image, solution, num_steps, differences = found

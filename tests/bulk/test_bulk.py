@@ -158,8 +158,10 @@ def test_transparent_parts_are_holes_as_in_other_tasks(
   folder.mkdir()
   alpha = np.full((16, 16), 255, np.uint8)
   alpha[:6, :5] = 0
-  for i, photo in enumerate([noise(16, 0), np.dstack([noise(16, 1), alpha]), noise(16, 2)]):
-    Image.fromarray(photo).save(folder / f'{i}.png')
+  # Four of each: a batch of both tasks, so that one program serves both.
+  for i in range(8):
+    photo = noise(16, i)
+    Image.fromarray(np.dstack([photo, alpha]) if i % 2 else photo).save(folder / f'{i}.png')
   flags = f'--input={folder}', f'--degradation={degradation}', '--export=pasted'
   assert main.run(configure(*flags)) == 0
   examples = finalize.read(tmp_path / 'out')
@@ -170,7 +172,7 @@ def test_transparent_parts_are_holes_as_in_other_tasks(
     task='invert',
     align='never',
     num_steps=4,
-    batch_size=1,
+    batch_size=8,
   )
   for photo, example in zip(found, examples, strict=True):
     (face,) = photo.faces
