@@ -42,9 +42,7 @@ class Paused(NamedTuple):
     stage, *rest = arrays
     if stage.shape or stage not in range(len(stages)):
       return None
-    state, terms = jax.eval_shape(
-      functools.partial(_shapes, stages[: int(stage) + 1]), prior, problem
-    )
+    state, terms = _shapes.eval_shape(tuple(stages[: int(stage) + 1]), prior, problem)
     leaves, structure = jax.tree.flatten(state)
     kept, history = rest[: len(leaves)], rest[len(leaves) :]
     alike = [array.shape for array in kept] == [leaf.shape for leaf in leaves]
@@ -287,8 +285,9 @@ def _render(prior: Prior, solver: Solver, state: State) -> jax.Array:
   return solver.image(prior, state)
 
 
-def _shapes(stages: Sequence[Solver], prior: Prior, problem: Problem) -> tuple[State, Terms]:
-  """A state of the last of some stages, and a step's terms."""
+@functools.partial(jax.jit, static_argnums=(0,))
+def _shapes(stages: tuple[Solver, ...], prior: Prior, problem: Problem) -> tuple[State, Terms]:
+  """A state of the last of some stages, and a step's terms; traced once for images alike."""
   state = None
   for solver in stages:
     state = solver.init(prior, problem, state)
