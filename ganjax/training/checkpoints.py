@@ -30,8 +30,12 @@ class Checkpoints:
       from etils import epath
 
     self._folder = epath.Path(folder)
+    context = ocp.Context()
+    # The devices of a process would write slices of one array, which are compiled one by one.
+    context.array.saving.use_replica_parallel = False
     self._checkpointer = ocp.training.Checkpointer(
       self._folder if '://' in str(folder) else self._folder.resolve(),
+      context=context,
       preservation_policy=ocp.training.preservation_policies.LatestN(keep),
       cleanup_tmp_directories=True,
     )
