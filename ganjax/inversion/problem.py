@@ -181,14 +181,10 @@ def statistics(generator: Generator, num_samples: int = 10_000, seed: int = 123)
   Returns:
     The mean of the samples, w_std = √(mean of ‖w − w_avg‖²), and what `Mahalanobis` is made of.
   """
-  config = generator.config
+  mapping = generator.mapping
   z_key, label_key = jax.random.split(jax.random.key(seed))
-  z = jax.random.normal(z_key, (num_samples, config.z_dim), jnp.float32)
-  if config.c_dim:
-    classes = jax.random.randint(label_key, (num_samples,), 0, config.c_dim)
-    w = jax.vmap(generator.mapping.w)(z, jax.nn.one_hot(classes, config.c_dim))
-  else:
-    w = jax.vmap(generator.mapping.w)(z)
+  z = jax.random.normal(z_key, (num_samples, mapping.z_dim), jnp.float32)
+  w = jax.vmap(mapping.w)(z, mapping.random_label(label_key, num_samples))
   w_avg = jnp.mean(w, axis=0)
   w_std = jnp.sqrt(jnp.mean(jnp.sum(jnp.square(w - w_avg[None]), axis=1)))
   before = before_activation(w)

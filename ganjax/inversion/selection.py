@@ -46,12 +46,9 @@ def restarts(
 
 def _random_face(prior: Prior, z_key: jax.Array, label_key: jax.Array) -> jax.Array:
   """A w [w_dim] that is somewhat truncated."""
-  config = prior.generator.config
-  z = jax.random.normal(z_key, (config.z_dim,), jnp.float32)
-  label = None
-  if config.c_dim:
-    label = jax.nn.one_hot(jax.random.randint(label_key, (), 0, config.c_dim), config.c_dim)
-  w = prior.generator.mapping.w(z, label)
+  mapping = prior.generator.mapping
+  z = jax.random.normal(z_key, (mapping.z_dim,), jnp.float32)
+  w = mapping.w(z, mapping.random_label(label_key))
   return prior.w_avg + START_PSI * (w - prior.w_avg)
 
 

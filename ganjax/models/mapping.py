@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
@@ -53,6 +54,12 @@ class Mapping(nnx.Module):
     for i in range(self.num_layers):
       x = layers.activate(getattr(self, f'fc{i}')(x))
     return x
+
+  def random_label(self, key: jax.Array, *shape: int) -> jax.Array | None:
+    """One-hot labels [*shape, c_dim], all classes alike; None for a network without classes."""
+    if not self.c_dim:
+      return None
+    return jax.nn.one_hot(jax.random.randint(key, shape, 0, self.c_dim), self.c_dim)
 
   def __call__(
     self,

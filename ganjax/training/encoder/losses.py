@@ -36,16 +36,14 @@ def sample(prior: Prior, encoder: Encoder, key: jax.Array) -> Sample:
     encoder: whose coordinates are meant; its weights do not matter.
     key: of the draws.
   """
-  config = prior.generator.config
+  mapping = prior.generator.mapping
   z, label, mixed, cut, psi, noise = jax.random.split(key, 6)
-  given = None
-  if config.c_dim:
-    given = jax.nn.one_hot(jax.random.randint(label, (), 0, config.c_dim), config.c_dim)
-  styles = jax.random.normal(z, (2, config.z_dim))
-  first, second = (prior.generator.mapping.w(styles[i], given) for i in range(2))
-  cuts = jax.random.randint(cut, (), 1, config.num_ws)
-  cuts = jnp.where(jax.random.uniform(mixed) < MIXED, cuts, config.num_ws)
-  own = jnp.arange(config.num_ws) < cuts
+  given = mapping.random_label(label)
+  styles = jax.random.normal(z, (2, mapping.z_dim))
+  first, second = (mapping.w(styles[i], given) for i in range(2))
+  cuts = jax.random.randint(cut, (), 1, mapping.num_ws)
+  cuts = jnp.where(jax.random.uniform(mixed) < MIXED, cuts, mapping.num_ws)
+  own = jnp.arange(mapping.num_ws) < cuts
   rows = whitened(prior).coordinates(jnp.where(own[:, None], first[None], second[None]))
   # In these coordinates, since there truncated samples still look like faces.
   rows *= jax.random.uniform(psi, (), jnp.float32, *PSI)
