@@ -18,7 +18,11 @@ def initialised(network: Callable[..., Any], *args: Any, key: jax.Array) -> Any:
     *args: its other arguments.
     key: of the draws.
   """
-  return programs.jit_once(lambda key: network(*args, rngs=nnx.Rngs(key)))(key)
+  return programs.jit_once(_drawn, (0, 1))(network, args, key)
+
+
+def _drawn(network: Callable[..., Any], args: tuple, key: jax.Array) -> Any:
+  return network(*args, rngs=nnx.Rngs(key))
 
 
 def abstract(network: Callable[..., Any], *args: Any) -> Any:

@@ -1,5 +1,6 @@
 """Compiled programs, of which a process cannot keep any number."""
 
+import functools
 import gc
 import pathlib
 from collections.abc import Callable
@@ -14,10 +15,11 @@ MOST_MAPPINGS = 25_000
 MAPPINGS = pathlib.Path('/proc/self/maps')
 
 
-def jit_once(function: Callable) -> Callable:
+@functools.cache
+def jit_once(function: Callable, static_argnums: tuple[int, ...] = ()) -> Callable:
   """`jax.jit` for what runs once: a CPU would take far longer to optimise it than to run it."""
   options = {'xla_backend_optimization_level': 0} if jax.default_backend() == 'cpu' else None
-  return jax.jit(function, compiler_options=options)
+  return jax.jit(function, static_argnums=static_argnums, compiler_options=options)
 
 
 def clear_caches_near_map_limit() -> None:

@@ -14,7 +14,7 @@ from ganjax.models.patchgan import PATCHES, PatchGANConfig
 from ganjax.models.unet import UNetConfig
 from ganjax.pix2pix import conditions, predict
 from ganjax.pixels import to_bytes
-from ganjax.runtime import devices, precision, programs
+from ganjax.runtime import devices, precision
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train.pix2pix_config import Pix2pixTrainConfig
 from ganjax.tasks.train.training_config import BUNDLED
@@ -48,8 +48,7 @@ def run(config: Pix2pixTrainConfig) -> int:
       learn, count, config.batch_size, config.seed, threads=config.threads, on_failure=on_failure
     )
     shown = training.Feed(show, count, SHOWN, config.seed + 1, share=(0, 1))
-    begin = programs.jit_once(functools.partial(trainer.init, plan))
-    start = begin(given.unet) if given else begin()
+    start = trainer.init(plan, given.unet if given else None)
     state = opened_run.restored(devices.replicate(mesh, start))
     _print_beginning(config, opened_run, count, side, mesh.size)
     with contextlib.closing(_batches(feed, mesh, config.accumulate, opened_run.first)) as batches:

@@ -12,7 +12,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from ganjax import data, faces, training, weights
 from ganjax.models.inception import Inception
-from ganjax.runtime import devices, precision, programs
+from ganjax.runtime import devices, precision
 from ganjax.tasks import console
 from ganjax.tasks.config import ConfigError
 from ganjax.tasks.train import stylegan2_plan
@@ -87,10 +87,9 @@ def _check_batch(plan: training_plan.StyleGAN2Plan, num_devices: int) -> None:
 
 def _start(config: TrainGeneratorConfig, plan: training_plan.StyleGAN2Plan, given: Networks | None):
   probability = 0.0 if config.augmentation == 'none' else config.augmentation_probability
-  begin = programs.jit_once(functools.partial(training_plan.init, plan, probability=probability))
   if given is None:
-    return begin()
-  return begin(given.generator, given.discriminator)
+    return training_plan.init(plan, probability=probability)
+  return training_plan.init(plan, given.generator, given.discriminator, probability)
 
 
 def _batches(

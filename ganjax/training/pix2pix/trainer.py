@@ -20,7 +20,7 @@ from ganjax.models.patchgan import PatchGAN, PatchGANConfig
 from ganjax.models.unet import UNet, UNetConfig
 from ganjax.ops import optimisers
 from ganjax.pixels import to_float
-from ganjax.runtime import devices
+from ganjax.runtime import devices, programs
 from ganjax.training.pix2pix import losses
 from ganjax.training.pix2pix.losses import GanLoss
 
@@ -92,11 +92,15 @@ def _split(module: nnx.Module) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
 def init(plan: Pix2PixPlan, unet: UNet | None = None) -> Pix2PixState:
   """The start: random networks of the plan's architectures.
 
-  Its many draws are compiled soonest as one program, by `programs.jit_once`.
-
   Args:
+    plan: what is trained, and how.
     unet: to begin with in place of a random one, and of the plan's architecture.
   """
+  # One program: compiling each draw by itself would take longer.
+  return programs.jit_once(_init, (0,))(plan, unet)
+
+
+def _init(plan, unet):
   keys = [jax.random.fold_in(jax.random.key(plan.seed), i) for i in range(2)]
   _, params, moments = _split(unet or UNet(plan.generator, rngs=nnx.Rngs(keys[0])))
   _, judge, _ = _split(PatchGAN(plan.discriminator, rngs=nnx.Rngs(keys[1])))

@@ -13,6 +13,7 @@ from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
 from ganjax.models.initialisation import abstract
 from ganjax.ops import optimisers
+from ganjax.runtime import programs
 from ganjax.training.stylegan2 import augmentation
 
 _BUFFERS = ('noise_const', 'w_avg')  # parameters that no gradient trains
@@ -94,10 +95,12 @@ def init(
   discriminator: Discriminator | None = None,
   probability: float = 0.0,
 ) -> StyleGAN2State:
-  """The start: given networks of the plan's architectures, or random ones.
+  """The start: given networks of the plan's architectures, or random ones."""
+  # One program: compiling each draw by itself would take longer.
+  return programs.jit_once(_init, (0,))(plan, generator, discriminator, probability)
 
-  Its many draws are compiled soonest as one program, by `programs.jit_once`.
-  """
+
+def _init(plan, generator, discriminator, probability):
   keys = jax.random.split(jax.random.fold_in(jax.random.key(plan.seed), 0))
   if generator is None:
     generator = Generator(plan.generator, rngs=nnx.Rngs(keys[0]))

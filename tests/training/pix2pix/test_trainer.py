@@ -1,7 +1,5 @@
 """One step of training: the same on any number of devices and parts, with the losses it claims."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +9,7 @@ from flax import nnx
 from ganjax.models.patchgan import PatchGANConfig
 from ganjax.models.unet import UNetConfig
 from ganjax.pix2pix import predict
-from ganjax.runtime import devices, lowered, platforms, programs
+from ganjax.runtime import devices, lowered, platforms
 from ganjax.training.pix2pix import losses, trainer
 
 SIDE, BATCH = 8, 4
@@ -43,18 +41,9 @@ def batch(parts=1, side=SIDE):
   return trainer.Batch(truth * known, truth, known)
 
 
-@functools.cache
-def init_of(plan):
-  return programs.jit_once(functools.partial(trainer.init, plan))
-
-
-def start_of(plan):
-  return init_of(plan)()
-
-
 def steps(plan, num_devices, parts=1, count=2, side=SIDE):
   mesh = devices.data_mesh(trainer.DEVICES, jax.devices()[:num_devices])
-  state = devices.replicate(mesh, start_of(plan))
+  state = devices.replicate(mesh, trainer.init(plan))
   spec = jax.sharding.PartitionSpec(None, trainer.DEVICES)
   measured = []
   for _ in range(count):
@@ -92,7 +81,7 @@ def test_parts_of_a_batch_add_up():
 
 def test_what_a_step_changes(one_device):
   state, measured = one_device
-  start = start_of(plan())
+  start = trainer.init(plan())
   assert measured[0].keys() == set(trainer.MEASURED)
   assert measured[0]['learning_rate'] == pytest.approx(2e-4)
   assert int(state.step) == 2
@@ -107,7 +96,7 @@ def test_what_a_step_changes(one_device):
 def test_the_measured_distance_is_that_of_the_holes(one_device):
   _, measured = one_device
   given = jax.tree.map(lambda x: x[0], batch())
-  network = trainer.network(plan(), start_of(plan()))
+  network = trainer.network(plan(), trainer.init(plan()))
   forward = jax.vmap(lambda image: network.forward(image, axes=('images',))[0], axis_name='images')
   made = jax.jit(forward)(given.condition / np.float32(127.5) - 1)
   truth = given.truth / np.float32(127.5) - 1
@@ -165,7 +154,7 @@ class TestObjective:
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])
 def test_no_shared_kernel_is_batched_on_accelerators(platform):
   made, mesh = plan(), devices.data_mesh(trainer.DEVICES, jax.devices()[:1])
-  state = start_of(made)
+  state = trainer.init(made)
   graph, weights = nnx.split(trainer.network(made, state))
   with platforms.traced_for(platform):
     programs = [

@@ -10,7 +10,7 @@ import numpy_stylegan2 as reference
 import pytest
 
 from ganjax.models.architecture import DiscriminatorConfig, GeneratorConfig, MappingConfig
-from ganjax.runtime import devices, lowered, platforms, programs
+from ganjax.runtime import devices, lowered, platforms
 from ganjax.training.stylegan2 import losses, trainer, training_plan
 
 SIDE, WIDTHS = 8, (6, 4)
@@ -26,15 +26,6 @@ PLAN = training_plan.StyleGAN2Plan(
   seed=3,
 )
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 4, SIDE, SIDE, 3)).astype(np.uint8)
-
-
-@functools.cache
-def init_of(plan):
-  return programs.jit_once(functools.partial(training_plan.init, plan))
-
-
-def start_of(plan):
-  return init_of(plan)()
 
 
 # Augmentation is the same on every platform, and with probability 0 changes nothing.
@@ -53,7 +44,7 @@ def placed(num_devices, state):
 @pytest.fixture(scope='module')
 def state():
   """Where training starts, but for noise and biases that would hide mistakes at zero."""
-  start = start_of(PLAN)
+  start = training_plan.init(PLAN)
 
   def shaken(path, x):
     if path[-1].key not in ('noise_strength', 'bias'):
@@ -81,7 +72,7 @@ def key_of(loss):
 
 def drawn(key, count):
   """The random numbers of generated pictures, as the trainer draws them."""
-  generator, _ = training_plan.networks(PLAN, start_of(PLAN))
+  generator, _ = training_plan.networks(PLAN, training_plan.init(PLAN))
   return doubles(losses.draw_latents(PLAN, generator, key, count))
 
 
@@ -200,7 +191,7 @@ def test_in_half_precision_only_convolutions_are_rounded(phase):
   }
   exact = dataclasses.replace(PLAN, augment=False, batch_size=2, **networks)
   half = dataclasses.replace(exact, dtype=jnp.bfloat16)
-  start = start_of(exact)
+  start = training_plan.init(exact)
   pixels = jnp.asarray(PIXELS[0, :2].repeat(2, axis=1).repeat(2, axis=2))
   chunk = jax.random.key(7), pixels, None
   params = start.generator if phase is losses.generator_loss else start.discriminator
@@ -219,12 +210,12 @@ def test_in_half_precision_only_convolutions_are_rounded(phase):
 
 def test_the_start_has_the_types_of_later_states():
   """Weak types would turn strong in a step, and the next one would compile everything anew."""
-  start = jax.eval_shape(functools.partial(training_plan.init, PLAN))
+  start = training_plan.init(PLAN)
   assert not any(leaf.weak_type for leaf in jax.tree.leaves(start))
 
 
 def steps(plan, num_devices, count):
-  mesh, state, batch = placed(num_devices, start_of(PLAN))
+  mesh, state, batch = placed(num_devices, training_plan.init(PLAN))
   measured = []
   for number in range(count):
     state, values = trainer.step(plan, mesh, state, batch, number)
@@ -249,7 +240,7 @@ def test_the_programs_of_several_accelerators_take_the_same_step(one_device):
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])
 def test_on_accelerators_each_loss_is_one_program_with_shared_kernels(platform):
   # As in the step above, so that what is traced for GPUs is traced once.
-  mesh, state, batch = placed(2, start_of(PLAN))
+  mesh, state, batch = placed(2, training_plan.init(PLAN))
   with platforms.traced_for(platform):
     for loss in trainer.LOSSES:
       program = lowered.lower(
@@ -263,7 +254,7 @@ def test_on_accelerators_each_loss_is_one_program_with_shared_kernels(platform):
 
 def test_small_resolutions_may_stay_in_single_precision():
   plan = dataclasses.replace(PLAN, dtype=jnp.bfloat16, dtype_from=8)
-  generator, discriminator = training_plan.networks(plan, start_of(PLAN))
+  generator, discriminator = training_plan.networks(plan, training_plan.init(PLAN))
   assert generator.synthesis.b4.conv1.dtype == jnp.float32
   assert generator.synthesis.b8.conv0.dtype == generator.synthesis.b8.torgb.dtype == jnp.bfloat16
   assert discriminator.b8.conv0.dtype == jnp.bfloat16
@@ -273,7 +264,7 @@ def test_small_resolutions_may_stay_in_single_precision():
 @pytest.mark.slow
 def test_what_a_step_changes(one_device):
   state, measured = one_device
-  start = start_of(PLAN)
+  start = training_plan.init(PLAN)
   assert all(np.isfinite(list(values.values())).all() for values in measured)
   assert ['r1' in values for values in measured] == [True, False] * 4
   assert ['path' in values for values in measured] == [True, False] * 4
