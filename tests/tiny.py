@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import numpy as np
 from flax import nnx
 
 from ganjax import inversion, weights
@@ -33,15 +34,14 @@ def trained(network, *args, seed):
 @functools.cache
 def _trained(network, *args, seed):
   module = initialised(network, *args, key=jax.random.key(seed))
-  nnx.update(module, _shaken(nnx.state(module, nnx.Param), jax.random.key(seed)))
+  # By NumPy: compiling a draw for each parameter takes seconds.
+  random = np.random.default_rng(seed)
+
+  def shaken(x):
+    return x + 0.1 * random.standard_normal(x.shape, np.float32)
+
+  nnx.update(module, jax.tree.map(shaken, nnx.state(module, nnx.Param)))
   return module
-
-
-@jax.jit
-def _shaken(state, key):
-  leaves, structure = jax.tree.flatten(state)
-  noise = [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(leaves)]
-  return jax.tree.unflatten(structure, [x + 0.1 * n for x, n in zip(leaves, noise, strict=True)])
 
 
 def networks(widths=WIDTHS):

@@ -13,7 +13,7 @@ from ganjax.models.classifier import Classifier, ClassifierConfig
 from ganjax.models.discriminator import Discriminator
 from ganjax.models.generator import Generator
 from ganjax.models.hourglass import Hourglass, plain_config
-from ganjax.models.inception import Inception
+from ganjax.models.inception import BLOCKS, Block
 from ganjax.models.initialisation import abstract, initialised
 from ganjax.models.patchgan import PatchGAN, PatchGANConfig
 from ganjax.models.unet import UNet, UNetConfig
@@ -31,7 +31,7 @@ NETWORKS = {
   'patchgan': (PatchGAN, PatchGANConfig(16, 8, 16)),
   'pixelgan': (PatchGAN, PatchGANConfig(1, 16, 32)),
   'lpips': (LPIPS, (16,) * 13),
-  'inception': (Inception, 2),
+  'inception': (Block, 8, BLOCKS['Mixed_7b'], 2),  # all its 94 layers would take half a minute
   'classifier': (Classifier, ClassifierConfig(('no', 'yes'), 'yes', widths=(8, 16))),
   'hourglass': (Hourglass, plain_config(2, double=True, width=4)),
 }
