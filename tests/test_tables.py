@@ -48,8 +48,10 @@ def test_deep_prior(tmp_path):
 
 def test_settings(tmp_path):
   """Each run is compared with the first, and drawn."""
-  tiny.write(tmp_path / 'tiny.safetensors')
-  more = f'weights={tmp_path / "tiny.safetensors"},perceptual=discriminator,num_steps=1'
+  weights, encoder = tmp_path / 'tiny.safetensors', tmp_path / 'encoder.safetensors'
+  tiny.write(weights)
+  tiny.write_encoder(encoder, weights)
+  more = f'weights={weights},perceptual=discriminator,init={encoder},num_steps=0'
   told = python(
     'scripts/compare_settings.py',
     *('--input=scripts/demo/astronaut.png', f'--output={tmp_path / "out"}', '--tasks=inpaint'),

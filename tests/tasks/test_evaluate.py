@@ -21,17 +21,29 @@ def weights_file(tmp_path_factory):
   return str(path)
 
 
+@pytest.fixture(scope='module')
+def encoder_file(tmp_path_factory, weights_file):
+  path = tmp_path_factory.mktemp('encoder') / 'encoder.safetensors'
+  tiny.write_encoder(path, weights_file)
+  return str(path)
+
+
 def config(*more):
   return command_line.config('--task=evaluate', f'--input={ASTRONAUT}', '--num_steps=3', *more)
 
 
-def test_every_task_level_and_method_has_a_line(tmp_path, weights_file, capsys, monkeypatch):
+def test_every_task_level_and_method_has_a_line(
+  tmp_path, weights_file, encoder_file, capsys, monkeypatch
+):
   settings = config(
     f'--weights={weights_file}',
     f'--output={tmp_path}',
     '--tasks=invert,colorize,super_resolve+inpaint',
     '--levels=S',
     '--methods=ganjax,projector',
+    # The answer of an encoder: the search of each of nine methods would be compiled.
+    f'--init={encoder_file}',
+    '--num_steps=0',
   )
   assert main.run(settings) == 0
   lines = list(csv.DictReader((tmp_path / 'table.csv').read_text().splitlines()))

@@ -156,9 +156,10 @@ def test_the_batch_a_picture_is_in_changes_nothing(config, tmp_path):
   for name in 'abc':
     photo.save(folder / f'{name}.png')
   latents = []
-  for size in (1, 3):
+  config = dataclasses.replace(config, input=str(folder), save_every=0)
+  for size in (1, 2):
     output = str(tmp_path / f'out{size}')
-    changed = dataclasses.replace(config, input=str(folder), output=output, batch_size=size)
+    changed = dataclasses.replace(config, output=output, batch_size=size)
     assert main.run(changed) == 0
     latents.append(np.load(f'{output}/latents/b.npz')['latent'])
   np.testing.assert_allclose(latents[0], latents[1], atol=1e-4)
@@ -193,7 +194,7 @@ def test_two_faces_never_share_a_name(config, tmp_path):
   folder.mkdir()
   Image.fromarray(np.concatenate([photo, photo], axis=1)).save(folder / 'x.png')
   Image.fromarray(photo).save(folder / 'x_0.png')
-  assert main.run(dataclasses.replace(config, input=str(folder), num_steps=1)) == 1
+  assert main.run(dataclasses.replace(config, input=str(folder), save_every=0)) == 1
   _, results, failures = data.read_results(config.output)
   assert [r['name'] for r in results] == ['x_0', 'x_1']
   assert 'rename this picture' in failures[0]['reason']
@@ -357,10 +358,10 @@ def test_unknown_parameters_are_found_and_told(config):
 
 
 def test_restarts_keep_the_best_and_show_where_they_disagree(config):
-  assert main.run(dataclasses.replace(config, restarts=3)) == 0
+  assert main.run(dataclasses.replace(config, restarts=2, save_every=0)) == 0
   (record,) = listed(config.output)
   assert record['loss'] == min(record['losses'])
-  assert len(set(record['losses'])) == 3
+  assert len(set(record['losses'])) == 2
   assert data.decode(f'{config.output}/{record["files"]["deviation"]}').shape == (400, 480, 3)
 
 
