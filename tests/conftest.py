@@ -1,5 +1,6 @@
 """Strict JAX for every test: no silent promotion, no silent broadcasting, four devices."""
 
+import collections
 import importlib.metadata
 import os
 import pathlib
@@ -32,6 +33,13 @@ jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
+
+
+def pytest_collection_modifyitems(items):
+  """Files with slow tests come first: one of them at the end would keep a single process busy."""
+  slow = collections.Counter(item.path for item in items if item.get_closest_marker('slow'))
+  count = collections.Counter(item.path for item in items)
+  items.sort(key=lambda item: (-slow[item.path], -count[item.path], item.path))
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -1,6 +1,7 @@
 """The page in a real browser, with a tiny network: from the photo to the saved picture."""
 
 import contextlib
+import importlib.util
 import os
 import pathlib
 import re
@@ -13,13 +14,16 @@ import pytest
 
 from ganjax import data
 
-pytest.importorskip('gradio', reason='gradio is not installed: the page is NOT being checked')
+if importlib.util.find_spec('gradio') is None:  # to import it takes seconds
+  pytest.skip('gradio is not installed: the page is NOT being checked', allow_module_level=True)
 playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
 
 ASTRONAUT = pathlib.Path('scripts/demo/astronaut.png').resolve()
 PATIENCE = 90_000  # ms, for programs to be compiled
 # Left, top, right and bottom of the strokes, in shares of the photo.
 STROKE = (0.36, 0.22, 0.44, 0.22)
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope='module')
