@@ -104,6 +104,10 @@ class PhotonNoise(Operator):
     require_range('noise: drop', drop, 0, 0.99)
     return cls(np.asarray(photons, np.float32), np.asarray(drop, np.float32))
 
+  @property
+  def loses_pixels(self) -> bool:
+    return bool(np.any(np.asarray(self.drop) > 0))
+
   def model(self, image: jax.Array, key: jax.Array) -> jax.Array:
     noise_key, drop_key = jax.random.split(key)
     intensity = _unsigned(image)

@@ -87,6 +87,11 @@ class Operator:
     return self
 
   @property
+  def loses_pixels(self) -> bool:
+    """Whether chance takes pixels away, of which only its own output tells; see `observed`."""
+    return False
+
+  @property
   def is_completable(self) -> bool:
     """Whether `consistent` knows what the degraded picture still tells."""
     return self.is_projection or self.is_reduction or self.has_consistency
@@ -379,9 +384,11 @@ class Pipeline(Operator):
 
   @property
   def is_completable(self) -> bool:
-    """As for one; an operator with a `consistent` of its own comes last, but for masks."""
-    before, _ = self._at_last()
-    return all(operator.is_projection or operator.is_reduction for operator in before.operators)
+    """As for one; operators with a `consistent` of their own come last, but for masks."""
+    before, last = self._at_last()
+    if last is not None:
+      return before.is_completable and not any(x.loses_pixels for x in before.operators)
+    return all(operator.is_projection or operator.is_reduction for operator in self.operators)
 
   def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """As for one operator; projections and reductions that follow one another are one.

@@ -37,6 +37,11 @@ CASES = [
   Case('noise(photons=24, drop=0.16)', 'noise(photons=96, drop=0)', 25, affine=False),
   Case('jpeg(quality=12)', 'jpeg(quality=90)', 35, affine=False, rounds=True),
   Case('blur(kernel_size=9, variance=3) | mask(box=4:9:4:9)', 'blur | mask(box=1:2:3:4)', 58),
+  Case('blur(kernel_size=9, variance=3) | noise(sigma=0.05)', 'blur | noise(sigma=0.1)', 30, False),
+  Case(
+    'noise(sigma=0.05) | jpeg(quality=50)', 'noise(sigma=0.1) | jpeg(quality=9)', 30, False, True
+  ),
+  Case('blur | jpeg(quality=50)', 'blur(variance=2) | jpeg(quality=9)', 35, False, True),
   Case('mask(box=10:30:5:50) | blur | grayscale', 'mask(box=1:2:3:4) | blur | grayscale', 58),
   Case(
     'downsample(factor=2) | noise(photons=48, drop=0.08) | jpeg(quality=15) | mask(strokes=9)',
