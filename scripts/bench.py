@@ -128,7 +128,6 @@ def planned(name, batch):
 
 def measure_training(name, batch):
   """One line: milliseconds per step of the batch, compile time, peak memory."""
-  import functools
 
   import jax
   import jax.numpy as jnp
@@ -139,8 +138,7 @@ def measure_training(name, batch):
 
   plan = planned(name, batch)
   mesh = devices.data_mesh(trainer.DEVICES, devices.devices_for(plan.num_chunks))
-  begin = jax.jit(functools.partial(training_plan.init, plan, probability=0.2))
-  state = devices.replicate(mesh, begin())
+  state = devices.replicate(mesh, training_plan.init(plan, probability=0.2))
   side = plan.generator.resolution
   shape = (plan.num_chunks, plan.chunk_size, side, side, 3)
   photographs = jnp.asarray(np.random.default_rng(0).integers(0, 256, shape), jnp.uint8)
