@@ -128,7 +128,6 @@ def planned(name, batch):
 
 def measure_training(name, batch):
   """One line: milliseconds per step of the batch, compile time, peak memory."""
-
   import jax
   import jax.numpy as jnp
   import numpy as np
