@@ -3,7 +3,7 @@
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# Each of many processes would compile all modules anew: eight seconds instead of two for JAX and Flax.
+# Each of many processes would compile all modules anew: five seconds instead of two for JAX and Flax.
 unset PYTHONDONTWRITEBYTECODE
 
 supported='import sys; sys.exit(sys.version_info < (3, 11))'

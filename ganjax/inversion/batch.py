@@ -166,12 +166,7 @@ def run(
   """
   rows = np.arange(count_of(problems))
   watch = _Watch(len(rows), on_progress)
-  problems = pad(problems)
-  row = mesh_of(count_of(problems))
-  if row.size > 1:  # here once; otherwise at every chunk
-    prior = devices.replicate(row, prior)
-    problems = jax.device_put(problems, spread(count_of(problems)))
-  found = _through(prior, tuple(stages), problems, None, rows, watch, chunk_steps)
+  found = _through(prior, tuple(stages), pad(problems), None, rows, watch, chunk_steps)
   terms = curves(watch.history or [no_terms(len(rows))])
   loss = np.asarray(terms.loss)
   image, solution, num_steps, differences = found
@@ -214,16 +209,20 @@ def _through(
       part_problems, part_before = jax.device_put(own, spread(count_of(own)))
       ended.append(_through(prior, stages, part_problems, part_before, part, watch, chunk_steps))
     return _joined(ended)
-  states = _solve(prior, solver, problems, before, rows, watch, chunk_steps)
+  everywhere, row = prior, mesh_of(count_of(problems))
+  if row.size > 1:  # once a stage; otherwise at every chunk
+    everywhere = devices.replicate(row, prior)
+    problems = jax.device_put(problems, spread(count_of(problems)))
+  states = _solve(everywhere, solver, problems, before, rows, watch, chunk_steps)
   if later:
     return _through(prior, tuple(later), problems, states, rows, watch, chunk_steps)
 
   def keep(tree):
     return jax.device_get(jax.tree.map(lambda x: x[: len(rows)], tree))
 
-  differences = solver.differences(prior, states)
+  differences = solver.differences(everywhere, states)
   return (
-    keep(render(prior, solver, states)),
+    keep(render(everywhere, solver, states)),
     keep(solver.solution(problems, states)),
     np.asarray(states.step)[: len(rows)],
     differences if differences is None else differences[: len(rows)],

@@ -229,7 +229,7 @@ def test_pivotal_tuning_takes_slots_as_any_other_stage(prior, problems):
   slots = inversion.ContinuousBatch(prior, inversion.stages_of(preset), 4, chunk_steps=4)
   results = dict(slots.solve(problems[:5]))
   expected = batch.run(
-    prior, inversion.stages_of(preset), stack([problem for _, problem in problems[:4]]), None, 4
+    prior, inversion.stages_of(preset), stack([problem for _, problem in problems[:5]]), None, 4
   )
   for i in range(4):
     assert results[i].num_steps == expected.num_steps[i] == 2 + 3 * i + 3
