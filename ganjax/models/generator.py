@@ -65,7 +65,8 @@ class StyledConv(nnx.Module):
     x, scale = layers.modulated_conv(x.astype(self.dtype), kernel, energy, style, up)
     if noise is not None:
       noise = platforms.in_lanes(noise) * self.noise_strength[...]
-      noise = packing.packed_map(noise) if packed else noise[:, :, None]
+      is_packed = x.shape[0] < noise.shape[0]
+      noise = packing.packed_map(noise) if is_packed else noise[:, :, None]
     return layers.bias_act(x, scale, noise, self.bias[...], gain, self.clamp)
 
 

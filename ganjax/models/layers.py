@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ganjax.models.initialisation import normal
-from ganjax.ops import convolution, resampling
-from ganjax.runtime import precision
+from ganjax.ops import convolution, packing, resampling
+from ganjax.runtime import platforms, precision
 
 SQRT2 = 2**0.5
 LEAKY_SLOPE = 0.2
@@ -64,6 +64,8 @@ def _over_channels(noise, x):
   noise = noise.astype(x.dtype)
   if noise.shape[2] == 1:
     return noise
+  if platforms.current() != 'tpu':
+    return jnp.repeat(noise, x.shape[2] // noise.shape[2], axis=2)
   return jnp.matmul(noise, _groups(noise, x), precision=precision.of_operands(x.dtype))
 
 
@@ -84,18 +86,25 @@ def _bias_act_bwd(gain, clamp, residuals, gradient):
   slope_ = slope if clamp is None else jnp.where(jnp.abs(y) < clamp * gain, slope, 0)
   inner = gradient * slope_
   to_bias = _gathered(inner, bias)
-  to_noise = None if noise is None else _to_noise(inner, noise)
   if scale is None:
-    return inner, None, to_noise, to_bias
+    return inner, None, None if noise is None else _to_noise(inner, noise), to_bias
   x = y / slope - _spread(bias, y)
   x = x if noise is None else x - _over_channels(noise, y)
   to_scale = _gathered(inner * x, scale) / scale
-  return inner * _spread(scale, y), to_scale, to_noise, to_bias
+  to_x = inner * _spread(scale, y)
+  if noise is not None and platforms.current() == 'gpu':
+    # One array is read for the noise maps' gradient, which is written anyway; otherwise two are.
+    to_x = kept(to_x)
+    inner = to_x / _spread(scale, y)
+  return to_x, to_scale, None if noise is None else _to_noise(inner, noise), to_bias
 
 
 def _to_noise(inner, noise):
   if noise.shape[2] == 1:
     return jnp.sum(inner, axis=2, keepdims=True, dtype=noise.dtype)
+  if platforms.current() != 'tpu':
+    parts = inner.reshape(*noise.shape, inner.shape[2] // noise.shape[2])
+    return jnp.sum(parts, axis=3, dtype=noise.dtype)
   groups = _groups(noise, inner).T
   return jnp.matmul(inner, groups, precision=precision.of_operands(inner.dtype)).astype(noise.dtype)
 
@@ -224,13 +233,21 @@ def modulated_conv(
     The image, and what demodulates it: a factor for each channel [C_out], or None where nothing is
     left to do.
   """
-  apply = convolution.conv_up if up else convolution.conv
   if style.ndim == 2:
+    apply = convolution.conv_up if up else convolution.conv
     weight = kernel.astype(jnp.float32) * style.T[None, None]
     if energy is not None:
       weight *= jax.lax.rsqrt(jnp.sum(jnp.square(weight), axis=(0, 1, 2), keepdims=True) + 1e-8)
     return apply(x, weight.astype(x.dtype), per_image=True), None
-  x = apply(x * _spread(style, x), kernel)
+  if energy is None and convolution.is_narrow(kernel):
+    weight = convolution.unfrozen(kernel)[0, 0] * style[:, None]
+    return convolution.narrow(x, weight.astype(x.dtype)), None
+  x = x * _spread(style, x)
+  if up:
+    x = convolution.conv_up(x, kernel, stay_packed=platforms.current() == 'gpu')
+  else:
+    is_packed = x.shape[2] != convolution.unfrozen(kernel).shape[2]
+    x = convolution.conv(packing.depth_to_space(x) if is_packed else x, kernel)
   return x, None if energy is None else jax.lax.rsqrt(jnp.square(style) @ energy + 1e-8)
 
 

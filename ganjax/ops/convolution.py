@@ -21,6 +21,7 @@ from ganjax.runtime import platforms, precision
 # Channels up to which accelerators have the low-pass filter in the kernel: for more, four times the
 # multiplications outweigh the memory traffic that it saves.
 FOLDED = 128
+NARROW = 4  # outputs of a 1×1 convolution: an image's channels
 
 
 class Frozen(NamedTuple):
@@ -51,7 +52,7 @@ def conv(
     padding: ((top, bottom), (left, right)); None keeps the size of odd kernels.
     per_image: the images of a batch have kernels of their own, as in W++; arrays only.
   """
-  weight = kernel.kernel if isinstance(kernel, Frozen) else kernel
+  weight = unfrozen(kernel)
   if padding is None:
     height, width = weight.shape[:2]
     padding = ((height - 1) // 2, height // 2), ((width - 1) // 2, width // 2)
@@ -109,6 +110,48 @@ def _by_rows(x, kernel, padding):
   return functools.reduce(jnp.add, products)
 
 
+def unfrozen(kernel: jax.Array | Frozen) -> jax.Array:
+  """The kernel itself."""
+  return kernel.kernel if isinstance(kernel, Frozen) else kernel
+
+
+def is_narrow(kernel: jax.Array | Frozen) -> bool:
+  """Whether a 1×1 convolution has so few outputs that `narrow` is quicker."""
+  size, _, _, c_out = unfrozen(kernel).shape
+  return platforms.current() == 'gpu' and size == 1 and c_out <= NARROW
+
+
+@jax.custom_vjp
+def narrow(x: jax.Array, weight: jax.Array) -> jax.Array:
+  """A 1×1 convolution to a few channels, such as an image's: [H, W, C_in] -> [H, W, C_out].
+
+  Its gradients are sums over the outputs, which GPUs' compilers fuse with what is around them. They
+  would write a product of matrices to memory, an array of x's size, to read it again at once.
+
+  Args:
+    x: [H, W, C_in].
+    weight: [C_in, C_out], of x's type; may differ from image to image.
+  """
+  return jnp.matmul(x, weight, precision=precision.of_operands(x.dtype))
+
+
+def _narrow_fwd(x, weight):
+  return narrow(x, weight), (x, weight)
+
+
+def _narrow_bwd(residuals, gradient):
+  x, weight = residuals
+  parts = [gradient[:, :, i : i + 1] for i in range(weight.shape[1])]
+  to_x = functools.reduce(
+    jnp.add, (part * weight[None, None, :, i] for i, part in enumerate(parts))
+  )
+  to_weight = [jnp.sum(x * part, axis=(0, 1), dtype=jnp.float32) for part in parts]
+  return to_x, jnp.stack(to_weight, axis=1).astype(weight.dtype)
+
+
+narrow.defvjp(_narrow_fwd, _narrow_bwd)
+
+
 def conv_inside(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   """Convolution where the kernel lies inside the image, [H, W, C_in] -> [H′, W′, C_out].
 
@@ -157,7 +200,10 @@ _frozen_strided.defvjp(_frozen_strided_fwd, _frozen_strided_bwd)
 
 
 def conv_up(
-  x: jax.Array, kernel: jax.Array | ParityKernels | Folded, per_image: bool = False
+  x: jax.Array,
+  kernel: jax.Array | ParityKernels | Folded,
+  per_image: bool = False,
+  stay_packed: bool = False,
 ) -> jax.Array:
   """3×3 transposed convolution with stride 2, then low-pass: [H, W, C_in] -> [2H, 2W, C_out].
 
@@ -165,11 +211,13 @@ def conv_up(
     x: [H, W, C_in].
     kernel: [3, 3, C_in, C_out], or what `frozen_up` makes of it.
     per_image: the images of a batch have kernels of their own, as in W++; arrays only.
+    stay_packed: where the filter is in the kernel, give [H, W, 4·C_out]; see `packing`.
   """
   if not isinstance(kernel, ParityKernels | Folded) and _is_folded(kernel) and not per_image:
     kernel = Folded(fold_up(kernel))
   if isinstance(kernel, Folded):
-    return depth_to_space(conv(x, kernel.kernel))
+    x = conv(x, kernel.kernel)
+    return x if stay_packed else depth_to_space(x)
   return low_pass(_transposed(x, kernel, per_image), (1, 1), gain=4.0)
 
 

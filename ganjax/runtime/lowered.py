@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+RGB = 3  # channels
+
 _TENSOR = re.compile(r'tensor<((?:\d+x)*)\w+>')
 _GROUPS = re.compile(r'(?:feature|batch)_group_count = (\d+)')
 
@@ -49,7 +51,10 @@ def counts(text: str, networks: Any, batch_size: int) -> Counts:
   leaves = jax.tree_util.tree_leaves_with_path(networks)
   # Stored activations (`const`, `noise_const`) do get a batch axis.
   weights = [_squeezed(x.shape) for path, x in leaves if 'const' not in jax.tree_util.keystr(path)]
-  weights = [shape for shape in weights if len(shape) > 2 or len(set(shape)) == 2]
+  # So do, on GPUs, ToRGB's kernels [C, 3], which take in each image's style.
+  weights = [
+    shape for shape in weights if len(shape) > 2 or (len(set(shape)) == 2 and RGB not in shape)
+  ]
   batched = {tuple(sorted((*shape, batch_size))) for shape in weights}
   lines = text.splitlines()
   convolutions = [line for line in lines if 'stablehlo.convolution' in line]
