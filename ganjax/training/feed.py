@@ -65,7 +65,10 @@ class Feed:
     self._read, self._size, self._batch_size, self._seed = read, size, batch_size, seed
     self._threads, self._ahead = threads, ahead
     part = batch_size // count
-    self._part = range(which * part, (which + 1) * part)
+    # A thread reads several: passing one picture on takes as long as copying it does.
+    each = -(-part // threads)
+    own = range(which * part, (which + 1) * part)
+    self._parts = [own[i : i + each] for i in range(0, part, each)]
     self._on_failure = on_failure
     self._failed: set[int] = set()
     self._lock = threading.Lock()
@@ -84,12 +87,21 @@ class Feed:
     waiting: collections.deque[list[Future]] = collections.deque()
     try:
       for step in itertools.count(first):
-        positions = (step * self._batch_size + i for i in self._part)
-        waiting.append([pool.submit(self.example, position) for position in positions])
+        first_one = step * self._batch_size
+        waiting.append(
+          [
+            pool.submit(self._examples, range(first_one + part.start, first_one + part.stop))
+            for part in self._parts
+          ]
+        )
         if len(waiting) > self._ahead:
-          yield _stack([future.result() for future in waiting.popleft()])
+          parts = [future.result() for future in waiting.popleft()]
+          yield _stack(list(itertools.chain(*parts)))
     finally:
       pool.shutdown(wait=True, cancel_futures=True)
+
+  def _examples(self, positions: range) -> list[Any]:
+    return [self.example(position) for position in positions]
 
   def example(self, position: int) -> Any:
     """The example at one position of the run (step · batch_size + place in the batch)."""
