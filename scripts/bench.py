@@ -37,7 +37,7 @@ FLAGS = flags.FLAGS
 TRAINING = {
   'train_tiny': (8, 32, 4, 4, 1),
   'train_64': (64, 1024, 128, 128, 4),
-  'train_128': (128, 2048, 128, 128, 4),  # the bundled networks
+  'train_128': (128, 4096, 256, 256, 4),  # the bundled networks
   'train_256': (256, 4096, 128, 128, 4),
 }
 # name -> resolution, U-Net's depth and width, widest layer, patch that a logit sees.
@@ -46,6 +46,7 @@ PIX2PIX = {
   'pix2pix_64': (64, 6, 16, 128, 34),
   'pix2pix_256': (256, 8, 64, 512, 70),  # the paper's
 }
+BFLOAT16_FROM = 32  # px, as `--task=train_generator` has it
 CYCLE = 16  # steps of training after which R1 and path lengths are due again
 PER_IMAGE = 1000  # steps that an image per hour is counted with
 
@@ -123,6 +124,7 @@ def planned(name, batch):
     formulas.r1_weight(side, batch),
     augment_target=None,
     dtype=weights.parameters.compute_type(FLAGS.precision),
+    dtype_from=BFLOAT16_FROM,
   )
 
 

@@ -12,6 +12,11 @@ import numpy as np
 _COLLECTIVE = re.compile(r' (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)')
 # An array of an optimised program: type, sizes, layout (the minor axis first), and tiles.
 _ARRAY = re.compile(r'([a-z]+\d+)\[([\d,]+)\]\{([\d,]+):T\((\d+),(\d+)\)')
+# An instruction of an optimised program: name, result, operation, operands.
+_INSTRUCTION = re.compile(r'(?:ROOT )?%?([\w.-]+) = (\(.*?\)|\S+) ([\w-]+)\(([^)]*)\)')
+_SIZES = re.compile(r'\b([a-z]+\d*)\[([\d,]*)\]')
+# What moves nothing: names for arrays that are there, and what runs other instructions.
+_FREE = {'parameter', 'get-tuple-element', 'tuple', 'bitcast', 'constant', 'while', 'call'}
 _BYTES = {'pred': 1, 's8': 1, 'u8': 1, 'bf16': 2, 'f16': 2, 'u16': 2, 's16': 2, 'f64': 8, 's64': 8}
 
 
@@ -27,6 +32,8 @@ class Limits(NamedTuple):
 SPECIFIED = {
   'TPU v5 lite': Limits(197e12, 819e9, 16 * 2**30),  # v5e
   'TPU v6 lite': Limits(918e12, 1640e9, 32 * 2**30),  # v6e
+  'NVIDIA H100': Limits(989e12, 3350e9, 80e9),
+  'NVIDIA H200': Limits(989e12, 4800e9, 141e9),
 }
 
 
@@ -96,6 +103,41 @@ def _written(text: str) -> Iterator[str]:
     passes_on = re.search(r'\} (parameter|get-tuple-element|bitcast|tuple|while)\(', result)
     if equals and not inside and not passes_on:
       yield result
+
+
+def traffic(text: str) -> int:
+  """Bytes that the instructions of an optimised program read and write, as `Cost` counts them.
+
+  GPUs' compiler, where there is no GPU, does not tell.
+
+  Args:
+    text: the program's HLO.
+  """
+  total, of_result = 0, dict[str, int]()
+  inside = False
+  within = set(
+    re.findall(r'(?:fusion|reduce|sort|scatter)\(.*(?:calls|to_apply)=%?([\w.-]+)', text)
+  )
+  for line in text.splitlines():
+    if line and not line[0].isspace():
+      inside = line.split('(')[0].strip().removeprefix('%') in within
+    match = _INSTRUCTION.match(line.strip())
+    if inside or match is None:
+      continue
+    name, result, operation, operands = match.groups()
+    of_result[name] = _bytes_of(result)
+    if operation not in _FREE:
+      read = re.findall(r'%([\w.-]+)', operands)
+      total += of_result[name] + sum(of_result.get(one, 0) for one in read)
+  return total
+
+
+def _bytes_of(result: str) -> int:
+  """Of an array or a tuple of arrays, as a program writes its type."""
+  return sum(
+    _BYTES.get(kind, 4) * int(np.prod([int(n) for n in sizes.split(',') if n], dtype=np.int64))
+    for kind, sizes in _SIZES.findall(result)
+  )
 
 
 def collectives(text: str) -> int:

@@ -37,6 +37,16 @@ def disable_cpu_fusion_emitters() -> None:
     os.environ['XLA_FLAGS'] = f'{flags} --{FUSION_EMITTERS}=false'.strip()
 
 
+def disable_shardy() -> None:
+  """Has JAX 0.11 partition programs as earlier versions did.
+
+  Its new partitioner, Shardy, crashes on the step of an encoder's training (0.11.2, a segmentation
+  fault in the pass `shardy-xla`); 0.10's and 0.12's do not.
+  """
+  if jax.__version_info__[:2] == (0, 11):
+    jax.config.update('jax_use_shardy_partitioner', False)
+
+
 def _cores() -> int:
   """Those that this process may use."""
   if hasattr(os, 'sched_getaffinity'):

@@ -36,6 +36,38 @@ def test_arrays_are_told_with_their_padding():
   ]
 
 
+GPU_PROGRAM = """
+HloModule jit_advance
+
+%fused_add (p: bf16[4,64,64,8]) -> bf16[4,64,64,8] {
+  ROOT %inner = bf16[4,64,64,8]{3,2,1,0} add(%p, %p)
+}
+
+%add (a: f32[], b: f32[]) -> f32[] {
+  ROOT %sum = f32[] add(%a, %b)
+}
+
+%body (arg: (bf16[4,64,64,8], f32[4])) -> (bf16[4,64,64,8], f32[4]) {
+  %arg = (bf16[4,64,64,8]{3,2,1,0}, f32[4]{0}) parameter(0)
+  %x = bf16[4,64,64,8]{3,2,1,0} get-tuple-element(%arg), index=0
+  %y = bf16[4,64,64,8]{3,2,1,0} fusion(%x), kind=kLoop, calls=%fused_add
+  %conv = (bf16[4,64,64,8]{3,2,1,0}, u8[100]{0}) custom-call(%y, %k), custom_call_target="conv"
+  %z = f32[4]{0} reduce(%y, %zero), dimensions={1,2,3}, to_apply=%add
+  ROOT %both = (bf16[4,64,64,8]{3,2,1,0}, f32[4]{0}) tuple(%y, %z)
+}
+
+ENTRY %main (x: bf16[4,64,64,8]) -> bf16[4,64,64,8] {
+  %loop = (bf16[4,64,64,8]{3,2,1,0}, f32[4]{0}) while(%start), condition=%cond, body=%body
+}
+"""
+
+
+def test_traffic_is_what_instructions_read_and_write_outside_of_fusions():
+  image = 4 * 64 * 64 * 8 * 2
+  # The fusion reads and writes one, so does the convolution, the sum reads one.
+  assert costs.traffic(GPU_PROGRAM) == 5 * image + 100 + 4 * 4
+
+
 def test_collectives_are_counted():
   assert costs.collectives(PROGRAM) == 1
   assert costs.collectives(PROGRAM.replace('all-reduce', 'add')) == 0

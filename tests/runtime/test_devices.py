@@ -75,3 +75,14 @@ def test_plain_fusions_where_jax_has_the_choice(monkeypatch, version, given, exp
   monkeypatch.setenv('XLA_FLAGS', given)
   devices.disable_cpu_fusion_emitters()
   assert os.environ['XLA_FLAGS'] == expected
+
+
+@pytest.mark.parametrize(('version', 'is_used'), [((0, 10, 2), True), ((0, 11, 2), False)])
+def test_the_partitioner_that_crashes_is_not_used(monkeypatch, version, is_used):
+  before = jax.config.jax_use_shardy_partitioner
+  monkeypatch.setattr(jax, '__version_info__', version)
+  try:
+    devices.disable_shardy()
+    assert jax.config.jax_use_shardy_partitioner == is_used
+  finally:
+    jax.config.update('jax_use_shardy_partitioner', before)

@@ -29,6 +29,7 @@ SHOWN = 16  # faces that are looked at whenever samples are due
 
 def run(config: TrainEncoderConfig) -> int:
   """Trains; returns the number of photos that could not be read."""
+  devices.disable_shardy()
   sha256 = weights.tensor_file.sha256(config.weights or weights.DEFAULT)
   with opened(config, sha256) as opened_run:
     networks = weights.load(config.weights, config.precision, init=INIT_AVERAGE)
