@@ -64,7 +64,7 @@ def _over_channels(noise, x):
   noise = noise.astype(x.dtype)
   if noise.shape[2] == 1:
     return noise
-  if platforms.current() != 'tpu':
+  if platforms.current() != 'tpu':  # where a product fills lanes; elsewhere it would be written
     return jnp.repeat(noise, x.shape[2] // noise.shape[2], axis=2)
   return jnp.matmul(noise, _groups(noise, x), precision=precision.of_operands(x.dtype))
 
@@ -223,7 +223,7 @@ def modulated_conv(
   output channel (W++) needs a kernel of its own per image.
 
   Args:
-    x: [H, W, C_in].
+    x: [H, W, C_in], or packed [H / 2, W / 2, 4·C_in].
     kernel: [k, k, C_in, C_out] for `conv`, or for `conv_up` where `up`; not frozen for W++.
     energy: Σ_k w² [C_in, C_out], for demodulation; None leaves it out.
     style: [C_in], float32, or [C_out, C_in] (W++).
@@ -231,7 +231,8 @@ def modulated_conv(
 
   Returns:
     The image, and what demodulates it: a factor for each channel [C_out], or None where nothing is
-    left to do.
+    left to do. On GPUs an image of twice the size stays packed where the filter is in the kernel:
+    what follows a convolution then reads and writes it as it lies.
   """
   if style.ndim == 2:
     apply = convolution.conv_up if up else convolution.conv
