@@ -19,7 +19,7 @@ PRESET = inversion.Preset().within('w_plus', 'optimised')
 
 @pytest.fixture(scope='module')
 def photos():
-  return np.random.RandomState(0).uniform(-1, 1, (COUNT, 16, 16, 3)).astype(np.float32)
+  return np.random.RandomState(0).uniform(-1, 1, (COUNT, 8, 8, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope='module')
@@ -241,7 +241,7 @@ def test_pivotal_tuning_takes_slots_as_any_other_stage(prior, problems):
 
 @pytest.mark.slow
 def test_deep_image_priors_take_slots_as_inversions_do():
-  solver = deep_prior.DeepImagePrior(plain_config(2, double=False, width=6), 'l2', 16, 16)
+  solver = deep_prior.DeepImagePrior(plain_config(2, double=False, width=6), 'l2', 8, 8)
 
   def problem(i):
     hyper = deep_prior.DeepPriorHyper(num_steps=4 + 3 * i)._asdict()
@@ -250,9 +250,9 @@ def test_deep_image_priors_take_slots_as_inversions_do():
       name: np.asarray(x, np.int32 if name in whole else np.float32) for name, x in hyper.items()
     }
     return deep_prior.DeepPriorProblem(
-      np.full((16, 16, 3), i / 4, np.float32),
-      np.ones((16, 16, 1), np.float32),
-      np.zeros((16, 16, 3), np.float32),
+      np.full((8, 8, 3), i / 4, np.float32),
+      np.ones((8, 8, 1), np.float32),
+      np.zeros((8, 8, 3), np.float32),
       ganjax.parse_degradation('identity()'),
       deep_prior.DeepPriorHyper(**typed),
       inversion.image_key(0, str(i)),

@@ -21,7 +21,7 @@ def encoded(networks):
 
 @pytest.fixture(scope='module')
 def photos():
-  return np.random.default_rng(0).uniform(-1, 1, (3, 16, 16, 3)).astype(np.float32)
+  return np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 3)).astype(np.float32)
 
 
 def problem(prior, encoder, photo, spec='identity()', name='a'):

@@ -15,7 +15,7 @@ from ganjax.inversion import memory
 
 @pytest.fixture(scope='module')
 def problem(prior):
-  photo = np.zeros((16, 16, 3), np.float32)
+  photo = np.zeros((8, 8, 3), np.float32)
   hyper = inversion.PROJECTOR.hyper._replace(num_steps=2)
   return inversion.make_problem(prior, photo, ganjax.parse_degradation('identity()'), 'x', 0, hyper)
 
@@ -46,7 +46,7 @@ def test_the_compiler_is_asked(prior, problem):
   small, large = (
     memory.needed(prior, inversion.stages_of(inversion.PROJECTOR), problem, n, 2) for n in (4, 64)
   )
-  state = 2 * 4 * (8 + 4 * 4 + 2 * 8 * 8 + 2 * 16 * 16)  # bytes of latent, maps and Adam's means
+  state = 2 * 4 * (8 + 4 * 4 + 2 * 8 * 8)  # bytes of latent, maps and Adam's means
   assert large - small >= 15 * state
   assert memory.device_memory() > large
 
@@ -63,7 +63,7 @@ def test_the_batches_of_earlier_phases_lie_beside_the_last_one(prior, problem):
   one, both = (
     memory.needed(prior, inversion.stages_of(preset), problem, 8, 2) for preset in (alone, PHASES)
   )
-  side = 2 * 4 * (3 + 1) * 16 * 16  # bytes of two pictures and their masks, per device
+  side = 2 * 4 * (3 + 1) * 8**2  # bytes of two pictures and their masks, per device
   assert side < both - one < 4 * side
 
 

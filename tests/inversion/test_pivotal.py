@@ -18,7 +18,7 @@ PRESET = dataclasses.replace(
 
 @pytest.fixture(scope='module')
 def photos():
-  return np.random.RandomState(2).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
+  return np.random.RandomState(2).uniform(-1, 1, (2, 8, 8, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope='module')

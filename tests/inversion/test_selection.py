@@ -11,7 +11,7 @@ from ganjax.inversion import losses, selection, stylegan
 
 
 def problem(prior):
-  photo = np.zeros((16, 16, 3), np.float32)
+  photo = np.zeros((8, 8, 3), np.float32)
   return inversion.make_problem(
     prior, photo, ganjax.parse_degradation('identity()'), 'a', 0, inversion.Hyper()
   )
@@ -79,7 +79,7 @@ def test_a_ladder_that_never_leaves_the_average_has_a_rung_too(prior):
 
 
 def pictures(prior):
-  """Two faces of the generator, [2, 16, 16, 3]."""
+  """Two faces of the generator, [2, 8, 8, 3]."""
   w = samples(prior)[:2]
   synthesis = prior.generator.synthesis
   rows = jnp.repeat(w[:, None], prior.generator.config.num_ws, axis=1)

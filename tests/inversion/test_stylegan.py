@@ -18,7 +18,7 @@ DAMAGE = 'blur(kernel_size=5, variance=1) | noise(sigma=0.1)'
 
 @pytest.fixture(scope='module')
 def photos():
-  return np.random.RandomState(0).uniform(-1, 1, (8, 16, 16, 3)).astype(np.float32)
+  return np.random.RandomState(0).uniform(-1, 1, (8, 8, 8, 3)).astype(np.float32)
 
 
 def restored(prior, photos, names, **hyper):
@@ -113,7 +113,7 @@ def test_progress_is_told_after_every_chunk(prior, photos):
     seen.append((progress.step, progress.terms.loss.shape, progress.render().shape))
 
   restored(prior, photos, NAMES, on_progress=watch)
-  assert seen == [(10, (8, 10), (8, 16, 16, 3)), (20, (8, 20), (8, 16, 16, 3))]
+  assert seen == [(10, (8, 10), photos.shape), (20, (8, 20), photos.shape)]
 
 
 def test_settled_at():
@@ -125,13 +125,13 @@ def test_settled_at():
   ('change', 'message'),
   [
     ({'names': ['a', 'b']}, '1 photos, 2 names'),
-    ({'photos': np.zeros((1, 8, 8, 3))}, r'gives \(16, 16, 3\)'),
+    ({'photos': np.zeros((1, 4, 4, 3))}, r'gives \(8, 8, 3\)'),
     ({'num_stepz': 3}, 'unknown'),
     ({'num_steps': [1, 2]}, 'num_steps has shape'),
   ],
 )
 def test_what_does_not_go_together_is_refused(prior, change, message):
-  arguments = {'photos': np.zeros((1, 16, 16, 3)), 'names': ['a'], **change}
+  arguments = {'photos': np.zeros((1, 8, 8, 3)), 'names': ['a'], **change}
   damage = ganjax.parse_degradation('identity()')
   with pytest.raises(ValueError, match=message):
     ganjax.restore(prior, degradation=damage, **arguments)
