@@ -349,8 +349,22 @@ class Pipeline(Operator):
 
   @property
   def depends_on_coding(self) -> bool:
-    """Whether it counts how the photo's file was coded; see `stored` and `is_only_codecs`."""
-    return self.is_only_codecs or any(x.of_file for x in self._places(Discrete).values())
+    """Whether it counts how the photo's file was coded; see `stored`, and what completes photos."""
+    is_coded = any(operator.is_codec for operator in self.operators)
+    return is_coded or any(x.of_file for x in self._places(Discrete).values())
+
+  @property
+  def stages(self) -> list['Pipeline']:
+    """The same in parts, of which each holds what follows one another and is of one kind.
+
+    The kinds are projections, codecs, blurs, white noise, and everything else.
+    """
+
+    def kind(operator: Operator) -> tuple[bool, ...]:
+      kinds = operator.is_projection, operator.is_codec, operator.is_blur, operator.is_white_noise
+      return kinds
+
+    return [Pipeline(tuple(part)) for _, part in itertools.groupby(self.operators, kind)]
 
   @property
   def is_partly_drawn(self) -> bool:

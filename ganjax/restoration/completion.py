@@ -82,7 +82,7 @@ def completed_photo(
   Returns:
     uint8 [H, W, 3].
   """
-  colours = Pipeline(tuple(x for x in degradation.operators if not x.is_mask))
+  colours = _colours(degradation)
   feather = _COLOUR_FEATHER if colours.operators else faces.FEATHER
   placed = faces.place(photo, restored, quad, feather=feather)
   given = photo[placed.where].astype(np.float32)
@@ -112,6 +112,24 @@ def completed_photo(
   blended = given + weight * (kept + share * (filled - kept) - given)
   result[placed.where][changed] = faces.rounded(blended[changed])
   return result
+
+
+def recoloured(degradation: Pipeline, face: np.ndarray, other: np.ndarray) -> np.ndarray:
+  """A face with the colours of another, as far as a degradation takes colours.
+
+  Args:
+    degradation: `is_only_projections`.
+    face, other: [H, W, 3] in 0–255.
+
+  Returns:
+    float32 [H, W, 3].
+  """
+  face, other, colours = face.astype(np.float32), other.astype(np.float32), _colours(degradation)
+  return _through(colours, face) + other - _through(colours, other) if colours.operators else face
+
+
+def _colours(degradation: Pipeline) -> Pipeline:
+  return Pipeline(tuple(x for x in degradation.operators if not x.is_mask))
 
 
 def _through(colours: Pipeline, pixels: np.ndarray) -> np.ndarray:

@@ -1,18 +1,22 @@
 """Photos given back whole: every restored face goes into one picture of its photo."""
 
 import dataclasses
-from typing import Any
+import itertools
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from PIL import Image
 
 from ganjax import data, faces
-from ganjax.degradations import PictureMask
+from ganjax.degradations import PictureMask, Pipeline
+from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.completion import (
   completed_blurred,
   completed_jpeg,
   completed_noisy,
   completed_photo,
+  recoloured,
 )
 from ganjax.restoration.faces import Face, reduced
 from ganjax.restoration.result import Result
@@ -100,21 +104,86 @@ def _enlarged(photo: np.ndarray, scale: float) -> np.ndarray:
   return np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS))
 
 
+class _Crops(NamedTuple):
+  """A face, or what was made of it; uint8 [size, size, 3]."""
+
+  restored: np.ndarray
+  completed: np.ndarray
+
+  def after(self, stage: Pipeline) -> '_Crops':
+    """What a degradation makes of them, on average."""
+    return _Crops(*(to_bytes(np.asarray(_expected(stage, to_float(image)))) for image in self))
+
+
+@jax.jit
+def _expected(stage: Pipeline, image: jax.Array) -> jax.Array:
+  return stage.expected(image)
+
+
 def _with_face(photo: np.ndarray, face: Face, result: Result) -> np.ndarray:
   quad = face.crop.quad * face.scale
-  degradation, restored = result.degradation, result.images['restored']
-  if degradation is None:
+  stages = [] if result.degradation is None else result.degradation.stages
+  if not _is_completed_in_photo(stages, face):
     return faces.paste(photo, result.best, quad)
   assert face.photo is not None
-  if degradation.is_only_codecs and face.coding is not None:
-    return completed_jpeg(photo, restored, quad, face.photo, face.coding)
-  if face.is_degraded and degradation.is_only_blurs:
-    return completed_blurred(photo, result.best, quad, face.photo, face.crop.image)
-  if face.is_degraded and degradation.is_only_white_noise:
-    return completed_noisy(photo, restored, quad, face.photo, face.crop.image)
-  if not degradation.is_only_projections:
-    return faces.paste(photo, result.best, quad)
-  masks = [operator for operator in degradation.operators if operator.is_mask]
-  is_of_photo = all(isinstance(mask, PictureMask) for mask in masks)
-  visible = face.holes.visible if face.holes.are_of_photo and is_of_photo else None
-  return completed_photo(photo, restored, quad, degradation, visible)
+  crops = _Crops(result.images['restored'], result.best)
+  if len(stages) == 1:
+    return _completed(photo, face.photo, stages[0], crops, face)
+  # First what the last stage was given, then with that what the one before was given, …, in a photo
+  # without other restored faces: a stage must not take for damage what restored one of those.
+  first, *later = stages
+  given = list(itertools.accumulate(stages[:-1], _Crops.after, initial=crops))[1:]
+  alone = face.photo
+  for stage, crops_given in zip(reversed(later), reversed(given), strict=True):
+    alone = _completed(alone, alone, stage, crops_given, face)
+  placed = faces.place(photo, result.best, quad)
+  if not first.is_only_projections:
+    alone = _completed(alone, alone, first, crops, face)
+    return faces.blend(photo, placed._replace(face=alone[placed.where].astype(np.float32)))
+  # Colours fade over a wide rim, in which those of a neighbour stay.
+  base = recoloured(first, alone[placed.where], photo[placed.where])
+  photo = faces.blend(photo, placed._replace(face=base))
+  return _completed(photo, photo, first, crops, face)
+
+
+def _is_completed_in_photo(stages: list[Pipeline], face: Face) -> bool:
+  """Whether each stage can be completed at the photo's own resolution."""
+
+  def can_be(stage: Pipeline, later: list[Pipeline]) -> bool:
+    if stage.is_only_projections:
+      return len(stages) == 1 or face.is_degraded
+    if stage.is_only_codecs:  # the file as it came tells how, so nothing but masks may follow
+      is_last = all(other.is_only_masks for other in later)
+      return face.coding is not None and is_last and (len(stages) == 1 or face.is_degraded)
+    return face.is_degraded and (stage.is_only_blurs or stage.is_only_white_noise)
+
+  return bool(stages) and all(can_be(stage, stages[i + 1 :]) for i, stage in enumerate(stages))
+
+
+def _completed(
+  photo: np.ndarray, came: np.ndarray, stage: Pipeline, crops: _Crops, face: Face
+) -> np.ndarray:
+  """The photo with a face in it that one stage of its degradation can have been given.
+
+  Args:
+    photo: uint8 [H, W, 3], which may have other restored faces in it.
+    came: uint8 [H, W, 3], what the stage made of it.
+    stage: of one kind; see `_is_completed_in_photo`.
+    crops: the face that it was given.
+    face: where it lies.
+  """
+  quad = face.crop.quad * face.scale
+  if stage.is_only_codecs:
+    assert face.coding is not None
+    return completed_jpeg(photo, crops.restored, quad, came, face.coding)
+  if stage.is_only_projections:
+    masks = [operator for operator in stage.operators if operator.is_mask]
+    is_of_photo = all(isinstance(mask, PictureMask) for mask in masks)
+    visible = face.holes.visible if face.holes.are_of_photo and is_of_photo else None
+    return completed_photo(photo, crops.restored, quad, stage, visible)
+  crop = face.crop.image
+  if came is not face.photo:
+    crop = faces.cut(came, quad, len(crop))
+  if stage.is_only_blurs:
+    return completed_blurred(photo, crops.completed, quad, came, crop)
+  return completed_noisy(photo, crops.restored, quad, came, crop)

@@ -217,9 +217,14 @@ def test_a_name_that_another_photo_took_fails_the_whole_photo(monkeypatch):
 
 @pytest.mark.parametrize(
   ('spec', 'as_is', 'is_known'),
-  [('jpeg(quality=?)', True, True), ('jpeg', False, False), ('blur | jpeg', True, False)],
+  [
+    ('jpeg(quality=?)', True, True),
+    ('jpeg', False, False),
+    ('blur | jpeg', True, True),
+    ('blur', True, False),
+  ],
 )
-def test_how_a_photo_was_stored_counts_where_that_alone_is_undone(tmp_path, spec, as_is, is_known):
+def test_how_a_photo_was_stored_counts_where_that_is_undone(tmp_path, spec, as_is, is_known):
   Image.fromarray(PIXELS).save(tmp_path / 'me.jpg', quality=20)
   (item,) = data.find(tmp_path / 'me.jpg')
   (face,) = faces_of(Photo.in_file(item), search(spec, as_is=as_is))
