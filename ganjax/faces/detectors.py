@@ -9,6 +9,8 @@ import numpy as np
 
 from ganjax.faces.template import FaceError
 
+# dlib's own, as it saves it: `get_frontal_face_detector` takes half a second to unpack it.
+_DETECTOR = pathlib.Path(__file__).parent / 'frontal_face_detector.svm'
 _PREDICTOR = 'shape_predictor_68_face_landmarks.dat'
 _NETWORK = 'mmod_human_face_detector.dat'
 # The detectors keep what they work on: two threads that used one at once would crash the process.
@@ -19,7 +21,7 @@ _one_at_a_time = threading.Lock()
 def hog():
   """dlib's frontal detector: histograms of oriented gradients, for faces of 80 px and more."""
   if not hasattr(_own, 'hog'):
-    _own.hog = _dlib().get_frontal_face_detector()
+    _own.hog = _dlib().fhog_object_detector(str(_DETECTOR))
   return _own.hog
 
 

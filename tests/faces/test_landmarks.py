@@ -149,3 +149,10 @@ def test_tight_crops(shared):
   mean = np.mean([points(face) * 128 / 200 for (face,) in found], axis=0)
   # The mean of all 400 that dlib measures; see `TIGHT` for what the generator was trained on.
   np.testing.assert_allclose(mean, [(38.5, 38.5), (87.8, 38.5), (63.2, 88.7)], atol=2.5)
+
+
+def test_the_detector_that_is_read_is_dlib_s_own(tmp_path):
+  dlib = pytest.importorskip('dlib')
+  dlib.get_frontal_face_detector().save(str(tmp_path / 'own.svm'))
+  detectors.hog().save(str(tmp_path / 'read.svm'))
+  assert (tmp_path / 'read.svm').read_bytes() == (tmp_path / 'own.svm').read_bytes()
