@@ -361,8 +361,7 @@ class Pipeline(Operator):
     """
 
     def kind(operator: Operator) -> tuple[bool, ...]:
-      kinds = operator.is_projection, operator.is_codec, operator.is_blur, operator.is_white_noise
-      return kinds
+      return operator.is_projection, operator.is_codec, operator.is_blur, operator.is_white_noise
 
     return [Pipeline(tuple(part)) for _, part in itertools.groupby(self.operators, kind)]
 

@@ -150,14 +150,15 @@ def _is_completed_in_photo(stages: list[Pipeline], face: Face) -> bool:
   """Whether each stage can be completed at the photo's own resolution."""
 
   def can_be(stage: Pipeline, later: list[Pipeline]) -> bool:
-    if stage.is_only_projections:
-      return len(stages) == 1 or face.is_degraded
+    if stage.is_only_projections:  # what follows may have spread what holes show
+      return not later or not any(operator.is_mask for operator in stage.operators)
     if stage.is_only_codecs:  # the file as it came tells how, so nothing but masks may follow
-      is_last = all(other.is_only_masks for other in later)
-      return face.coding is not None and is_last and (len(stages) == 1 or face.is_degraded)
+      return face.coding is not None and all(other.is_only_masks for other in later)
     return face.is_degraded and (stage.is_only_blurs or stage.is_only_white_noise)
 
-  return bool(stages) and all(can_be(stage, stages[i + 1 :]) for i, stage in enumerate(stages))
+  if not stages or (len(stages) > 1 and not face.is_degraded):
+    return False
+  return all(can_be(stage, stages[i + 1 :]) for i, stage in enumerate(stages))
 
 
 def _completed(
