@@ -127,23 +127,19 @@ def _with_face(photo: np.ndarray, face: Face, result: Result) -> np.ndarray:
     return faces.paste(photo, result.best, quad)
   assert face.photo is not None
   crops = _Crops(result.images['restored'], result.best)
-  if len(stages) == 1:
-    return _completed(photo, face.photo, stages[0], crops, face)
   # First what the last stage was given, then with that what the one before was given, …, in a photo
   # without other restored faces: a stage must not take for damage what restored one of those.
   first, *later = stages
   given = list(itertools.accumulate(stages[:-1], _Crops.after, initial=crops))[1:]
-  alone = face.photo
+  came = face.photo
   for stage, crops_given in zip(reversed(later), reversed(given), strict=True):
-    alone = _completed(alone, alone, stage, crops_given, face)
-  placed = faces.place(photo, result.best, quad)
-  if not first.is_only_projections:
-    alone = _completed(alone, alone, first, crops, face)
-    return faces.blend(photo, placed._replace(face=alone[placed.where].astype(np.float32)))
-  # Colours fade over a wide rim, in which those of a neighbour stay.
-  base = recoloured(first, alone[placed.where], photo[placed.where])
-  photo = faces.blend(photo, placed._replace(face=base))
-  return _completed(photo, photo, first, crops, face)
+    came = _completed(came, came, stage, crops_given, face)
+  if later and first.is_only_projections:
+    # It completes the photo itself, whose colours it fades into: those of a neighbour stay.
+    placed = faces.place(photo, result.best, quad)
+    base = recoloured(first, came[placed.where], photo[placed.where])
+    photo = faces.blend(photo, placed._replace(face=base))
+  return _completed(photo, came, first, crops, face)
 
 
 def _is_completed_in_photo(stages: list[Pipeline], face: Face) -> bool:

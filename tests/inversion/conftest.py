@@ -14,5 +14,5 @@ def networks():
 
 @pytest.fixture(scope='session')
 def prior(networks):
-  """What inversions with `networks` share."""
+  """What inversions with these share; that of all tests may have been made with the others."""
   return inversion.make_prior(networks)
