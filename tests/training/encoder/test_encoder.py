@@ -76,6 +76,7 @@ def few_kinds():
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(damage, 'kinds', lambda side: [every[0], every[1], every[-4]])
     yield
+  damage.told_of.cache_clear()  # of sizes that were asked for meanwhile
 
 
 @pytest.fixture(scope='module')
