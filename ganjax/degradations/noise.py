@@ -1,6 +1,7 @@
 """Sensor noise: Gaussian, or few photons with dead pixels."""
 
 import dataclasses
+import functools
 from typing import ClassVar
 
 import jax
@@ -20,11 +21,14 @@ from ganjax.degradations.parameters import DegradationError, Leaf, host_rng, req
 from ganjax.degradations.pipeline import Operator
 from ganjax.degradations.pytrees import frozen_pytree
 from ganjax.degradations.registry import register
-from ganjax.degradations.wiener import denoised
+from ganjax.degradations.shrinkage import denoised
 
 # Intensity below which the model's shot noise shrinks no further: the slope of a square root has
 # no bound at 0, and one black pixel would outweigh the rest of the gradient.
 DARKEST = 1e-3
+_NEAR = 5  # px
+_LEVELS = 256  # of brightness, between which what noise does to it is interpolated
+_MANY = 300  # photons, of which hardly any brightness has a square root that is not straight
 
 
 @frozen_pytree
@@ -61,10 +65,12 @@ class GaussianNoise(Operator):
     return np.clip(image + 2 * np.asarray(self.sigma) * noise, -1, 1)
 
   def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """With what the noise leaves of the input; see `denoised`."""
+    """The input without its noise; see `denoised`."""
     deviation = 2 * float(np.asarray(self.sigma))
-    misfit = visible * (degraded - clipped_mean(image, deviation))
-    return (image + denoised(misfit, deviation**2)).astype(np.float32)
+    likely = clipped_mean(image, deviation)
+    seen = likely + visible * (degraded - likely)
+    found = without_clipping(denoised(seen, likely, deviation), deviation)
+    return (image + visible * (found - image)).astype(np.float32)
 
   def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
     del height, width
@@ -138,15 +144,23 @@ class PhotonNoise(Operator):
     return (2 * kept * np.clip(counts, 0, 1) - 1).astype(np.float32)
 
   def consistent(self, image: np.ndarray, degraded: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """With what the noise leaves of the pixels that did not fail; see `denoised`."""
+    """The input without its noise, where pixels near by did not fail; see `denoised`.
+
+    Square roots of counts have the same noise everywhere (Anscombe 1948).
+    """
+    from scipy import ndimage  # other degradations do without it
+
     if self.kept is None:
       kept = visible * np.asarray(self.observed(degraded).kept)
     else:  # then `visible` has faded around each of them
       kept = np.asarray(self.kept)
-    intensity = np.clip((image + 1) / 2, DARKEST, 1)
-    noise = 4 * float(np.mean(intensity)) / float(np.asarray(self.photons))
-    misfit = kept * (degraded - image)
-    return (image + denoised(misfit, noise / max(float(np.mean(kept)), 0.01))).astype(np.float32)
+    levels, roots = _mean_roots(float(np.asarray(self.photons)))
+    likely = np.interp(image, levels, roots)
+    roots_seen = _root((degraded + 1) / 2 * float(np.asarray(self.photons)))
+    found = denoised(np.where(kept > 0, roots_seen, likely), likely, 1.0)
+    near = ndimage.uniform_filter(kept, (_NEAR, _NEAR, 1))
+    share = np.clip(_NEAR * near, 0, 1)  # all, where a row of pixels is left
+    return (image + share * (np.interp(found, roots, levels) - image)).astype(np.float32)
 
   def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
     del height, width
@@ -171,6 +185,32 @@ def clipped_mean(image: np.ndarray, deviation: float) -> np.ndarray:
   below, above = stats.norm.cdf(low), stats.norm.sf(high)
   spread = deviation * (stats.norm.pdf(low) - stats.norm.pdf(high))
   return image * (1 - below - above) + spread - below + above
+
+
+def without_clipping(mean: np.ndarray, deviation: float) -> np.ndarray:
+  """The picture whose `clipped_mean` is given: float [h, w, C] in [-1, 1]."""
+  levels = np.linspace(-1, 1, _LEVELS)
+  return np.interp(mean, clipped_mean(levels, deviation), levels)
+
+
+def _root(counts: np.ndarray) -> np.ndarray:
+  """Of counts of photons, with noise of deviation 1 (Anscombe 1948)."""
+  return 2 * np.sqrt(counts + 3 / 8)
+
+
+@functools.lru_cache(maxsize=8)
+def _mean_roots(photons: float) -> tuple[np.ndarray, np.ndarray]:
+  """Levels in [-1, 1], and the means of the roots of what is counted of each, once clipped."""
+  from scipy import stats  # other degradations do without it
+
+  levels = np.linspace(-1, 1, _LEVELS)
+  expected = (levels + 1) / 2 * photons
+  if photons > _MANY:
+    return levels, _root(expected)
+  counts = np.arange(np.ceil(photons) + 1)
+  shares = stats.poisson.pmf(counts, expected[:, None])
+  shares[:, -1] += 1 - shares.sum(axis=1)  # the last stands for all larger counts
+  return levels, shares @ _root(np.minimum(counts, photons))
 
 
 def _unsigned(image: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""What a restored picture leaves unexplained of a blurred or a noisy one, by Wiener filters.
+"""What a restored picture leaves unexplained of a blurred one, by a Wiener filter.
 
 With NumPy on the host.
 """
@@ -15,36 +15,7 @@ ROUNDING = (2 / 255) ** 2 / 12  # of 8 bits
 COARSE, TAIL, FALL = 0.1, 4.5e-4, 3.6
 _MARGIN = 2.0  # on the noise that is measured, which need not be white
 _BANDS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)  # of gains
-_OCTAVES = 2.0 ** np.arange(0, 6, 0.5)
 _ENOUGH = 50  # components in a band to measure a variance
-
-
-def denoised(misfit: np.ndarray, noise: float, shown: float = np.inf) -> np.ndarray:
-  """S (S + N)⁻¹ r: what, added to a picture x, explains its misfit r = y − x (Wiener).
-
-  Of each cosine as much is taken from y as x is likelier to be wrong there.
-
-  Args:
-    misfit: r, float [h, w, channels], of pixels in [-1, 1].
-    noise: N, the variance of the noise on y.
-    shown: the frequency, 1 being a sample's, from which on x shows nothing, since it was enlarged:
-      there S is what is seen beyond the noise, if that is more.
-
-  Returns:
-    float64 [h, w, channels].
-  """
-  from scipy import fft  # other degradations do without it
-
-  seen = fft.dctn(np.asarray(misfit, np.float64), axes=(0, 1), norm='ortho')
-  frequency = _frequency(*misfit.shape[:2])
-  error = _error(frequency)
-  excess = np.mean(np.square(seen), axis=2) - noise
-  for low, high in itertools.pairwise(shown * _OCTAVES):
-    ring = (frequency >= low) & (frequency < high)
-    if np.count_nonzero(ring) >= _ENOUGH:
-      error[ring] = np.maximum(error[ring], np.mean(excess[ring]))
-  share = error / (error + _MARGIN * noise)
-  return fft.idctn(seen * share[:, :, None], axes=(0, 1), norm='ortho')
 
 
 def deconvolved(misfit: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from ganjax import data, faces
 from ganjax.degradations import Operator, Pipeline
 from ganjax.degradations.cells import within_cells
 from ganjax.degradations.estimators import noise_deviation
-from ganjax.degradations.noise import clipped_mean
-from ganjax.degradations.wiener import denoised
+from ganjax.degradations.noise import clipped_mean, without_clipping
+from ganjax.degradations.shrinkage import denoised
 from ganjax.pixels import to_bytes, to_float
 
 FADE = 1 / 64  # of the height
@@ -20,6 +20,7 @@ _MATCH = 1 / 32  # standard deviation of what the filling's colours follow aroun
 _RINGING = 8  # px around a scratch of what a JPEG's blocks, or a scanner's sharpening, made of it
 _LEAST_REGION = 16  # px
 _GRAIN = 2.0  # times as much noise in the crop as white noise would leave
+_ROUNDS = 3  # of guesses how strong noise was
 _FORGET = 1e-3  # share of visible pixels below which they no longer do
 
 
@@ -284,11 +285,21 @@ def completed_noisy(
   scale = faces.side_of(quad) / len(crop)
   # Averaged in the crop, white noise is weaker there by the scale; film grain is not.
   fine, coarse = noise_deviation(given), scale * noise_deviation(to_float(crop))
-  deviation = 2 * (fine if coarse < _GRAIN * fine else coarse)
-  face = placed.face / 127.5 - 1
-  misfit = np.sign(placed.weight) * (given - clipped_mean(face, deviation))
-  made = (face + denoised(misfit, deviation**2, shown=1 / scale) + 1) * 127.5
-  return faces.blend(photo, placed._replace(face=made))
+  face = np.clip(placed.face / 127.5 - 1, -1, 1)
+  deviation = 2 * (fine if coarse < _GRAIN * fine else coarse) * _clipped_away(face, fine)
+  likely = np.where(placed.weight > 0, clipped_mean(face, deviation), given)
+  made = without_clipping(denoised(given, likely, deviation), deviation)
+  return faces.blend(photo, placed._replace(face=(made + 1) * 127.5))
+
+
+def _clipped_away(face: np.ndarray, measured: float) -> float:
+  """How much more noise there was than is measured, since noise on black and white is clipped."""
+  noise = np.random.default_rng(0).standard_normal(face.shape, np.float32)
+  deviation = measured
+  for _ in range(_ROUNDS if measured else 0):
+    again = noise_deviation(np.clip(face + 2 * deviation * noise, -1, 1))
+    deviation *= min(max(measured / max(again, measured / 2), 1), 2)
+  return deviation / measured if measured else 1.0
 
 
 def _units_around(where: tuple[slice, slice], coding: data.JpegCoding) -> tuple[slice, slice]:
