@@ -1,6 +1,7 @@
 """The scripts that make the documents' tables still run, on next to nothing."""
 
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -60,3 +61,21 @@ def test_settings(tmp_path):
   rows = [line.split('|')[2].strip() for line in told.splitlines() if line.startswith('| ')]
   assert rows == ['settings', 'fidelity=0', 'fidelity=1']
   assert np.asarray(data.decode(tmp_path / 'out/curves.png')).std() > 10
+
+
+def test_photographs(tmp_path):
+  weights, output = tmp_path / 'tiny.safetensors', tmp_path / 'out'
+  tiny.write(weights)
+  (tmp_path / 'photos').mkdir()
+  for name in ('astronaut.png', 'again.png'):
+    shutil.copy(ROOT / 'scripts' / 'demo' / 'astronaut.png', tmp_path / 'photos' / name)
+  told = python(
+    'scripts/photographs_table.py',
+    *(f'--input={tmp_path / "photos"}', f'--output={output}', f'--weights={weights}'),
+    *('--side=96', '--num_steps=1', '--damages=2'),
+  )
+  (row,) = (line for line in told.splitlines() if line.startswith('| `'))
+  assert row.startswith('| `jpeg(quality=15)` | ')
+  assert row.count(' → ') == 4
+  assert (output / 'sheet_2.jpg').is_file()
+  assert (output / '2' / 'astronaut_restored.png').is_file()

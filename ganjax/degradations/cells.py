@@ -7,6 +7,7 @@ Everything here is NumPy's, on the host.
 import numpy as np
 
 from ganjax.data import JpegCoding
+from ganjax.degradations.shrinkage import denoised
 
 # ITU-T T.871 (JFIF): R, G, B in [0, 255] -> Y, Cb, Cr; chroma and the shifted luma centred on 0.
 RGB_TO_YCC = np.array(
@@ -25,12 +26,16 @@ NARROWED = 0.4
 # What this takes over of the edges of the JPEG's blocks is softened, px of standard deviation; then
 # all are brought into the whole cells, but for a margin, since pixels are rounded.
 SEAM, WHOLE = 0.7, 0.9
+# What a JPEG lost counts as white noise, of SCALE · m^POWER levels, m being the mean of the steps of
+# luma's LOW × LOW lowest frequencies. (The power is that of Foi et al. 2007, "Pointwise
+# shape-adaptive DCT", whose noise is half as strong; here the cells hold back what is too much.)
+SCALE, POWER, LOW = 1.45, 0.65, 3
 
 
 def within_cells(
   image: np.ndarray, decoded: np.ndarray, visible: np.ndarray, coding: JpegCoding
 ) -> np.ndarray:
-  """A restored picture, brought into the narrowed cells of a JPEG.
+  """A restored picture with what stands out in a JPEG, brought into its narrowed cells.
 
   The middle of a cell is the coefficient of the decoded picture, not the nearest multiple of the
   step. The two differ by roundings alone, unless a crop was resampled after it had been a JPEG:
@@ -47,9 +52,20 @@ def within_cells(
   """
   from scipy import ndimage  # other degradations do without it
 
+  image = _deblocked(image, decoded, visible, coding)
   narrowed = _within(image, decoded, visible, coding, NARROWED)
   softened = ndimage.gaussian_filter(narrowed - image, (SEAM, SEAM, 0), mode='nearest')
   return _within(image + softened, decoded, visible, coding, WHOLE).astype(np.float32)
+
+
+def _deblocked(
+  image: np.ndarray, decoded: np.ndarray, visible: np.ndarray, coding: JpegCoding
+) -> np.ndarray:
+  """The JPEG without its blocks; of the restored picture, what the JPEG does not show."""
+  mean = float(np.mean(np.asarray(coding.tables[0])[:LOW, :LOW]))
+  seen = image + visible * (decoded - image)
+  found = denoised(seen, image, SCALE * mean**POWER / 127.5)
+  return np.clip(image + visible * (found - image), -1, 1).astype(np.float32)
 
 
 def _within(
