@@ -27,8 +27,8 @@ NARROWED = 0.4
 # all are brought into the whole cells, but for a margin, since pixels are rounded.
 SEAM, WHOLE = 0.7, 0.9
 # What a JPEG lost counts as white noise of SCALE · m^POWER levels, where m is the mean of luma's
-# LOW × LOW first steps. (The power is that of Foi et al. 2007, "Pointwise shape-adaptive DCT", whose
-# noise is half as strong; here the cells hold back what is too much.)
+# LOW × LOW first steps. (The power is that of Foi et al. 2007, "Pointwise shape-adaptive DCT",
+# whose noise is half as strong; here the cells hold back what is too much.)
 SCALE, POWER, LOW = 1.45, 0.65, 3
 
 
