@@ -20,9 +20,8 @@ THRESHOLD = 3.0  # standard deviations of the noise, from which on a component i
 # half of it has the least error, and more than none of it in likeness.
 FILLED = 0.5
 _TILE = 48 * STEP  # px that are worked on at a time
-_MARGIN = 8 * STEP  # around a tile: windows around its pixels, and those around these
-assert _MARGIN >= 2 * WINDOW
-_LEAST = 1e-4  # deviation, and number of components: for quotients
+_MARGIN = 2 * WINDOW  # around a tile: windows around its pixels, and those around these
+_LEAST = 1e-4  # for quotients
 # From red, green, blue to brightness and two differences, which have little in common.
 _COLOURS = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
 _COLOURS /= np.linalg.norm(_COLOURS, axis=1, keepdims=True)
@@ -62,9 +61,11 @@ def _in_tiles(noisy: np.ndarray, restored: np.ndarray, deviation: float) -> np.n
 def _shrunk(noisy: np.ndarray, restored: np.ndarray, deviation: float) -> np.ndarray:
   seen, likely = _transformed(noisy), _transformed(restored)
   kept = np.abs(seen) > THRESHOLD * deviation
+  kept[..., 0] = True  # a mean is known well, and may be 0
   first = _assembled(np.where(kept, seen, 0), kept, noisy.shape)
   power = np.square(_transformed(first))
   share = power / (power + deviation**2)
+  share[..., 0] = 1
   return _assembled(share * seen + (1 - share) * FILLED * likely, np.square(share), noisy.shape)
 
 
@@ -90,7 +91,7 @@ def _transformed(image: np.ndarray) -> np.ndarray:
 
 def _assembled(components: np.ndarray, used: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
   """The picture of all windows, of which those that are made of few components count more."""
-  weight = 1 / np.maximum(used.sum(axis=(2, 3), dtype=np.float32), _LEAST)
+  weight = 1 / used.sum(axis=(2, 3), dtype=np.float32)
   rows, columns = weight.shape
   pixels = (components.reshape(-1, WINDOW**2) @ _TRANSFORM).reshape(rows, columns, -1, WINDOW**2)
   pixels = (pixels * weight[:, :, None, None]).reshape(rows, columns, -1, WINDOW, WINDOW)
