@@ -92,7 +92,7 @@ def damage(photograph, spec, seed, folder):
 
 
 def middle(pixels, quad):
-  """What lies in the middle of a face's crop, upright: float32 [--side, --side, 3]."""
+  """What lies in the middle of a face's crop, upright: float32 [s, s, 3], s = MIDDLE · --side."""
   centre = quad.mean(axis=0)
   return to_float(faces.cut(pixels, centre + MIDDLE * (quad - centre), round(MIDDLE * FLAGS.side)))
 
@@ -127,11 +127,12 @@ def line(spec, came, given):
   """A row of the table."""
   before, after = np.array(came), np.array(given)
   gain = after - before
-  error = gain.std(axis=0, ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else np.zeros(4)
+  error = gain.std(axis=0, ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else None
   cells = []
   for i, digits in enumerate((2, 3, 2, 3)):
     means = ' → '.join(f'{x[:, i].mean():.{digits}f}' for x in (before, after))
-    cells.append(f'{means} ({gain[:, i].mean():+.{digits}f} ± {error[i]:.{digits}f})')
+    spread = '' if error is None else f' ± {error[i]:.{digits}f}'
+    cells.append(f'{means} ({gain[:, i].mean():+.{digits}f}{spread})')
   return f'| `{spec}` | ' + ' | '.join(cells) + ' |'
 
 

@@ -7,7 +7,7 @@ Everything here is NumPy's, on the host.
 import numpy as np
 
 from ganjax.data import JpegCoding
-from ganjax.degradations.shrinkage import denoised
+from ganjax.degradations.shrinkage import cosines, denoised
 
 # ITU-T T.871 (JFIF): R, G, B in [0, 255] -> Y, Cb, Cr; chroma and the shifted luma centred on 0.
 RGB_TO_YCC = np.array(
@@ -15,9 +15,7 @@ RGB_TO_YCC = np.array(
 )
 YCC_TO_RGB = np.linalg.inv(RGB_TO_YCC)
 
-# The orthonormal DCT-II of 8 samples: [frequency, sample].
-DCT = np.cos(np.pi / 8 * np.outer(np.arange(8), np.arange(8) + 0.5)) / 2
-DCT[0] /= np.sqrt(2)
+DCT = cosines(8)
 
 # The share of a cell, around its middle, that restored coefficients are brought into: most are
 # small, and crowd there (Park and Lee 1999, "narrow quantization constraint set"). At quality 12,

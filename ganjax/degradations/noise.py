@@ -154,10 +154,11 @@ class PhotonNoise(Operator):
       kept = visible * np.asarray(self.observed(degraded).kept)
     else:  # then `visible` has faded around each of them
       kept = np.asarray(self.kept)
-    levels, roots = _mean_roots(float(np.asarray(self.photons)))
+    photons = float(np.asarray(self.photons))
+    levels, roots = _mean_roots(photons)
     likely = np.interp(image, levels, roots)
-    roots_seen = _root((degraded + 1) / 2 * float(np.asarray(self.photons)))
-    found = denoised(np.where(kept > 0, roots_seen, likely), likely, 1.0)
+    seen = np.where(kept > 0, _root((degraded + 1) / 2 * photons), likely)
+    found = denoised(seen, likely, 1.0)
     near = ndimage.uniform_filter(kept, (_NEAR, _NEAR, 1))
     share = np.clip(_NEAR * near, 0, 1)  # all, where a row of pixels is left
     return (image + share * (np.interp(found, roots, levels) - image)).astype(np.float32)

@@ -69,15 +69,14 @@ def _shrunk(noisy: np.ndarray, restored: np.ndarray, deviation: float) -> np.nda
   return _assembled(share * seen + (1 - share) * FILLED * likely, np.square(share), noisy.shape)
 
 
-def _cosines() -> np.ndarray:
-  """The two-dimensional cosine transform of a window's pixels, orthonormal: [144, 144]."""
-  place = np.arange(WINDOW)
-  rows = np.cos(np.pi * place[:, None] * (place + 0.5) / WINDOW) * (2 / WINDOW) ** 0.5
-  rows[0] /= 2**0.5
-  return np.kron(rows, rows).astype(np.float32)
+def cosines(size: int) -> np.ndarray:
+  """The orthonormal DCT-II of so many samples: float64 [frequency, sample]."""
+  rows = np.cos(np.pi / size * np.outer(np.arange(size), np.arange(size) + 0.5)) * (2 / size) ** 0.5
+  rows[0] /= np.sqrt(2)
+  return rows
 
 
-_TRANSFORM = _cosines()
+_TRANSFORM = np.kron(cosines(WINDOW), cosines(WINDOW)).astype(np.float32)  # of a window's pixels
 # Pixels at a window's edge know little of what is around them.
 _WEIGHT = np.outer(np.kaiser(WINDOW, 2), np.kaiser(WINDOW, 2)).astype(np.float32)
 

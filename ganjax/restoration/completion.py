@@ -294,12 +294,14 @@ def completed_noisy(
 
 def _clipped_away(face: np.ndarray, measured: float) -> float:
   """How much more noise there was than is measured, since noise on black and white is clipped."""
+  if not measured:
+    return 1.0
   noise = np.random.default_rng(0).standard_normal(face.shape, np.float32)
   deviation = measured
-  for _ in range(_ROUNDS if measured else 0):
+  for _ in range(_ROUNDS):
     again = noise_deviation(np.clip(face + 2 * deviation * noise, -1, 1))
-    deviation *= min(max(measured / max(again, measured / 2), 1), 2)
-  return deviation / measured if measured else 1.0
+    deviation *= max(measured / max(again, measured / 2), 1)
+  return deviation / measured
 
 
 def _units_around(where: tuple[slice, slice], coding: data.JpegCoding) -> tuple[slice, slice]:

@@ -98,7 +98,8 @@ def test_the_photo_s_own_detail_stays(truth, kind, tmp_path):
   face, result = restored(truth, came, coding, kind, where)
   whole = WholePhotos().add(face, result)
   pasted = faces.paste(came, result.best, where)
-  assert error(whole, truth) < 0.97 * min(error(came, truth), error(pasted, truth))
+  most = 0.97 if kind == 'blur | jpeg' else 0.95  # of little detail the JPEG tells little
+  assert error(whole, truth) < most * min(error(came, truth), error(pasted, truth))
   outside = ~faces.covers([where], *came.shape[:2])
   np.testing.assert_array_equal(whole[outside], came[outside])
 
