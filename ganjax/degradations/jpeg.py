@@ -36,7 +36,7 @@ LUMA_TABLE = np.array(
 CHROMA_TABLE = np.full((8, 8), 99, np.int32)
 CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 
-FAULTLESS = 70  # a quality above which an aligned face shows no blocks
+FAULTLESS = 70  # a quality above which a file is not what is wrong with a photo
 
 
 def quality_of(coding: JpegCoding, scale: float = 1.0) -> np.ndarray | None:
@@ -50,8 +50,14 @@ def quality_of(coding: JpegCoding, scale: float = 1.0) -> np.ndarray | None:
     scale: pixels of the photo that become one of the crop.
 
   Returns:
-    int32 scalar; None where it is so good that whatever is wrong with the photo was wrong before.
+    int32 scalar; None where the file is so good that whatever is wrong with the photo was wrong
+    before.
   """
+  own, felt = _felt_quality(coding, 1.0), _felt_quality(coding, scale)
+  return None if min(own, felt) > FAULTLESS else np.asarray(felt, np.int32)
+
+
+def _felt_quality(coding: JpegCoding, scale: float) -> int:
   from scipy import ndimage  # other degradations do without it
 
   at = np.minimum(np.arange(8) / scale, 7)
@@ -60,8 +66,7 @@ def quality_of(coding: JpegCoding, scale: float = 1.0) -> np.ndarray | None:
   )
   # Of the lowest frequencies, whose steps hardly any quality brings to the largest that there is.
   ratio = np.mean(felt[:4, :4]) / scale / np.mean(LUMA_TABLE[:4, :4])
-  quality = round(min(max(50 / ratio if ratio > 1 else 100 - 50 * ratio, 1), 100))
-  return None if quality > FAULTLESS else np.asarray(quality, np.int32)
+  return round(min(max(50 / ratio if ratio > 1 else 100 - 50 * ratio, 1), 100))
 
 
 @frozen_pytree

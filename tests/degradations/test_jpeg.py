@@ -142,9 +142,7 @@ def test_the_quality_that_a_crop_has_of_its_photo_is_read_off_the_file(tmp_path,
 
     lost = np.mean((np.float32(cut(stored(small, quality))) - np.float32(cut(small))) ** 2)
     found = quality_of(data.jpeg_coding(tmp_path / 'x.jpg'), scale)
-    if found is None:
-      assert quality >= 60
-      continue
+    assert found is not None, 'it would be raced for'
     if scale == 1:
       assert abs(found - quality) <= 1
     own = np.mean((stored(cut(small), int(found)) - np.float32(cut(small))) ** 2)
