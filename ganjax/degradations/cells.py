@@ -7,7 +7,7 @@ Everything here is NumPy's, on the host.
 import numpy as np
 
 from ganjax.data import JpegCoding
-from ganjax.degradations.shrinkage import cosines, denoised
+from ganjax.degradations.shrinkage import denoised
 
 # ITU-T T.871 (JFIF): R, G, B in [0, 255] -> Y, Cb, Cr; chroma and the shifted luma centred on 0.
 RGB_TO_YCC = np.array(
@@ -15,7 +15,9 @@ RGB_TO_YCC = np.array(
 )
 YCC_TO_RGB = np.linalg.inv(RGB_TO_YCC)
 
-DCT = cosines(8)
+# The orthonormal DCT-II of 8 samples: [frequency, sample].
+DCT = np.cos(np.pi / 8 * np.outer(np.arange(8), np.arange(8) + 0.5)) / 2
+DCT[0] /= np.sqrt(2)
 
 # The share of a cell, around its middle, that restored coefficients are brought into: most are
 # small, and crowd there (Park and Lee 1999, "narrow quantization constraint set"). At quality 12,
@@ -28,10 +30,16 @@ SEAM, WHOLE = 0.7, 0.9
 # LOW × LOW first steps. (The power is that of Foi et al. 2007, "Pointwise shape-adaptive DCT",
 # whose noise is half as strong; here the cells hold back what is too much.)
 SCALE, POWER, LOW = 1.45, 0.65, 3
+# Noise is looked for in coefficients of frequencies u + v in this range, below which shading lies,
+# in the share of blocks that have least shading; of deviations that have so many levels.
+TELLING, SMOOTHEST, FEWEST, MOST = (3, 7), 0.1, 16, 1000
+DEVIATIONS = np.geomspace(0.5, 128, 97)  # levels
+NEAR_CLIPPED = 5  # levels
+LEAST = 1e-6  # probability of a coefficient, which may be an edge's
 
 
 def within_cells(
-  image: np.ndarray, decoded: np.ndarray, visible: np.ndarray, coding: JpegCoding
+  image: np.ndarray | None, decoded: np.ndarray, visible: np.ndarray, coding: JpegCoding
 ) -> np.ndarray:
   """A restored picture with what stands out in a JPEG, brought into its narrowed cells.
 
@@ -40,8 +48,8 @@ def within_cells(
   then only the former is near the truth. Blocks that the lower and right edges cut are left alone.
 
   Args:
-    image: float32 [H, W, 3] in [-1, 1]; its first pixel is the corner of a block of the JPEG.
-    decoded: the JPEG, likewise.
+    image: float32 [H, W, 3] in [-1, 1]; None where nothing is restored.
+    decoded: the JPEG, likewise; its first pixel is the corner of a block.
     visible: how far each pixel of `decoded` counts, float32 [H, W, 1]; a block counts as its least.
     coding: of the JPEG.
 
@@ -57,12 +65,15 @@ def within_cells(
 
 
 def _deblocked(
-  image: np.ndarray, decoded: np.ndarray, visible: np.ndarray, coding: JpegCoding
+  image: np.ndarray | None, decoded: np.ndarray, visible: np.ndarray, coding: JpegCoding
 ) -> np.ndarray:
   """The JPEG without its blocks; of the restored picture, what the JPEG does not show."""
   mean = float(np.mean(np.asarray(coding.tables[0])[:LOW, :LOW]))
+  deviation = SCALE * mean**POWER / 127.5
+  if image is None:
+    return denoised(decoded, deviation)
   seen = image + visible * (decoded - image)
-  found = denoised(seen, image, SCALE * mean**POWER / 127.5)
+  found = denoised(seen, deviation, image)
   return np.clip(image + visible * (found - image), -1, 1).astype(np.float32)
 
 
@@ -87,6 +98,43 @@ def _within(
   return image + moved[:height, :width]
 
 
+def noise_before(pixels: np.ndarray, coding: JpegCoding) -> float | None:
+  """The standard deviation of the white noise on the picture that a JPEG was made of.
+
+  A JPEG rounds much of it to nothing, so what is left of it is no measure. Of all deviations that
+  is taken which most likely has come to the multiples of luma's steps that are there.
+
+  Args:
+    pixels: the JPEG, uint8 [h, w, 3]; the first is the corner of a block.
+    coding: of the JPEG.
+
+  Returns:
+    In units of the [0, 1] range; None where there are too few blocks to tell.
+  """
+  from scipy import stats  # other degradations do without it
+
+  luma = pixels @ RGB_TO_YCC[0] - 128
+  blocks = coefficients(luma)[~clipped_blocks(luma, NEAR_CLIPPED)]
+  if len(blocks) < FEWEST:
+    return None
+  frequency = np.add.outer(np.arange(8), np.arange(8))
+  is_shading = (frequency > 0) & (frequency < TELLING[0])
+  shading = np.sum(np.square(blocks[:, is_shading]), axis=1)
+  smooth = blocks[np.argsort(shading)[: max(FEWEST, round(SMOOTHEST * len(blocks)))][:MOST]]
+  tells = (frequency >= TELLING[0]) & (frequency <= TELLING[1])
+  steps = np.asarray(coding.tables[0])[tells]
+  multiples = np.abs(np.round(smooth[:, tells] / steps))
+  low, high = (multiples - 0.5) * steps, (multiples + 0.5) * steps
+
+  def likelihood(deviation: float) -> float:
+    shares = stats.norm.cdf(high / deviation) - stats.norm.cdf(low / deviation)
+    return float(np.sum(np.log(np.maximum(shares, LEAST))))
+
+  deviation = max(DEVIATIONS, key=likelihood) / 255
+  is_grey = np.array_equal(pixels, np.broadcast_to(pixels[:, :, :1], pixels.shape))
+  return float(deviation if is_grey else deviation / np.linalg.norm(RGB_TO_YCC[0]))
+
+
 def _centred(image: np.ndarray) -> np.ndarray:
   """[-1, 1] -> [-128, 127], around which JPEG's luma has its zero."""
   return image * 127.5 - 0.5
@@ -105,6 +153,14 @@ def coefficients(plane: np.ndarray) -> np.ndarray:
   height, width = (side // 8 for side in plane.shape)
   blocks = plane[: 8 * height, : 8 * width].reshape(height, 8, width, 8)
   return np.einsum('iy,byax,jx->baij', DCT, blocks, DCT, optimize=True).reshape(-1, 8, 8)
+
+
+def clipped_blocks(luma: np.ndarray, margin: float = 0.0) -> np.ndarray:
+  """Which blocks of luma, [H, W] around 0, reach black or white, or nearly; bool [n]."""
+  height, width = (side // 8 * 8 for side in luma.shape)
+  blocks = luma[:height, :width].reshape(height // 8, 8, width // 8, 8)
+  lowest, highest = blocks.min(axis=(1, 3)), blocks.max(axis=(1, 3))
+  return ((lowest < margin - 127) | (highest > 126 - margin)).ravel()
 
 
 def stored_samples(plane: np.ndarray, factors: tuple[int, int]) -> np.ndarray:

@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 
 from ganjax.data import JpegCoding
-from ganjax.degradations.cells import RGB_TO_YCC, coefficients, stored_samples
+from ganjax.degradations.cells import RGB_TO_YCC, clipped_blocks, coefficients, stored_samples
 from ganjax.degradations.jpeg import tables_of
 
 MAX_SIDE = 256  # px that are looked at; more would tell no more
@@ -59,18 +59,11 @@ def _origins(luma: np.ndarray) -> list[tuple[int, int]]:
 
 def _quality(luma: np.ndarray) -> tuple[float, int]:
   """The likeliest quality, and by how much it is likelier than none; 0 where it is not."""
-  blocks = coefficients(luma)[~_clipped(luma)]
+  blocks = coefficients(luma)[~clipped_blocks(luma)]
   found = [(*_likelihood(blocks, tables_of(quality)[0]), quality) for quality in QUALITIES]
   likelihood, count, quality = max(found)
   enough = likelihood > max(LEAST, LEAST_MEAN * count)
   return (likelihood, quality) if enough else (0.0, quality)
-
-
-def _clipped(luma: np.ndarray) -> np.ndarray:
-  """Blocks that reach black or white, whose coefficients were cut; [n]."""
-  height, width = (side // 8 * 8 for side in luma.shape)
-  blocks = luma[:height, :width].reshape(height // 8, 8, width // 8, 8)
-  return ((blocks.min(axis=(1, 3)) < -127) | (blocks.max(axis=(1, 3)) > 126)).ravel()
 
 
 def _likelihood(blocks: np.ndarray, steps: np.ndarray) -> tuple[float, int]:

@@ -69,7 +69,7 @@ class GaussianNoise(Operator):
     deviation = 2 * float(np.asarray(self.sigma))
     likely = clipped_mean(image, deviation)
     seen = likely + visible * (degraded - likely)
-    found = without_clipping(denoised(seen, likely, deviation), deviation)
+    found = without_clipping(denoised(seen, deviation, likely), deviation)
     return (image + visible * (found - image)).astype(np.float32)
 
   def described(self, height: int, width: int) -> dict[str, jax.Array | float]:
@@ -158,7 +158,7 @@ class PhotonNoise(Operator):
     levels, roots = _mean_roots(photons)
     likely = np.interp(image, levels, roots)
     seen = np.where(kept > 0, _root((degraded + 1) / 2 * photons), likely)
-    found = denoised(seen, likely, 1.0)
+    found = denoised(seen, 1.0, likely)
     near = ndimage.uniform_filter(kept, (_NEAR, _NEAR, 1))
     share = np.clip(_NEAR * near, 0, 1)  # all, where a row of pixels is left
     return (image + share * (np.interp(found, roots, levels) - image)).astype(np.float32)

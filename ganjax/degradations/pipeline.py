@@ -330,22 +330,52 @@ class Pipeline(Operator):
     given = self.with_values({(i, x.parameter): size for (i, _), x in places.items()})
     return Pipeline(given.operators, tuple(x for x in self.unknown if x not in places))
 
-  def stored(self, coding: JpegCoding | None, width: float, side: int) -> 'Pipeline':
+  def stored(
+    self, coding: JpegCoding | None, width: float, side: int, noise: float | None = None
+  ) -> 'Pipeline':
     """The same for a face of a photo that came as such a file; see `Discrete.of_file`.
 
     Args:
       coding: of the photo's JPEG; None where it is none.
       width: of the face in the photo, px.
       side: of the clean crop, px, which operators before that of the file may make smaller.
+      noise: the standard deviation of the white noise on the photo before it was stored, in units
+        of the [0, 1] range; None where that is not known.
     """
     if coding is None:
       return self
-    told = {}
-    for place, unknown in self._places(Discrete).items():
-      if unknown.of_file:
-        size, _ = Pipeline(self.operators[: place[0]]).output_shape(side, side)
-        told[place] = unknown.of_file(coding, width / size)
-    return self.with_values({place: value for place, value in told.items() if value is not None})
+
+    def scale(place: tuple[int, str]) -> float:
+      size, _ = Pipeline(self.operators[: place[0]]).output_shape(side, side)
+      return width / size
+
+    told = {
+      place: unknown.of_file(coding, scale(place))
+      for place, unknown in self._places(Discrete).items()
+      if unknown.of_file
+    }
+    same = self.with_values({place: value for place, value in told.items() if value is not None})
+    if noise is None:
+      return same
+    # A crop that is smaller than the face averages its noise.
+    averaged = {
+      place: noise / max(scale(place), 1.0)
+      for place in self._places(Measured)
+      if place[0] in self._stored_noises
+    }
+    return same.with_estimates(averaged)
+
+  @property
+  def _stored_noises(self) -> list[int]:
+    """Where white noise is added before the picture is stored for the last time."""
+    codecs = [index for index, operator in enumerate(self.operators) if operator.is_codec]
+    before = self.operators[: codecs[-1]] if codecs else ()
+    return [index for index, operator in enumerate(before) if operator.is_white_noise]
+
+  @property
+  def stores_noise(self) -> bool:
+    """Whether white noise is added before the picture is stored."""
+    return bool(self._stored_noises)
 
   @property
   def depends_on_coding(self) -> bool:

@@ -19,6 +19,7 @@ _COLOUR_FEATHER = 0.2  # by which colours fade: what surrounds a face has none
 _MATCH = 1 / 32  # standard deviation of what the filling's colours follow around a hole
 _RINGING = 8  # px around a scratch of what a JPEG's blocks, or a scanner's sharpening, made of it
 _LEAST_REGION = 16  # px
+_BAND, _AROUND = 256, 64  # px, multiples of all units of blocks: what is worked on at a time
 _GRAIN = 2.0  # times as much noise in the crop as white noise would leave
 _ROUNDS = 3  # of guesses how strong noise was
 _FORGET = 1e-3  # share of visible pixels below which they no longer do
@@ -265,31 +266,83 @@ def completed_blurred(
 
 
 def completed_noisy(
-  photo: np.ndarray, restored: np.ndarray, quad: np.ndarray, came: np.ndarray, crop: np.ndarray
+  photo: np.ndarray, restored: np.ndarray, quad: np.ndarray, came: np.ndarray, deviation: float
 ) -> np.ndarray:
-  """`completed`, of a noisy photo and at its own resolution, whose noise is measured there.
+  """`completed`, of a noisy photo and at its own resolution.
 
   So a face that is larger in the photo than the generator's keeps the detail that stands out of
   the noise.
 
   Args:
-    photo, restored, quad, came, crop: as `completed_blurred` takes them.
+    photo: uint8 [H, W, 3], which may have other restored faces in it.
+    restored: uint8 [size, size, 3], the face.
+    quad: [4, 2], where it lies in the photo.
+    came: uint8 [H, W, 3], the photo as it came.
+    deviation: of the noise in the photo, in units of the [0, 1] range; see `noise_in`.
 
   Returns:
     uint8 [H, W, 3].
   """
   placed = faces.place(photo, restored, quad)
   given = to_float(came[placed.where])
-  if min(given.shape[:2]) < _LEAST_REGION:  # too little to tell its noise
+  if min(given.shape[:2]) < _LEAST_REGION:
     return faces.paste(photo, restored, quad)
-  scale = faces.side_of(quad) / len(crop)
+  likely = clipped_mean(np.clip(placed.face / 127.5 - 1, -1, 1), 2 * deviation)
+  likely = np.where(placed.weight > 0, likely, given)
+  made = without_clipping(denoised(given, 2 * deviation, likely), 2 * deviation)
+  return faces.blend(photo, placed._replace(face=(made + 1) * 127.5))
+
+
+def noise_in(came: np.ndarray, restored: np.ndarray, quad: np.ndarray, crop: np.ndarray) -> float:
+  """The standard deviation of the noise on a photo, at its own resolution.
+
+  Args:
+    came, restored, quad: as `completed_noisy` takes them.
+    crop: uint8 [size, size, 3], the face as it came.
+
+  Returns:
+    In units of the [0, 1] range; 0 where the face is too small to tell.
+  """
+  placed = faces.place(came, restored, quad)
+  given = to_float(came[placed.where])
+  if min(given.shape[:2]) < _LEAST_REGION:
+    return 0.0
   # Averaged in the crop, white noise is weaker there by the scale; film grain is not.
+  scale = faces.side_of(quad) / len(crop)
   fine, coarse = noise_deviation(given), scale * noise_deviation(to_float(crop))
   face = np.clip(placed.face / 127.5 - 1, -1, 1)
-  deviation = 2 * (fine if coarse < _GRAIN * fine else coarse) * _clipped_away(face, fine)
-  likely = np.where(placed.weight > 0, clipped_mean(face, deviation), given)
-  made = without_clipping(denoised(given, likely, deviation), deviation)
-  return faces.blend(photo, placed._replace(face=(made + 1) * 127.5))
+  return (fine if coarse < _GRAIN * fine else coarse) * _clipped_away(face, fine)
+
+
+def without_noise(photo: np.ndarray, deviation: float) -> np.ndarray:
+  """A photo without its noise, where nothing is restored: uint8 [H, W, 3].
+
+  Args:
+    photo: uint8 [H, W, 3].
+    deviation: of the noise, in units of the [0, 1] range.
+  """
+  if not deviation:
+    return photo
+  return to_bytes(without_clipping(denoised(to_float(photo), 2 * deviation), 2 * deviation))
+
+
+def without_blocks(photo: np.ndarray, coding: data.JpegCoding) -> np.ndarray:
+  """A photo without what a JPEG's blocks made of it, where nothing is restored: uint8 [H, W, 3].
+
+  Args:
+    photo: uint8 [H, W, 3], the JPEG.
+    coding: of it. What is left and above of the first whole blocks stays.
+  """
+  top, left = coding.origin
+  part = to_float(photo[top:, left:])
+  result = photo.copy()
+  for start in range(0, len(part), _BAND):
+    first = max(start - _AROUND, 0)
+    band = part[first : start + _BAND + _AROUND]
+    made = within_cells(None, band, np.ones((*band.shape[:2], 1), np.float32), coding)
+    inner = made[start - first : start - first + _BAND]
+    result[top + start : top + start + _BAND, left:] = to_bytes(inner)
+  return result
 
 
 def _clipped_away(face: np.ndarray, measured: float) -> float:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ganjax import data, faces
 from ganjax.degradations import DegradationError, PictureMask, Pipeline
+from ganjax.degradations.cells import noise_before
 from ganjax.degradations.jpeg import quality_of
 from ganjax.degradations.jpeg_traces import coding_in
 from ganjax.degradations.masks.file import WHITE
@@ -94,6 +95,7 @@ class Face(NamedTuple):
   holes: Holes  # the photo's
   photo: np.ndarray | None = None  # uint8 [H, W, 3], where it is kept
   coding: data.JpegCoding | None = None  # of the JPEG that it came as, where that counts
+  noise: float | None = None  # on the photo before it was stored as a JPEG; see `noise_before`
   scale: float = 1.0  # by which the photo is enlarged to take the restored face
   notes: tuple[str, ...] = ()  # what a person should be told
   is_degraded: bool = False  # the photo came with its holes; else it is clean
@@ -124,7 +126,7 @@ class Face(NamedTuple):
     """A degradation with what the face's size and its photo's file tell of it."""
     if degradation.follows_crop:
       degradation = degradation.cropped(len(self.crop.image))
-    return degradation.stored(self.coding, faces.side_of(self.crop.quad), side)
+    return degradation.stored(self.coding, faces.side_of(self.crop.quad), side, self.noise)
 
 
 def faces_of(photo: Photo, search: Search, keep_photo: bool = True) -> list[Face]:
@@ -212,6 +214,8 @@ def _named(
   """The faces of a photo, each with its name; `looks` for their coding, where that counts."""
   looks = looks and search.needs_coding
   of_file = photo.coding() if looks else None
+  codings = [coding_of(pixels, crop.quad, of_file) if looks else None for crop in crops]
+  stores_noise = search.as_is and any(one.stores_noise for one in search.degradations)
   return [
     Face(
       name=name,
@@ -221,11 +225,12 @@ def _named(
       crop=crop,
       photo_name=photo.name,
       photo=pixels,
-      coding=coding_of(pixels, crop.quad, of_file) if looks else None,
+      coding=coding,
+      noise=_noise_before(pixels, crop.quad, coding) if coding and stores_noise else None,
       holes=own,
       is_degraded=search.as_is,
     )
-    for number, (name, crop) in enumerate(zip(names, crops, strict=True))
+    for number, (name, crop, coding) in enumerate(zip(names, crops, codings, strict=True))
   ]
 
 
@@ -244,14 +249,30 @@ def coding_of(
   """
   if of_file is not None and quality_of(of_file) is not None:
     return of_file
-  left, top = np.maximum(np.floor(quad.min(axis=0)), 0).astype(int)
-  right, bottom = np.maximum(np.ceil(quad.max(axis=0)).astype(int), (left, top))
-  found = coding_in(photo[top:bottom, left:right])
+  rows, columns = _around(quad)
+  found = coding_in(photo[rows, columns])
   if found is None or quality_of(found) is None:
     return of_file
   down, across = (8 * factor for factor in found.sampling)
   y, x = found.origin
-  return found._replace(origin=((y + int(top)) % down, (x + int(left)) % across))
+  return found._replace(origin=((y + rows.start) % down, (x + columns.start) % across))
+
+
+def _noise_before(photo: np.ndarray, quad: np.ndarray, coding: data.JpegCoding) -> float | None:
+  """How strong the noise was on a face before the photo was stored; None where it does not tell."""
+  corner, (rows, columns) = coding.origin, _around(quad)
+  top, left = (
+    part.start + (start - part.start) % 8
+    for part, start in zip((rows, columns), corner, strict=True)
+  )
+  return noise_before(photo[top : rows.stop, left : columns.stop], coding)
+
+
+def _around(quad: np.ndarray) -> tuple[slice, slice]:
+  """The rows and columns of a photo that a face lies in."""
+  left, top = np.maximum(np.floor(quad.min(axis=0)), 0).astype(int).tolist()
+  right, bottom = np.ceil(quad.max(axis=0)).astype(int).tolist()
+  return slice(top, max(bottom, top)), slice(left, max(right, left))
 
 
 def _holes(photo: Photo, search: Search) -> tuple[np.ndarray, Holes]:

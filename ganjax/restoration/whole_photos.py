@@ -16,7 +16,10 @@ from ganjax.restoration.completion import (
   completed_jpeg,
   completed_noisy,
   completed_photo,
+  noise_in,
   recoloured,
+  without_blocks,
+  without_noise,
 )
 from ganjax.restoration.faces import Face, reduced
 from ganjax.restoration.result import Result
@@ -50,7 +53,7 @@ class WholePhotos:
     """
     canvas = self._at_work.get(face.source)
     if canvas is None:
-      canvas = _Canvas(_enlarged(face.background, face.scale), face.num_faces)
+      canvas = _Canvas(_enlarged(_cleaned(face, result), face.scale), face.num_faces)
       self._at_work[face.source] = canvas
     canvas.image = _with_face(canvas.image, face, result)
     canvas.missing -= 1
@@ -97,6 +100,42 @@ class WholePhotos:
     return {'photo': path}
 
 
+def _cleaned(face: Face, result: Result) -> np.ndarray:
+  """The photo that a restored face goes into, uint8 [H, W, 3], without noise and JPEG's blocks.
+
+  A face that has none, in a photo that does, would look pasted in.
+  """
+  photo, stages = face.background, _stages(face, result)
+  for i, stage in reversed(list(enumerate(stages))):
+    if _is_of_file(stage, stages[i + 1 :], face):
+      assert face.coding is not None
+      photo = without_blocks(photo, face.coding)
+    elif stage.is_only_white_noise:
+      photo = without_noise(photo, _noise(face, result))
+    elif not stage.is_only_projections:
+      break  # what follows it was added to something else
+  return photo
+
+
+def _stages(face: Face, result: Result) -> list[Pipeline]:
+  """What happened to a photo that came degraded, one kind after another."""
+  return result.degradation.stages if face.is_degraded and result.degradation else []
+
+
+def _is_of_file(stage: Pipeline, later: list[Pipeline], face: Face) -> bool:
+  """Whether a stage is the JPEG that the photo came as; so nothing but masks may follow."""
+  is_last = all(other.is_only_masks for other in later)
+  return stage.is_only_codecs and face.coding is not None and is_last
+
+
+def _noise(face: Face, result: Result) -> float:
+  """The standard deviation of the noise on a photo, in units of the [0, 1] range."""
+  if face.noise is not None:
+    return face.noise
+  assert face.photo is not None
+  return noise_in(face.photo, result.images['restored'], face.crop.quad, face.crop.image)
+
+
 def _enlarged(photo: np.ndarray, scale: float) -> np.ndarray:
   if scale == 1:
     return photo
@@ -132,14 +171,15 @@ def _with_face(photo: np.ndarray, face: Face, result: Result) -> np.ndarray:
   first, *later = stages
   given = list(itertools.accumulate(stages[:-1], _Crops.after, initial=crops))[1:]
   came = face.photo
+  noise = _noise(face, result) if any(stage.is_only_white_noise for stage in stages) else 0.0
   for stage, crops_given in zip(reversed(later), reversed(given), strict=True):
-    came = _completed(came, came, stage, crops_given, face)
+    came = _completed(came, came, stage, crops_given, face, noise)
   if later and first.is_only_projections:
     # It completes the photo itself, whose colours it fades into: those of a neighbour stay.
     placed = faces.place(photo, result.best, quad)
     base = recoloured(first, came[placed.where], photo[placed.where])
     photo = faces.blend(photo, placed._replace(face=base))
-  return _completed(photo, came, first, crops, face)
+  return _completed(photo, came, first, crops, face, noise)
 
 
 def _is_completed_in_photo(stages: list[Pipeline], face: Face) -> bool:
@@ -148,8 +188,8 @@ def _is_completed_in_photo(stages: list[Pipeline], face: Face) -> bool:
   def can_be(stage: Pipeline, later: list[Pipeline]) -> bool:
     if stage.is_only_projections:  # what follows may have spread what holes show
       return not later or not any(operator.is_mask for operator in stage.operators)
-    if stage.is_only_codecs:  # the file as it came tells how, so nothing but masks may follow
-      return face.coding is not None and all(other.is_only_masks for other in later)
+    if stage.is_only_codecs:
+      return _is_of_file(stage, later, face)
     return face.is_degraded and (stage.is_only_blurs or stage.is_only_white_noise)
 
   if not stages or (len(stages) > 1 and not face.is_degraded):
@@ -158,7 +198,7 @@ def _is_completed_in_photo(stages: list[Pipeline], face: Face) -> bool:
 
 
 def _completed(
-  photo: np.ndarray, came: np.ndarray, stage: Pipeline, crops: _Crops, face: Face
+  photo: np.ndarray, came: np.ndarray, stage: Pipeline, crops: _Crops, face: Face, noise: float
 ) -> np.ndarray:
   """The photo with a face in it that one stage of its degradation can have been given.
 
@@ -168,6 +208,7 @@ def _completed(
     stage: of one kind; see `_is_completed_in_photo`.
     crops: the face that it was given.
     face: where it lies.
+    noise: its standard deviation in the photo, in units of the [0, 1] range.
   """
   quad = face.crop.quad * face.scale
   if stage.is_only_codecs:
@@ -178,9 +219,9 @@ def _completed(
     is_of_photo = all(isinstance(mask, PictureMask) for mask in masks)
     visible = face.holes.visible if face.holes.are_of_photo and is_of_photo else None
     return completed_photo(photo, crops.restored, quad, stage, visible)
+  if stage.is_only_white_noise:
+    return completed_noisy(photo, crops.restored, quad, came, noise)
   crop = face.crop.image
   if came is not face.photo:
     crop = faces.cut(came, quad, len(crop))
-  if stage.is_only_blurs:
-    return completed_blurred(photo, crops.completed, quad, came, crop)
-  return completed_noisy(photo, crops.restored, quad, came, crop)
+  return completed_blurred(photo, crops.completed, quad, came, crop)

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from ganjax import data
-from ganjax.degradations import DegradationError, Jpeg
+from ganjax.data import JpegCoding
+from ganjax.degradations import DegradationError, Jpeg, parse
+from ganjax.degradations.cells import noise_before
 from ganjax.degradations.jpeg import (
   CHROMA_TABLE,
   DCT,
@@ -17,8 +19,9 @@ from ganjax.degradations.jpeg import (
   quality_of,
   quantisation_table,
   soft_round,
+  tables_of,
 )
-from ganjax.pixels import to_float
+from ganjax.pixels import to_bytes, to_float
 
 PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
 KEY = jax.random.key(0)
@@ -147,3 +150,37 @@ def test_the_quality_that_a_crop_has_of_its_photo_is_read_off_the_file(tmp_path,
       assert abs(found - quality) <= 1
     own = np.mean((stored(cut(small), int(found)) - np.float32(cut(small))) ** 2)
     assert 0.5 < own / lost < 2
+
+
+def stored(image, quality):
+  file = io.BytesIO()
+  Image.fromarray(to_bytes(image)).save(file, 'JPEG', quality=quality)
+  return np.asarray(Image.open(file)), JpegCoding(tables_of(quality), (2, 2))
+
+
+@pytest.mark.parametrize('is_grey', [False, True])
+@pytest.mark.parametrize(('sigma', 'quality'), [(0.05, 40), (0.05, 90), (0.15, 20), (0.15, 90)])
+def test_noise_is_known_through_the_jpeg_that_was_made_of_it(sigma, quality, is_grey):
+  image = demo(256, 256)
+  if is_grey:
+    image = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
+  noise = np.random.default_rng(0).standard_normal(image.shape[:2] + ((1,) if is_grey else (3,)))
+  pixels, coding = stored(np.clip(image + 2 * sigma * noise, -1, 1), quality)
+  assert noise_before(pixels, coding) == pytest.approx(sigma, rel=0.2)
+
+
+def test_where_no_block_tells_nothing_is_known_of_noise():
+  for image in (demo(24, 24), np.ones((128, 128, 3), np.float32)):
+    assert noise_before(*stored(image, 50)) is None
+
+
+def test_noise_that_was_stored_is_taken_over():
+  coding = JpegCoding(tables_of(40), (2, 2))
+  told = parse('noise(sigma=?) | jpeg(quality=?)').stored(coding, 256, 128, 0.1)
+  assert not told.unknown
+  assert told.operators[0].sigma == np.float32(0.05), 'a crop half as large averages it'
+  assert parse('noise(sigma=?) | jpeg').stored(coding, 64, 128, 0.1).operators[
+    0
+  ].sigma == np.float32(0.1)
+  for spec, noise in (('jpeg | noise(sigma=?)', 0.1), ('noise(sigma=?) | jpeg', None)):
+    assert parse(spec).stored(coding, 256, 128, noise).unknown, 'it is for the crop to tell'

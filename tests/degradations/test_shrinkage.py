@@ -25,7 +25,7 @@ def error(image, truth):
 def test_noise_goes_and_edges_stay(deviation, steepness):
   truth = drawn(96, 96)
   noisy = truth + deviation * noise(truth.shape)
-  found = shrinkage.denoised(noisy, truth.mean() + 0 * truth, deviation)
+  found = shrinkage.denoised(noisy, deviation, truth.mean() + 0 * truth)
   assert error(found, truth) < 0.12 * error(noisy, truth)
   steps, true_steps = (np.abs(np.diff(image, axis=1)) for image in (found, truth))
   edge = true_steps > 0.2
@@ -34,21 +34,21 @@ def test_noise_goes_and_edges_stay(deviation, steepness):
 
 def test_without_noise_the_picture_stays():
   truth = drawn(40, 60)
-  np.testing.assert_allclose(shrinkage.denoised(truth, 0 * truth, 0.0), truth, atol=4e-3)
+  np.testing.assert_allclose(shrinkage.denoised(truth, 0.0), truth, atol=4e-3)
 
 
 def test_a_large_picture_has_no_seams(monkeypatch):
   truth = drawn(100, 130)
   noisy = truth + 0.1 * noise(truth.shape)
-  whole = shrinkage.denoised(noisy, truth, 0.1)
+  whole = shrinkage.denoised(noisy, 0.1, truth)
   monkeypatch.setattr(shrinkage, '_TILE', 12 * shrinkage.STEP)
-  np.testing.assert_allclose(shrinkage.denoised(noisy, truth, 0.1), whole, atol=1e-5)
+  np.testing.assert_allclose(shrinkage.denoised(noisy, 0.1, truth), whole, atol=1e-5)
 
 
 def test_what_noise_hides_is_half_of_the_restored_picture():
   """Less than half of it would be smoother than need be, all of it more wrong."""
   stripes = 0.02 * np.sin(np.arange(60) * np.pi / 3)[:, None, None] * np.ones((60, 60, 3))
-  found = shrinkage.denoised(stripes + 0.3 * noise(stripes.shape), stripes, 0.3)
+  found = shrinkage.denoised(stripes + 0.3 * noise(stripes.shape), 0.3, stripes)
   slope = np.sum((found - found.mean()) * stripes) / np.sum(np.square(stripes))
   assert slope == pytest.approx(shrinkage.FILLED, abs=0.2)
 
@@ -57,13 +57,13 @@ def test_grey_pictures_stay_grey_and_have_noise_of_one_channel():
   truth = drawn(80, 80)[:, :, :1].repeat(3, axis=2)
   noisy = truth + 0.1 * noise((80, 80, 1))
   tinted = truth + np.array([0.1, 0, -0.1])
-  found = shrinkage.denoised(noisy, tinted, 0.1)
+  found = shrinkage.denoised(noisy, 0.1, tinted)
   assert np.ptp(found, axis=2).max() == 0
   assert error(found, truth) < 0.15 * error(noisy, truth)
 
 
 @pytest.mark.parametrize('shape', [(1, 1, 3), (5, 30, 3), (13, 12, 3)])
 def test_small_pictures(shape):
-  found = shrinkage.denoised(noise(shape), np.zeros(shape), 0.5)
+  found = shrinkage.denoised(noise(shape), 0.5, np.zeros(shape))
   assert found.shape == shape
   assert np.all(np.isfinite(found))

@@ -17,6 +17,7 @@ from ganjax.restoration.completion import (
   completed_jpeg,
   completed_noisy,
   completed_photo,
+  noise_in,
 )
 
 PICTURE = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'demo' / 'astronaut.png'
@@ -435,7 +436,8 @@ def test_a_blurred_photo_keeps_what_is_finer_than_the_generator_s_pixels(large):
 
 def whole(noisy, restored, where):
   """A face back in a noisy photo of which nothing else was restored."""
-  return completed_noisy(noisy, restored, where, noisy, faces.cut(noisy, where, len(restored)))
+  deviation = noise_in(noisy, restored, where, faces.cut(noisy, where, len(restored)))
+  return completed_noisy(noisy, restored, where, noisy, deviation)
 
 
 @pytest.mark.parametrize('kind', ['white, 0.03', 'white, 0.1', 'grain'])
@@ -477,9 +479,9 @@ def test_neighbours_whose_crops_overlap_get_what_each_gets_alone(large, kind):
   for where in quads:
     crop = faces.cut(came, where, 128)
     changed = np.clip(crop.astype(int) + 30, 0, 255).astype(np.uint8)
-    complete = {'blur': completed_blurred, 'noise': completed_noisy}[kind]
-    alone = complete(came, changed, where, came, crop)
-    found = complete(found, changed, where, came, crop)
+    complete, how = (completed_blurred, crop) if kind == 'blur' else (completed_noisy, 0.1)
+    alone = complete(came, changed, where, came, how)
+    found = complete(found, changed, where, came, how)
   second = np.s_[160:320, 290:390]  # all of its weight is the second's
   np.testing.assert_array_equal(found[second], alone[second])
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ganjax import data, faces
 from ganjax.degradations import parse
+from ganjax.degradations.cells import noise_before
 from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.completion import completed
 from ganjax.restoration.faces import Face
@@ -80,6 +81,7 @@ def restored(truth, came, coding, kind, where, number=0, count=1, is_degraded=Tr
     Holes(came.shape[:2], {}, None),
     photo=came,
     coding=coding,
+    noise=noise_before(came, coding) if coding and 'noise' in kind else None,
     is_degraded=is_degraded,
   )
   damage, image = parse(DAMAGE[kind][1]), faces.cut(truth, where, SIDE)
@@ -100,8 +102,30 @@ def test_the_photo_s_own_detail_stays(truth, kind, tmp_path):
   pasted = faces.paste(came, result.best, where)
   most = 0.97 if kind == 'blur | jpeg' else 0.95  # of little detail the JPEG tells little
   assert error(whole, truth) < most * min(error(came, truth), error(pasted, truth))
+
+
+@pytest.mark.parametrize('kind', [*DETAILED, 'mask | noise'])
+def test_around_a_face_noise_and_blocks_go(truth, kind, tmp_path):
+  came, coding = damaged(truth, kind, tmp_path)
+  where = quad(120)
+  whole = WholePhotos().add(*restored(truth, came, coding, kind, where))
   outside = ~faces.covers([where], *came.shape[:2])
-  np.testing.assert_array_equal(whole[outside], came[outside])
+  wanted = to_float(truth)
+  for operator in parse(DAMAGE[kind][0]).operators:
+    if operator.is_blur or operator.is_projection:  # which stay around the face
+      wanted = operator.true(wanted, jax.random.key(0))
+  left, before = (
+    np.square(image[outside].astype(float) - to_bytes(wanted)[outside]).mean()
+    for image in (whole, came)
+  )
+  assert left < (0.5 if 'noise' in kind else 0.97) * before
+
+
+def test_around_a_clean_photo_s_face_all_stays(truth, tmp_path):
+  kind, where = 'grayscale | noise', quad(120)
+  face, result = restored(truth, truth, None, kind, where, is_degraded=False)
+  outside = ~faces.covers([where], *truth.shape[:2])
+  np.testing.assert_array_equal(WholePhotos().add(face, result)[outside], truth[outside])
 
 
 def test_without_what_it_takes_the_completed_crop_is_pasted(truth, tmp_path):
@@ -109,12 +133,18 @@ def test_without_what_it_takes_the_completed_crop_is_pasted(truth, tmp_path):
   for kind, coding, is_degraded in (
     ('noise | jpeg', None, True),  # of the photo's file nothing is known
     ('grayscale | noise', None, False),  # the photo is clean, its crop was degraded
-    ('mask | noise', None, True),  # what its hole shows is not what was seen there
   ):
     came, _ = damaged(truth, kind, tmp_path)
     face, result = restored(truth, came, coding, kind, where, is_degraded=is_degraded)
     whole = WholePhotos().add(face, result)
     np.testing.assert_array_equal(whole, faces.paste(came, result.best, where))
+
+
+def test_what_was_seen_in_a_hole_before_noise_is_the_completed_crop_s(truth, tmp_path):
+  came, coding = damaged(truth, 'mask | noise', tmp_path)
+  face, result = restored(truth, came, coding, 'mask | noise', quad(120))
+  pasted = faces.paste(came, result.best, quad(120))
+  np.testing.assert_array_equal(WholePhotos().add(face, result)[INNER], pasted[INNER])
 
 
 def test_neighbours_whose_crops_overlap_keep_their_colours(truth, tmp_path):
