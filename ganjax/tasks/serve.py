@@ -1,7 +1,9 @@
 """Serve: a web page on this machine."""
 
 import contextlib
+import os
 import pathlib
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -17,6 +19,10 @@ def run(config: ServeConfig) -> int:
   restorer = Restorer(_files(config), config.perceptual, config.precision, config.init)
   with _folder(config.output) as folder, contextlib.suppress(KeyboardInterrupt):
     server.serve(restorer, folder, config.host, config.port, config.share, config.warm_up)
+  if restorer.is_running:
+    # Python would end its thread as it comes back from XLA, which aborts with pages of report.
+    sys.stdout.flush()
+    os._exit(0)
   return 0
 
 

@@ -83,6 +83,11 @@ class Restorer:
     """The name of the page's own weights."""
     return next(iter(self.files))
 
+  @property
+  def is_running(self) -> bool:
+    """Whether a photo is being restored, or a program compiled, in a thread."""
+    return self._running.locked()
+
   def networks(self, name: str = '') -> weights.Networks:
     """The networks of a name of `files`; '' for the page's own.
 

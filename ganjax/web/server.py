@@ -4,6 +4,8 @@ import os
 import pathlib
 import threading
 
+from gradio.tunneling import CURRENT_TUNNELS
+
 from ganjax.data.decode import MAX_FILE_BYTES
 from ganjax.errors import GanjaxError
 from ganjax.web import page
@@ -60,6 +62,8 @@ def serve(
     print(f'ganjax: open {public or url}   (Ctrl-C ends it)', flush=True)
     if warm_up:
       threading.Thread(target=restorer.warm_up, daemon=True).start()
-    built.block_thread()
+    threading.Event().wait()  # `block_thread` closes the server before it tells open pages
   finally:
     built.close(verbose=False)
+    for tunnel in CURRENT_TUNNELS:
+      tunnel.kill()
