@@ -33,6 +33,7 @@ DAMAGES = {  # what is done -> what is told of it
   'noise(sigma=0.15) | grayscale()': 'grayscale() | noise(sigma=?)',  # a film's grain has no colour
   'noise(sigma=0.1) | jpeg(quality=40)': 'noise(sigma=?) | jpeg(quality=?)',
   'blur(kernel_size=41, variance=4) | jpeg(quality=40)': 'blur(variance=?) | jpeg(quality=?)',
+  'noise(sigma=0.05) | jpeg(quality=85)': 'noise(sigma=?)',  # a telephone's file at night
 }
 MIDDLE = 0.8  # of the crop's side: what lies outside fades into the photo
 SHOWN = 8  # photographs in a sheet

@@ -98,7 +98,7 @@ def _within(
   return image + moved[:height, :width]
 
 
-def noise_before(pixels: np.ndarray, coding: JpegCoding) -> float | None:
+def noise_before(pixels: np.ndarray, coding: JpegCoding, is_grey: bool = False) -> float | None:
   """The standard deviation of the white noise on the picture that a JPEG was made of.
 
   A JPEG rounds much of it to nothing, so what is left of it is no measure. Of all deviations that
@@ -107,6 +107,7 @@ def noise_before(pixels: np.ndarray, coding: JpegCoding) -> float | None:
   Args:
     pixels: the JPEG, uint8 [h, w, 3]; the first is the corner of a block.
     coding: of the JPEG.
+    is_grey: whether the picture had no colours but a tint, so that its channels share the noise.
 
   Returns:
     In units of the [0, 1] range; None where there are too few blocks to tell.
@@ -131,7 +132,7 @@ def noise_before(pixels: np.ndarray, coding: JpegCoding) -> float | None:
     return float(np.sum(np.log(np.maximum(shares, LEAST))))
 
   deviation = max(DEVIATIONS, key=likelihood) / 255
-  is_grey = np.array_equal(pixels, np.broadcast_to(pixels[:, :, :1], pixels.shape))
+  is_grey = is_grey or np.array_equal(pixels, np.broadcast_to(pixels[:, :, :1], pixels.shape))
   return float(deviation if is_grey else deviation / np.linalg.norm(RGB_TO_YCC[0]))
 
 

@@ -349,39 +349,43 @@ class Pipeline(Operator):
       size, _ = Pipeline(self.operators[: place[0]]).output_shape(side, side)
       return width / size
 
-    told = {
-      place: unknown.of_file(coding, scale(place))
-      for place, unknown in self._places(Discrete).items()
-      if unknown.of_file
-    }
+    told: dict[tuple[int, str], Any] = {}
+    for place, unknown in self._places(Discrete).items():
+      if unknown.of_file:
+        told[place] = unknown.of_file(coding, scale(place))
     same = self.with_values({place: value for place, value in told.items() if value is not None})
     if noise is None:
       return same
+    measured = [place for place in self._places(Measured) if place[0] == self._stored_noise]
     # A crop that is smaller than the face averages its noise.
-    averaged = {
-      place: noise / max(scale(place), 1.0)
-      for place in self._places(Measured)
-      if place[0] in self._stored_noises
-    }
-    return same.with_estimates(averaged)
+    return same.with_estimates({place: noise / max(scale(place), 1.0) for place in measured})
 
   @property
-  def _stored_noises(self) -> list[int]:
-    """Where white noise is added before the picture is stored for the last time."""
-    codecs = [index for index, operator in enumerate(self.operators) if operator.is_codec]
-    before = self.operators[: codecs[-1]] if codecs else ()
-    return [index for index, operator in enumerate(before) if operator.is_white_noise]
+  def _stored_noise(self) -> int | None:
+    """Where white noise is added to what the file then stores, but for holes."""
+    for index, operator in reversed(list(enumerate(self.operators))):
+      if operator.is_white_noise:
+        return index
+      if not (operator.is_codec or operator.is_mask):
+        break
+    return None
 
   @property
   def stores_noise(self) -> bool:
-    """Whether white noise is added before the picture is stored."""
-    return bool(self._stored_noises)
+    """Whether a file tells how strong its white noise was; see `noise_before`."""
+    return self._stored_noise is not None
+
+  @property
+  def takes_colours(self) -> bool:
+    """Whether what it gives has none."""
+    return any(operator.is_projection and not operator.is_mask for operator in self.operators)
 
   @property
   def depends_on_coding(self) -> bool:
     """Whether it counts how the photo's file was coded; see `stored`, and what completes photos."""
     is_coded = any(operator.is_codec for operator in self.operators)
-    return is_coded or any(x.of_file for x in self._places(Discrete).values())
+    is_told = any(x.of_file for x in self._places(Discrete).values())
+    return is_coded or is_told or self.stores_noise
 
   @property
   def stages(self) -> list['Pipeline']:

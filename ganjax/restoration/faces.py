@@ -215,7 +215,6 @@ def _named(
   looks = looks and search.needs_coding
   of_file = photo.coding() if looks else None
   codings = [coding_of(pixels, crop.quad, of_file) if looks else None for crop in crops]
-  stores_noise = search.as_is and any(one.stores_noise for one in search.degradations)
   return [
     Face(
       name=name,
@@ -226,7 +225,7 @@ def _named(
       photo_name=photo.name,
       photo=pixels,
       coding=coding,
-      noise=_noise_before(pixels, crop.quad, coding) if coding and stores_noise else None,
+      noise=_noise_before(pixels, crop.quad, coding, search),
       holes=own,
       is_degraded=search.as_is,
     )
@@ -258,14 +257,20 @@ def coding_of(
   return found._replace(origin=((y + rows.start) % down, (x + columns.start) % across))
 
 
-def _noise_before(photo: np.ndarray, quad: np.ndarray, coding: data.JpegCoding) -> float | None:
-  """How strong the noise was on a face before the photo was stored; None where it does not tell."""
-  corner, (rows, columns) = coding.origin, _around(quad)
+def _noise_before(
+  photo: np.ndarray, quad: np.ndarray, coding: data.JpegCoding | None, search: Search
+) -> float | None:
+  """How strong white noise was before the photo was stored; None where that cannot be told."""
+  stored = [one for one in search.degradations if one.stores_noise]
+  if coding is None or not search.as_is or not stored:
+    return None
+  rows, columns = _around(quad)
   top, left = (
     part.start + (start - part.start) % 8
-    for part, start in zip((rows, columns), corner, strict=True)
+    for part, start in zip((rows, columns), coding.origin, strict=True)
   )
-  return noise_before(photo[top : rows.stop, left : columns.stop], coding)
+  is_grey = any(one.takes_colours for one in stored)
+  return noise_before(photo[top : rows.stop, left : columns.stop], coding, is_grey)
 
 
 def _around(quad: np.ndarray) -> tuple[slice, slice]:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ganjax import faces, inversion
-from ganjax.degradations import DegradationError, Grayscale, Pipeline
+from ganjax.degradations import DegradationError, Pipeline
 from ganjax.inversion import selection
 from ganjax.inversion.problem import Problem
 from ganjax.models.encoder import Encoder
@@ -111,7 +111,7 @@ class Method:
     if hidden:
       record['hidden'] = round(hidden, 4)
     notes = list(face.notes)
-    if not self.degrade_first and _takes_colours(given) and not is_grey(image):
+    if not self.degrade_first and given.takes_colours and not is_grey(image):
       notes.append('it has colours of its own, which are taken away before it gets others')
     if notes:
       record['notes'] = notes
@@ -137,10 +137,6 @@ class Method:
     if degraded.degradation.is_completable:
       images['completed'] = completed(degraded.degradation, degraded.target, restored)
     return images
-
-
-def _takes_colours(degradation: Pipeline) -> bool:
-  return any(isinstance(operator, Grayscale) for operator in degradation.operators)
 
 
 class _Chosen(NamedTuple):

@@ -167,6 +167,9 @@ def test_noise_is_known_through_the_jpeg_that_was_made_of_it(sigma, quality, is_
   noise = np.random.default_rng(0).standard_normal(image.shape[:2] + ((1,) if is_grey else (3,)))
   pixels, coding = stored(np.clip(image + 2 * sigma * noise, -1, 1), quality)
   assert noise_before(pixels, coding) == pytest.approx(sigma, rel=0.2)
+  if is_grey:  # or toned, which the pixels do not tell
+    pixels = np.clip(pixels + np.array([9, 0, -9]), 0, 255).astype(np.uint8)
+    assert noise_before(pixels, coding, is_grey) == pytest.approx(sigma, rel=0.2)
 
 
 def test_where_no_block_tells_nothing_is_known_of_noise():
@@ -182,5 +185,6 @@ def test_noise_that_was_stored_is_taken_over():
   assert parse('noise(sigma=?) | jpeg').stored(coding, 64, 128, 0.1).operators[
     0
   ].sigma == np.float32(0.1)
-  for spec, noise in (('jpeg | noise(sigma=?)', 0.1), ('noise(sigma=?) | jpeg', None)):
+  assert not parse('noise(sigma=?) | mask').stored(coding, 256, 128, 0.1).unknown
+  for spec, noise in (('noise(sigma=?) | blur | jpeg', 0.1), ('noise(sigma=?) | jpeg', None)):
     assert parse(spec).stored(coding, 256, 128, noise).unknown, 'it is for the crop to tell'

@@ -244,6 +244,24 @@ def test_a_file_s_quality_holds_at_the_size_that_the_face_had_in_it(tmp_path, sp
   assert quality == 20 if 'downsample' in spec else quality < 10
 
 
+@pytest.mark.parametrize(
+  'spec', ['noise(sigma=?)', 'grayscale | noise(sigma=?) | mask(box=0:4:0:4)']
+)
+def test_how_strong_noise_was_is_told_by_the_file_that_it_was_stored_in(tmp_path, spec):
+  shape = (96, 96, 1 if 'grayscale' in spec else 3)
+  noisy = 128 + 25.5 * np.random.default_rng(0).standard_normal(shape)
+  Image.fromarray(np.broadcast_to(noisy, (96, 96, 3)).astype(np.uint8)).save(
+    tmp_path / 'me.jpg', quality=60
+  )
+  (item,) = data.find(tmp_path / 'me.jpg')
+  for as_is in (True, False):
+    (face,) = faces_of(Photo.in_file(item), search(spec, align='never', as_is=as_is), False)
+    assert face.noise == (pytest.approx(0.1, rel=0.15) if as_is else None)
+  told = parse(spec).stored(data.jpeg_coding(tmp_path / 'me.jpg'), 96, SIDE, 0.1)
+  assert not told.unknown
+  assert face._replace(photo=None, coding=None).measured(parse(spec), SIDE).unknown
+
+
 def test_a_screenshot_counts_as_the_jpeg_that_it_shows(tmp_path):
   """Where its blocks lie there; a file that was saved well afterwards hides nothing."""
   shown = data.decode('scripts/demo/astronaut.png')[60:220, 130:290]
