@@ -10,6 +10,7 @@ from PIL import Image
 
 from ganjax import data, faces
 from ganjax.degradations import PictureMask, Pipeline
+from ganjax.degradations.jpeg import quality_of
 from ganjax.pixels import to_bytes, to_float
 from ganjax.restoration.completion import (
   completed_blurred,
@@ -109,7 +110,8 @@ def _cleaned(face: Face, result: Result) -> np.ndarray:
   for i, stage in reversed(list(enumerate(stages))):
     if _is_of_file(stage, stages[i + 1 :], face):
       assert face.coding is not None
-      photo = without_blocks(photo, face.coding)
+      if quality_of(face.coding) is not None:  # else there is nothing to be seen of them
+        photo = without_blocks(photo, face.coding)
     elif stage.is_only_white_noise:
       photo = without_noise(photo, _noise(face, result))
     elif not stage.is_only_projections:

@@ -110,9 +110,12 @@ def test_around_a_face_noise_and_blocks_go(truth, kind, tmp_path):
   where = quad(120)
   whole = WholePhotos().add(*restored(truth, came, coding, kind, where))
   outside = ~faces.covers([where], *came.shape[:2])
+  if kind == 'blur | jpeg':  # whose file, of quality 75, shows no blocks
+    np.testing.assert_array_equal(whole[outside], came[outside])
+    return
   wanted = to_float(truth)
   for operator in parse(DAMAGE[kind][0]).operators:
-    if operator.is_blur or operator.is_projection:  # which stay around the face
+    if operator.is_projection:  # what it takes is missing around the face, too
       wanted = operator.true(wanted, jax.random.key(0))
   left, before = (
     np.square(image[outside].astype(float) - to_bytes(wanted)[outside]).mean()
