@@ -17,6 +17,7 @@ _TINT = 2.5  # levels of 255 by which a toned photo's colours differ from those 
 _PATCHES = 16  # across a face, whose colours are looked at
 _SMALL = 0.75  # of the generator's side, below which a face has detail to gain
 _NOISE = 0.02  # of the range; what cameras leave in an ordinary photo is half of it
+_STORED_NOISE = 0.045  # likewise, before a photo was stored as a JPEG, for which detail can pass
 _QUALITY = 45  # of a JPEG, below which its blocks are seen
 
 
@@ -58,7 +59,7 @@ def diagnose_photos(
   for photo, found in usable(photos, search, add_failure, keep_photos=False):
     largest = max(found, key=lambda face: faces.side_of(face.crop.quad))
     width, has_holes = faces.side_of(largest.crop.quad), largest.holes.visible is not None
-    findings = diagnose(largest.crop.image, width, largest.coding, has_holes)
+    findings = diagnose(largest.crop.image, width, largest.coding, has_holes, largest.noise)
     yield Diagnosed(photo, tuple(face.crop.quad for face in found), tuple(findings))
 
 
@@ -67,6 +68,7 @@ def diagnose(
   width: float,
   coding: data.JpegCoding | None = None,
   has_holes: bool = False,
+  stored_noise: float | None = None,
 ) -> list[Finding]:
   """Finds which damage a face shows, cheaply: nothing is inverted.
 
@@ -78,19 +80,25 @@ def diagnose(
     width: of the face in its photo, px.
     coding: of the JPEG that the face came as; see `faces.coding_of`.
     has_holes: whether that is known to be wrong with it.
+    stored_noise: how strong noise was before the photo was stored; see `faces.noise_of`.
 
   Returns:
     In the order in which a degradation has to name them.
   """
   side, found = len(crop), []
   is_small = width < _SMALL * side
-  if is_grey(crop):
+  has_colours = not is_grey(crop)
+  if not has_colours:
     found.append(Finding('grayscale()', 'it has no colours of its own'))
   if is_small:
     found.append(
       Finding(AS_IT_IS['super_resolve'], f'the face is {width:.0f} px wide, of {side} px')
     )
   noise = noise_deviation(to_float(crop))
+  # Of a coarse JPEG, or one that is toned, ordinary detail would pass for more noise.
+  is_fine = coding is not None and quality_of(coding) is None and has_colours
+  if is_fine and stored_noise is not None and stored_noise > _STORED_NOISE:
+    noise = max(noise, stored_noise / max(width / side, 1))  # a reduced crop has averaged it
   if noise > _NOISE:
     told = f'noise of {100 * noise:.0f} % of the range was measured'
     found.append(Finding(AS_IT_IS['denoise'], told))

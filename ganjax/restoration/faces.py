@@ -225,7 +225,7 @@ def _named(
       photo_name=photo.name,
       photo=pixels,
       coding=coding,
-      noise=_noise_before(pixels, crop.quad, coding, search),
+      noise=_stored_noise(pixels, crop.quad, coding, search),
       holes=own,
       is_degraded=search.as_is,
     )
@@ -257,19 +257,31 @@ def coding_of(
   return found._replace(origin=((y + rows.start) % down, (x + columns.start) % across))
 
 
-def _noise_before(
+def _stored_noise(
   photo: np.ndarray, quad: np.ndarray, coding: data.JpegCoding | None, search: Search
 ) -> float | None:
-  """How strong white noise was before the photo was stored; None where that cannot be told."""
+  """What `noise_of` tells of a face, where that counts."""
   stored = [one for one in search.degradations if one.stores_noise]
-  if coding is None or not search.as_is or not stored:
+  if coding is None or not search.as_is or not (stored or search.with_coding):
     return None
+  return noise_of(photo, quad, coding, any(one.takes_colours for one in stored))
+
+
+def noise_of(
+  photo: np.ndarray, quad: np.ndarray, coding: data.JpegCoding, is_grey: bool = False
+) -> float | None:
+  """How strong white noise was on a face of a photo before that was stored as a JPEG.
+
+  Args:
+    photo, quad: as `coding_of` takes them.
+    coding: what it gives.
+    is_grey: as `noise_before` takes it, which this is for a face.
+  """
   rows, columns = _around(quad)
   top, left = (
     part.start + (start - part.start) % 8
     for part, start in zip((rows, columns), coding.origin, strict=True)
   )
-  is_grey = any(one.takes_colours for one in stored)
   return noise_before(photo[top : rows.stop, left : columns.stop], coding, is_grey)
 
 

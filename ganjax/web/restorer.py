@@ -19,7 +19,7 @@ from ganjax.errors import GanjaxError
 from ganjax.pixels import to_bytes
 from ganjax.restoration.defaults import defaults_of, has_dial
 from ganjax.restoration.diagnosis import Finding, diagnose
-from ganjax.restoration.faces import coding_of, reduced
+from ganjax.restoration.faces import coding_of, noise_of, reduced
 from ganjax.restoration.photos import RestoredPhoto, restore_photos
 from ganjax.restoration.solve import Show
 from ganjax.web import damages, latents
@@ -300,7 +300,8 @@ def _findings(upload: Upload, has_holes: bool) -> list[Finding]:
   """What the photo's largest face shows."""
   largest = max(upload.crops, key=lambda crop: faces.side_of(crop.quad))
   coding = coding_of(upload.pixels, largest.quad, data.jpeg_coding(upload.path))
-  return diagnose(largest.image, faces.side_of(largest.quad), coding, has_holes)
+  noise = None if coding is None else noise_of(upload.pixels, largest.quad, coding)
+  return diagnose(largest.image, faces.side_of(largest.quad), coding, has_holes, noise)
 
 
 def _settings(order: Order, task: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from PIL import Image
 
 from ganjax import data
 from ganjax.degradations import DegradationError, parse
+from ganjax.degradations.jpeg import tables_of
 from ganjax.restoration import diagnosis
 from ganjax.restoration.diagnosis import Finding
 from ganjax.web import damages
@@ -106,6 +107,16 @@ def test_damage_that_shows_is_found():
   assert found(grey, 64) == found(sepia, 64) == ['grayscale']
   noise = np.random.default_rng(1).normal(0, 20, plain.shape)
   assert found(np.clip(plain + noise, 0, 255).astype(np.uint8), 64) == ['noise']
+
+
+def test_noise_that_a_file_has_hidden_is_found():
+  fine, coarse = (data.JpegCoding(tables_of(quality), (2, 2)) for quality in (90, 30))
+  plain, grey = crop(), np.repeat(crop()[..., :1], 3, axis=2)
+  assert found(plain, 128, fine, False, 0.06) == ['noise']
+  assert found(plain, 256, fine, False, 0.06) == ['blur']  # averaged away
+  assert found(plain, 128, fine, False, 0.03) == ['blur']  # it may be detail
+  assert found(plain, 64, coarse, False, 0.06) == ['jpeg']
+  assert found(grey, 128, fine, False, 0.06) == ['grayscale']
 
 
 @pytest.mark.parametrize('quality', [10, 30, 60, 95])
