@@ -76,6 +76,7 @@ class Restorer:
     self._networks: dict[str, weights.Networks] = {}
     self._loading, self._running = threading.Lock(), threading.Lock()
     self._waiting = 0  # visitors
+    self._is_warming = False
     self.networks()  # what cannot be read is told before anyone comes
 
   @property
@@ -171,7 +172,8 @@ class Restorer:
     self._waiting += 1
     try:
       if not self._running.acquire(blocking=False):
-        text = 'Waiting for its turn: another restoration ends first.'
+        first = 'what is compiled as the page starts' if self._is_warming else 'another restoration'
+        text = f'Waiting for its turn: {first} ends first.'
         run.tell(Update(State.COMPILING, text))
         while not self._running.acquire(timeout=0.2):
           run.check()
@@ -237,6 +239,7 @@ class Restorer:
 
       yield show
 
+    self._is_warming = True
     for task in WARMED:
       photo = np.concatenate([face, holes], axis=2) if task == 'inpaint' else face
       # (A generator may be too small for a task's degradation.)
@@ -251,6 +254,7 @@ class Restorer:
           num_steps=_WARM_STEPS,
           watch=watch,
         )
+    self._is_warming = False
 
 
 class _Run(NamedTuple):

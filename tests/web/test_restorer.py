@@ -212,6 +212,15 @@ def test_large_photos_are_shown_small_and_painted_at_their_own_size(restorer, se
   assert painted([np.zeros_like(layer)], session.upload) is None
 
 
+def test_who_comes_while_it_warms_up_is_told_so(restorer, session, monkeypatch):
+  restorer.open(session, ASTRONAUT)
+  monkeypatch.setattr(restorer, '_is_warming', True)
+  with restorer._running:
+    updates = restorer.restore(session, Order((damages.GREY,), num_steps=20))
+    assert 'what is compiled as the page starts ends first' in next(updates).text
+    updates.close()
+
+
 def test_warming_up_gives_way_and_compiles_what_visitors_ask_for(restorer):
   restorer._waiting = 1
   restorer.warm_up()  # ends after a chunk of each
