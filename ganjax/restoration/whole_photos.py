@@ -52,11 +52,11 @@ class WholePhotos:
       The photo, uint8 [H, W, 3], if this was the last of its faces; larger than it came where
       small faces were enlarged.
     """
-    canvas = self._at_work.get(face.source)
+    canvas, noise = self._at_work.get(face.source), _noise(face, result)
     if canvas is None:
-      canvas = _Canvas(_enlarged(_cleaned(face, result), face.scale), face.num_faces)
+      canvas = _Canvas(_enlarged(_cleaned(face, result, noise), face.scale), face.num_faces)
       self._at_work[face.source] = canvas
-    canvas.image = _with_face(canvas.image, face, result)
+    canvas.image = _with_face(canvas.image, face, result, noise)
     canvas.missing -= 1
     if canvas.missing:
       return None
@@ -101,7 +101,7 @@ class WholePhotos:
     return {'photo': path}
 
 
-def _cleaned(face: Face, result: Result) -> np.ndarray:
+def _cleaned(face: Face, result: Result, noise: float) -> np.ndarray:
   """The photo that a restored face goes into, uint8 [H, W, 3], without noise and JPEG's blocks.
 
   A face that has none, in a photo that does, would look pasted in.
@@ -113,7 +113,7 @@ def _cleaned(face: Face, result: Result) -> np.ndarray:
       if quality_of(face.coding) is not None:  # else there is nothing to be seen of them
         photo = without_blocks(photo, face.coding)
     elif stage.is_only_white_noise:
-      photo = without_noise(photo, _noise(face, result))
+      photo = without_noise(photo, noise)
     elif not stage.is_only_projections:
       break  # what follows it was added to something else
   return photo
@@ -131,7 +131,9 @@ def _is_of_file(stage: Pipeline, later: list[Pipeline], face: Face) -> bool:
 
 
 def _noise(face: Face, result: Result) -> float:
-  """The standard deviation of the noise on a photo, in units of the [0, 1] range."""
+  """The standard deviation of white noise on a photo, in units of the [0, 1] range; 0 without."""
+  if not any(stage.is_only_white_noise for stage in _stages(face, result)):
+    return 0.0
   if face.noise is not None:
     return face.noise
   assert face.photo is not None
@@ -161,7 +163,7 @@ def _expected(stage: Pipeline, image: jax.Array) -> jax.Array:
   return stage.expected(image)
 
 
-def _with_face(photo: np.ndarray, face: Face, result: Result) -> np.ndarray:
+def _with_face(photo: np.ndarray, face: Face, result: Result, noise: float) -> np.ndarray:
   quad = face.crop.quad * face.scale
   stages = [] if result.degradation is None else result.degradation.stages
   if not _is_completed_in_photo(stages, face):
@@ -173,7 +175,6 @@ def _with_face(photo: np.ndarray, face: Face, result: Result) -> np.ndarray:
   first, *later = stages
   given = list(itertools.accumulate(stages[:-1], _Crops.after, initial=crops))[1:]
   came = face.photo
-  noise = _noise(face, result) if any(stage.is_only_white_noise for stage in stages) else 0.0
   for stage, crops_given in zip(reversed(later), reversed(given), strict=True):
     came = _completed(came, came, stage, crops_given, face, noise)
   if later and first.is_only_projections:
